@@ -1,0 +1,130 @@
+"""The four macros every BUILD file here uses, so that flags and tags live in one place."""
+
+_COPTS = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unused-parameter",
+    # GCC 12 reports false positives inside LibTorch's and CAF's headers.
+    "-Wno-maybe-uninitialized",
+    "-Wno-stringop-overflow",
+    "-Wno-array-bounds",
+    "-Wno-restrict",
+    "-Wno-deprecated-declarations",
+    # One rounding per operation on every machine: reproducible mode depends on it.
+    "-ffp-contract=off",
+]
+
+def swarm_library(name, copts = [], **kwargs):
+    """A cc_library with the house's warnings."""
+    native.cc_library(name = name, copts = _COPTS + copts, **kwargs)
+
+def swarm_binary(name, copts = [], **kwargs):
+    """A program with the house's warnings."""
+    native.cc_binary(name = name, copts = _COPTS + copts, **kwargs)
+
+def swarm_test(name, srcs, deps = [], size = "small", copts = [], args = [], **kwargs):
+    """A Boost.Test module; its file names the cases, this macro the module."""
+    native.cc_test(
+        name = name,
+        srcs = srcs,
+        size = size,
+        copts = _COPTS + copts,
+        linkstatic = True,
+        local_defines = ["BOOST_TEST_MODULE=" + name],
+        args = ["--log_level=test_suite", "--color_output=no", "--"] + args if args else
+               ["--log_level=test_suite", "--color_output=no"],
+        deps = deps + ["@boost_test"],
+        **kwargs
+    )
+
+def swarm_experiment(name, srcs, deps = [], smoke_args = None, smoke_size = "medium", **kwargs):
+    """A program that prints a table, and its smoke run as a test of the suite.
+
+    `smoke_args` are the arguments of the small size; the test runs the program itself and passes
+    when it exits 0. None means that a test elsewhere covers the program.
+    """
+    swarm_binary(name = name, srcs = srcs, deps = deps, **kwargs)
+    if smoke_args != None:
+        native.sh_test(
+            name = name + "_smoke_test",
+            size = smoke_size,
+            srcs = ["//tools/bazel:run_program.sh"],
+            args = ["$(location :%s)" % name] + smoke_args,
+            data = [":" + name] + kwargs.get("data", []),
+            tags = ["smoke"],
+        )
+
+CapnpInfo = provider(
+    doc = "Cap'n Proto sources of a library and of everything it imports.",
+    fields = {"sources": "depset of .capnp files"},
+)
+
+def _capnp_compile_impl(ctx):
+    outputs = []
+    own = ctx.files.srcs
+    transitive = depset(own, transitive = [dep[CapnpInfo].sources for dep in ctx.attr.imports])
+    for src in own:
+        header = ctx.actions.declare_file(src.basename + ".h", sibling = src)
+        source = ctx.actions.declare_file(src.basename + ".c++", sibling = src)
+        outputs += [header, source]
+        ctx.actions.run(
+            executable = ctx.executable._capnp,
+            inputs = transitive,
+            tools = [ctx.executable._plugin],
+            outputs = [header, source],
+            arguments = [
+                "compile",
+                "-I.",
+                "-o%s:%s" % (ctx.executable._plugin.path, ctx.bin_dir.path),
+                src.path,
+            ],
+            mnemonic = "CapnpCompile",
+        )
+    return [
+        DefaultInfo(files = depset(outputs)),
+        CapnpInfo(sources = transitive),
+        OutputGroupInfo(
+            headers = depset([f for f in outputs if f.extension == "h"]),
+            sources = depset([f for f in outputs if f.extension == "c++"]),
+        ),
+    ]
+
+_capnp_compile = rule(
+    implementation = _capnp_compile_impl,
+    attrs = {
+        "srcs": attr.label_list(allow_files = [".capnp"]),
+        "imports": attr.label_list(providers = [CapnpInfo]),
+        "_capnp": attr.label(
+            default = "@capnp//:bin/capnp",
+            executable = True,
+            allow_single_file = True,
+            cfg = "host",
+        ),
+        "_plugin": attr.label(
+            default = "@capnp//:bin/capnpc-c++",
+            executable = True,
+            allow_single_file = True,
+            cfg = "host",
+        ),
+    },
+)
+
+def swarm_capnp_library(name, srcs, deps = [], **kwargs):
+    """C++ from .capnp files; `deps` are other swarm_capnp_library targets that are imported."""
+    _capnp_compile(
+        name = name + "_compile",
+        srcs = srcs,
+        imports = [dep + "_compile" for dep in deps],
+    )
+    native.filegroup(name = name + "_headers", srcs = [name + "_compile"], output_group = "headers")
+    native.filegroup(name = name + "_sources", srcs = [name + "_compile"], output_group = "sources")
+    native.cc_library(
+        name = name,
+        srcs = [name + "_sources"],
+        hdrs = [name + "_headers"],
+        copts = ["-w"],
+        strip_include_prefix = "/",
+        deps = deps + ["@capnp"],
+        **kwargs
+    )
