@@ -1,0 +1,185 @@
+# step.capnp: coordinator <-> trainers and stage workers, one optimizer step as a transaction.
+#
+#   coordinator          trainers                 stage workers (all stages)
+#      |-- Lease ---------->|   (pipeline.capnp) ------>| accumulate once per microbatch
+#      |<--- LeaseDone -----|                           |
+#      |-- Gather(round) ------------------------------>| freeze; report the set
+#      |<----------------------------------- Holding ---|
+#      |   none holds m: lease m again to the stages that lack it
+#      |   two hold m:   one gives it up (weight -1, or Drop), then Gather(round + 1)
+#      |-- Reduce(round, group) ----------------------->| butterfly inside each stage
+#      |<----------------------------------- Reduced ---|
+#      |-- Commit(scale) ------------------------------>| optimizer step, version + 1
+#      |<--------------------------------- Committed ---|
+#
+# Nothing is forgotten before the commit: local sums live until then, so a failed reduce costs a
+# round, not a gradient. Every message carries (term, step, round); a receiver that has seen a
+# higher term or is at another version refuses and says which (Refusal).
+
+@0xb1f3b0a9d1c7e004;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("swarm::schemas");
+
+using WorkerId = import "/schemas/identity.capnp".WorkerId;
+
+struct BeginStep {
+  # Coordinator -> trainers: step `step` starts, everything saved for earlier steps may go. May be
+  # lost: a Lease of the same step says the same.
+
+  term @0 :UInt64;
+  step @1 :Int64;
+  microbatches @2 :Int64;
+}
+
+struct LeaseItem {
+  microbatch @0 :Int64;
+
+  stages @1 :UInt64;
+  # Bit s: stage s accumulates. All ones for a fresh microbatch; a replay names only the stages
+  # whose sum was lost. At most 64 stages.
+
+  weight @2 :Int8;
+  # +1, or -1 to make `target` give the microbatch up.
+
+  target @3 :WorkerId;
+  # Only with weight -1.
+}
+
+struct Lease {
+  # Coordinator -> trainer: do these. The lease lasts until LeaseDone, or until the trainer is seen
+  # to be gone; then others get it. A trainer that finishes a lease it lost does no harm: the
+  # gather sees each worker's set, whoever sent the work.
+
+  term @0 :UInt64;
+  step @1 :Int64;
+  round @2 :UInt32;
+  items @3 :List(LeaseItem);
+}
+
+struct LeaseDone {
+  # Trainer -> coordinator, once per item. If it is lost, the lease is asked for again after a
+  # timeout and answered from what the trainer remembers.
+
+  enum Outcome {
+    done @0;
+    # Every stage has answered; `loss` counts.
+    nonFinite @1;
+    # Loss or gradient is not finite: the microbatch is dropped by all stages and reported.
+    returned @2;
+    # Could not be finished here; lease it elsewhere or later.
+  }
+
+  term @0 :UInt64;
+  step @1 :Int64;
+  round @2 :UInt32;
+  microbatch @3 :Int64;
+  outcome @4 :Outcome;
+  loss @5 :Float64;
+  recomputed @6 :UInt32;
+  # Forwards that ran again for it.
+  retries @7 :UInt32;
+}
+
+struct Gather {
+  # Coordinator -> every worker of every stage: freeze this round and report. A repeat of the same
+  # round gets the same answer.
+
+  term @0 :UInt64;
+  step @1 :Int64;
+  round @2 :UInt32;
+}
+
+struct Holding {
+  # The reply. From here on the worker refuses to accumulate in rounds up to `round`, so the set
+  # stays true.
+
+  worker @0 :WorkerId;
+  step @1 :Int64;
+  round @2 :UInt32;
+  held @3 :Data;
+  # Bitmap, bit i of byte i/8: microbatch i is in the sum.
+}
+
+struct Drop {
+  # Coordinator -> one worker: forget the whole sum and set of this step. Cheaper than undoing its
+  # microbatches one by one; they are leased again. A repeat is harmless.
+
+  term @0 :UInt64;
+  step @1 :Int64;
+  round @2 :UInt32;
+}
+
+struct GroupMember {
+  worker @0 :WorkerId;
+  contributes @1 :Bool;
+  # False: a joiner that only follows the result.
+}
+
+struct Reduce {
+  # Coordinator -> each member of a stage's group: all-reduce your sums (averaging.capnp). A higher
+  # round of the same step replaces a lower one.
+
+  term @0 :UInt64;
+  step @1 :Int64;
+  round @2 :UInt32;
+  stage @3 :UInt32;
+  members @4 :List(GroupMember);
+  # In an order that is the same for all.
+}
+
+struct Reduced {
+  # The reply, when the butterfly is through. All members of a group must report one hash.
+
+  worker @0 :WorkerId;
+  step @1 :Int64;
+  round @2 :UInt32;
+  hash @3 :Text;
+  squaredNorm @4 :Float64;
+  # Of the stage's whole gradient; the coordinator sums them over the stages.
+}
+
+struct Commit {
+  # Coordinator -> every member: make the optimizer step with the reduced gradient times `scale`
+  # (clipping, and the mean over the microbatches that were not dropped). Decided once every
+  # stage's group has reduced, and never taken back. A worker that misses it re-fetches its state.
+
+  term @0 :UInt64;
+  step @1 :Int64;
+  round @2 :UInt32;
+  scale @3 :Float64;
+}
+
+struct Committed {
+  worker @0 :WorkerId;
+  version @1 :Int64;
+  weightsHash @2 :Text;
+}
+
+struct Refusal {
+  # Travels inside the error reply: why, and where the worker stands.
+
+  enum Reason {
+    lowerTerm @0;
+    # The sender's coordinator has been replaced.
+    behind @1;
+    # The worker is at an older version; it is re-fetching. Ask another.
+    ahead @2;
+    # The worker has committed this step already; the sender's step is over.
+    frozen @3;
+    # The round is closed; wait for the coordinator.
+    notServing @4;
+    # Still fetching its state.
+    activationMissing @5;
+    # The graph was evicted or never here: send the input too.
+    overloaded @6;
+    # More requests are waiting than the worker's limit.
+    wrongRound @7;
+    # A reduce or commit for a round this worker did not gather.
+  }
+
+  reason @0 :Reason;
+  term @1 :UInt64;
+  version @2 :Int64;
+  frozenRound @3 :UInt32;
+}
