@@ -1,0 +1,47 @@
+#pragma once
+
+#include "actors/wire/message.hpp"
+#include "schemas/averaging.capnp.h"
+#include "schemas/pipeline.capnp.h"
+#include "schemas/state.capnp.h"
+#include "schemas/step.capnp.h"
+
+namespace caf {
+class actor_system_config;
+}
+
+/// One CAF message type per schema struct. What each means, who sends it and what a retry does is
+/// said in schemas/*.capnp.
+namespace swarm::wire {
+
+using forward = message<schemas::Forward>;
+using activation = message<schemas::Activation>;
+using backward = message<schemas::Backward>;
+using input_gradient = message<schemas::InputGradient>;
+using loss = message<schemas::Loss>;
+using loss_done = message<schemas::LossDone>;
+using infer = message<schemas::Infer>;
+using inferred = message<schemas::Inferred>;
+
+using begin_step = message<schemas::BeginStep>;
+using lease = message<schemas::Lease>;
+using lease_done = message<schemas::LeaseDone>;
+using gather = message<schemas::Gather>;
+using holding = message<schemas::Holding>;
+using drop = message<schemas::Drop>;
+using reduce = message<schemas::Reduce>;
+using reduced = message<schemas::Reduced>;
+using commit = message<schemas::Commit>;
+using committed = message<schemas::Committed>;
+using refusal = message<schemas::Refusal>;
+
+using part = message<schemas::Part>;
+
+using state_request = message<schemas::StateRequest>;
+using state_chunk = message<schemas::StateChunk>;
+
+/// Every actor system that runs or talks to our actors calls this on its configuration before it
+/// is constructed.
+void add_message_types(caf::actor_system_config& config);
+
+}  // namespace swarm::wire

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <caf/actor.hpp>
+#include <caf/meta/type_name.hpp>
+#include <caf/typed_actor.hpp>
+#include <cstdint>
+#include <vector>
+
+#include "actors/ids.hpp"
+#include "actors/wire/messages.hpp"
+
+/// Who is there. The directory (actors/peer) is the only source of handles to other peers' actors:
+/// it sends every subscriber the whole list once and then the changes.
+namespace swarm::wire {
+
+enum class member_role : uint8_t { stage_worker, trainer, coordinator };
+
+/// What a stage worker can do at the moment.
+enum class member_state : uint8_t {
+  joining,  ///< fetching its state; sends work away
+  serving
+};
+
+struct member {
+  member_role role = member_role::stage_worker;
+  worker_id id;
+  stage_id stage{0};  ///< of a stage worker
+  member_state state = member_state::joining;
+  int64_t version = 0;    ///< when it announced itself; it may have moved on
+  uint32_t capacity = 0;  ///< of a trainer: leases it wants at once
+  caf::actor handle;      ///< the role's typed interface, below
+  caf::actor averager;    ///< of a stage worker
+};
+
+template <class Inspector>
+auto inspect(Inspector& f, member& x) {
+  return f(caf::meta::type_name("swarm.member"), x.role, x.id, x.stage, x.state, x.version,
+           x.capacity, x.handle, x.averager);
+}
+
+/// Announced or changed, and gone. Sent in order by one directory.
+struct roster_update {
+  std::vector<member> changed;
+  std::vector<worker_id> gone;
+};
+
+template <class Inspector>
+auto inspect(Inspector& f, roster_update& x) {
+  return f(caf::meta::type_name("swarm.roster_update"), x.changed, x.gone);
+}
+
+// The typed interfaces, one per role. A refusal is an error of the role's errc whose context is a
+// wire::refusal; a damaged frame is an error of wire::errc.
+
+using stage_worker_actor = caf::typed_actor<
+    caf::replies_to<forward>::with<activation>, caf::replies_to<backward>::with<input_gradient>,
+    caf::replies_to<loss>::with<loss_done>, caf::replies_to<infer>::with<inferred>,
+    caf::replies_to<gather>::with<holding>, caf::replies_to<drop>::with<holding>,
+    caf::replies_to<reduce>::with<reduced>, caf::replies_to<commit>::with<committed>,
+    caf::replies_to<state_request>::with<state_chunk>>;
+
+using announce_atom = caf::atom_constant<caf::atom("announce")>;
+using withdraw_atom = caf::atom_constant<caf::atom("withdraw")>;
+using subscribe_atom = caf::atom_constant<caf::atom("subscribe")>;
+
+/// Announcing again replaces the record of the same id. A subscriber and an announced actor that
+/// die are forgotten.
+using directory_actor = caf::typed_actor<caf::reacts_to<announce_atom, member>,
+                                         caf::reacts_to<withdraw_atom, worker_id>,
+                                         caf::reacts_to<subscribe_atom, caf::actor>>;
+
+}  // namespace swarm::wire

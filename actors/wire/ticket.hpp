@@ -1,0 +1,57 @@
+#pragma once
+
+#include "actors/ids.hpp"
+#include "schemas/identity.capnp.h"
+#include "schemas/step.capnp.h"
+
+namespace swarm::wire {
+
+/// schemas::Ticket with strong ids.
+struct ticket {
+  term_id term{0};
+  step_id step{0};
+  microbatch_id microbatch{0};
+  round_id round{0};
+};
+
+inline ticket from_wire(schemas::Ticket::Reader x) {
+  return {term_id{x.getTerm()}, step_id{x.getStep()}, microbatch_id{x.getMicrobatch()},
+          round_id{x.getRound()}};
+}
+
+inline void to_wire(const ticket& x, schemas::Ticket::Builder out) {
+  out.setTerm(x.term.value());
+  out.setStep(x.step.value());
+  out.setMicrobatch(x.microbatch.value());
+  out.setRound(x.round.value());
+}
+
+inline worker_id from_wire(schemas::WorkerId::Reader x) {
+  return {peer_id{x.getPeer()}, incarnation_id{x.getIncarnation()}};
+}
+
+inline void to_wire(const worker_id& x, schemas::WorkerId::Builder out) {
+  out.setPeer(x.peer.value());
+  out.setIncarnation(x.incarnation.value());
+}
+
+/// The part of a control message that says when: Gather, Drop, Reduce and Commit have it.
+struct epoch {
+  term_id term{0};
+  step_id step{0};
+  round_id round{0};
+};
+
+template <class Reader>
+epoch epoch_of(const Reader& x) {
+  return {term_id{x.getTerm()}, step_id{x.getStep()}, round_id{x.getRound()}};
+}
+
+template <class Builder>
+void set_epoch(Builder&& out, const epoch& x) {
+  out.setTerm(x.term.value());
+  out.setStep(x.step.value());
+  out.setRound(x.round.value());
+}
+
+}  // namespace swarm::wire
