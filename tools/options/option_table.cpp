@@ -1,0 +1,262 @@
+#include "tools/options/option_table.hpp"
+
+#include <algorithm>
+#include <caf/config_value.hpp>
+#include <cassert>
+#include <exception>
+#include <iostream>
+
+#include "tools/options/config_reader.hpp"
+#include "tools/report/user_path.hpp"
+
+namespace swarm::tools {
+namespace {
+
+constexpr const char* help_flag = "help";
+constexpr const char* dump_flag = "dump-config";
+constexpr const char* file_flag = "config-file";
+
+/// The options every program has. Their variables live as long as one parse.
+struct built_in {
+  bool help = false;
+  bool dump = false;
+  std::string file;
+
+  std::vector<option> options() {
+    return {{help_flag, "Prints this table and ends.", "", &help, false, false, true, {}},
+            {dump_flag,
+             "Prints the effective configuration as a file and ends.",
+             "",
+             &dump,
+             false,
+             false,
+             true,
+             {}},
+            {file_flag,
+             "Reads options from a file in CAF's configuration syntax.",
+             "path",
+             &file,
+             std::string{},
+             std::string{},
+             std::string{},
+             {}}};
+  }
+};
+
+void store(const option& declared, const option_value& value) {
+  struct visitor {
+    const option_value& value;
+    void operator()(int64_t* target) const { *target = std::get<int64_t>(value); }
+    void operator()(double* target) const { *target = std::get<double>(value); }
+    void operator()(bool* target) const { *target = std::get<bool>(value); }
+    void operator()(std::string* target) const { *target = std::get<std::string>(value); }
+    void operator()(std::chrono::milliseconds* target) const {
+      *target = std::chrono::duration_cast<std::chrono::milliseconds>(
+          std::get<std::chrono::nanoseconds>(value));
+    }
+    void operator()(std::chrono::seconds* target) const {
+      *target = std::chrono::duration_cast<std::chrono::seconds>(
+          std::get<std::chrono::nanoseconds>(value));
+    }
+  };
+  std::visit(visitor{value}, declared.target);
+}
+
+parse_result failed(const usage_error& error) {
+  return {false, exit_usage, error.sentence + "\n"};
+}
+
+/// What was given, weakest first, and how a sentence about it starts.
+using layers = std::vector<std::pair<const given_values*, std::string>>;
+
+/// Converts what was given into `values`, which runs parallel to `options`.
+std::optional<usage_error> apply(const std::vector<option>& options, const layers& given,
+                                 std::vector<option_value>& values) {
+  for (const auto& [layer, origin] : given) {
+    for (size_t i = 0; i < options.size(); ++i) {
+      const auto found = layer->find(options[i].name);
+      if (found == layer->end()) continue;
+      auto converted = convert(options[i], found->second, origin);
+      if (auto* error = std::get_if<usage_error>(&converted)) return *error;
+      values[i] = std::get<option_value>(converted);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+option_table::option_table(std::string program, std::string summary)
+    : program_(std::move(program)), summary_(std::move(summary)) {}
+
+option_table& option_table::declare(option declared) {
+  if (auto* const* real = std::get_if<double*>(&declared.target)) **real = canonical_real(**real);
+  declared.value = current_value(declared);
+  assert(std::count(declared.name.begin(), declared.name.end(), '.') <= 1);
+  assert(std::none_of(options_.begin(), options_.end(),
+                      [&](const option& other) { return other.name == declared.name; }));
+  options_.push_back(std::move(declared));
+  return *this;
+}
+
+option_table& option_table::add(int64_t& variable, std::string name, std::string sentence,
+                                std::string unit, int64_t minimum, int64_t maximum) {
+  assert(minimum <= variable && variable <= maximum);
+  return declare({std::move(name),
+                  std::move(sentence),
+                  std::move(unit),
+                  &variable,
+                  int64_t{0},
+                  minimum,
+                  maximum,
+                  {}});
+}
+
+option_table& option_table::add(double& variable, std::string name, std::string sentence,
+                                std::string unit, double minimum, double maximum) {
+  assert(minimum <= variable && variable <= maximum);
+  return declare({std::move(name),
+                  std::move(sentence),
+                  std::move(unit),
+                  &variable,
+                  0.0,
+                  minimum,
+                  maximum,
+                  {}});
+}
+
+option_table& option_table::add(bool& variable, std::string name, std::string sentence) {
+  return declare({std::move(name), std::move(sentence), "", &variable, false, false, true, {}});
+}
+
+option_table& option_table::add(std::string& variable, std::string name, std::string sentence,
+                                std::string unit) {
+  return declare({std::move(name),
+                  std::move(sentence),
+                  std::move(unit),
+                  &variable,
+                  std::string{},
+                  std::string{},
+                  std::string{},
+                  {}});
+}
+
+option_table& option_table::add_choice(std::string& variable, std::string name,
+                                       std::string sentence, std::vector<std::string> choices) {
+  assert(std::find(choices.begin(), choices.end(), variable) != choices.end());
+  return declare({std::move(name), std::move(sentence), "", &variable, std::string{}, std::string{},
+                  std::string{}, std::move(choices)});
+}
+
+option_table& option_table::add(std::chrono::milliseconds& variable, std::string name,
+                                std::string sentence, std::chrono::milliseconds minimum,
+                                std::chrono::milliseconds maximum) {
+  assert(minimum <= variable && variable <= maximum);
+  return declare({std::move(name),
+                  std::move(sentence),
+                  "",
+                  &variable,
+                  std::chrono::nanoseconds{},
+                  std::chrono::nanoseconds{minimum},
+                  std::chrono::nanoseconds{maximum},
+                  {}});
+}
+
+option_table& option_table::add(std::chrono::seconds& variable, std::string name,
+                                std::string sentence, std::chrono::seconds minimum,
+                                std::chrono::seconds maximum) {
+  assert(minimum <= variable && variable <= maximum);
+  return declare({std::move(name),
+                  std::move(sentence),
+                  "",
+                  &variable,
+                  std::chrono::nanoseconds{},
+                  std::chrono::nanoseconds{minimum},
+                  std::chrono::nanoseconds{maximum},
+                  {}});
+}
+
+option_table& option_table::add_preset(std::string flag, std::vector<std::string> arguments) {
+  presets_.push_back({std::move(flag), std::move(arguments)});
+  return *this;
+}
+
+option_table& option_table::add_check(check function) {
+  checks_.push_back(std::move(function));
+  return *this;
+}
+
+parse_result option_table::parse(std::vector<std::string> arguments) {
+  built_in own;
+  auto all = own.options();
+  all.insert(all.end(), options_.begin(), options_.end());
+  auto command_line = read_arguments(all, std::move(arguments));
+  if (auto* error = std::get_if<usage_error>(&command_line)) return failed(*error);
+  auto own_options = own.options();
+  std::vector<option_value> own_values{false, false, std::string{}};
+  if (auto error = apply(own_options, {{&std::get<given_values>(command_line), ""}}, own_values))
+    return failed(*error);
+  if (std::get<bool>(own_values[0])) return {false, exit_success, help()};
+
+  const auto path = std::get<std::string>(own_values[2]);
+  given_values file;
+  if (!path.empty()) {
+    auto read = read_config_file(options_, user_path(path));
+    if (auto* error = std::get_if<usage_error>(&read)) return failed(*error);
+    file = std::move(std::get<given_values>(read));
+  }
+  std::vector<option_value> values;
+  for (const auto& declared : options_)
+    values.push_back(declared.value);
+  const layers given{{&file, "in '" + path + "', "}, {&std::get<given_values>(command_line), ""}};
+  if (auto error = apply(options_, given, values)) return failed(*error);
+  // What was given decides which presets hold, and then wins over them.
+  const auto flags = values;
+  for (const auto& preset : presets_) {
+    for (size_t i = 0; i < options_.size(); ++i) {
+      if (options_[i].name != preset.flag || flags[i] != option_value{true}) continue;
+      const auto read = read_arguments(options_, preset.arguments);
+      assert(std::holds_alternative<given_values>(read));
+      if (auto error = apply(options_, {{&std::get<given_values>(read), ""}}, values)) {
+        return failed(*error);
+      }
+    }
+  }
+  if (auto error = apply(options_, given, values)) return failed(*error);
+
+  std::vector<option_value> before;
+  for (const auto& declared : options_)
+    before.push_back(current_value(declared));
+  for (size_t i = 0; i < options_.size(); ++i)
+    store(options_[i], values[i]);
+  for (const auto& check : checks_) {
+    if (auto sentence = check()) {
+      for (size_t i = 0; i < options_.size(); ++i)
+        store(options_[i], before[i]);
+      return failed({*sentence});
+    }
+  }
+  if (std::get<bool>(own_values[1])) return {false, exit_success, dump()};
+  return {true, exit_success, ""};
+}
+
+parse_result option_table::parse(int argc, const char* const* argv) {
+  return parse(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+}
+
+int run_main(int argc, const char* const* argv, option_table& table,
+             const std::function<int()>& body) {
+  const auto parsed = table.parse(argc, argv);
+  if (!parsed.ok) {
+    (parsed.exit_code == exit_success ? std::cout : std::cerr) << parsed.text << std::flush;
+    return parsed.exit_code;
+  }
+  try {
+    return body();
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << std::endl;
+    return exit_failure;
+  }
+}
+
+}  // namespace swarm::tools

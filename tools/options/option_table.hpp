@@ -1,0 +1,137 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace swarm::tools {
+
+inline constexpr int exit_success = 0;
+inline constexpr int exit_failure = 1;  ///< the run itself failed, or a --check did not hold
+inline constexpr int exit_usage = 2;    ///< the command line or the configuration file is wrong
+
+/// Longest text an option takes, in bytes.
+inline constexpr int64_t option_text_bytes_max = 4096;
+/// Longest configuration file, in bytes.
+inline constexpr int64_t config_file_bytes_max = 1 << 20;
+/// Significant decimal digits kept of a real number. CAF's parser is off by a few units in the last
+/// place of a double; rounding to these digits makes "--lr=1e-5" mean 1e-5 and a dumped
+/// configuration read back to the same bits.
+inline constexpr int option_real_digits = 14;
+
+/// What one option holds. Durations are nanoseconds whatever unit the program's variable has.
+using option_value = std::variant<int64_t, double, bool, std::string, std::chrono::nanoseconds>;
+
+/// The program's variable; the option's default is its value when it is declared.
+using option_target = std::variant<int64_t*, double*, bool*, std::string*,
+                                   std::chrono::milliseconds*, std::chrono::seconds*>;
+
+/// One declared option.
+struct option {
+  std::string name;  ///< "key", or "group.key" for a grouped one
+  std::string sentence;
+  std::string unit;
+  option_target target;
+  option_value value;  ///< the default
+  option_value minimum;
+  option_value maximum;
+  std::vector<std::string> choices;  ///< of a text; empty: any text
+};
+
+/// How reading a command line ended. When `ok` is false, the program prints `text` (standard output
+/// for exit code 0: help or dump; standard error for 2) and ends with `exit_code`.
+struct parse_result {
+  bool ok = false;
+  int exit_code = exit_success;
+  std::string text;
+};
+
+/// Every knob of a program, declared once. The syntax is CAF's: --key=value, --group.key=value, and
+/// a file in CAF's configuration syntax named by --config-file. The order of authority, weakest
+/// first: default, preset, file, command line. --help, --dump-config and --config-file are built
+/// in. A wrong command line yields exactly one sentence, which names the flag, and leaves every
+/// variable as it was.
+///
+/// The table keeps pointers to the variables: they must outlive it. Not thread-safe.
+class option_table {
+ public:
+  /// Returns a sentence that names the flag when something is wrong.
+  using check = std::function<std::optional<std::string>()>;
+
+  option_table(std::string program, std::string summary);
+
+  /// Bounds are inclusive. Preconditions: the default lies within them and the name is new.
+  option_table& add(int64_t& variable, std::string name, std::string sentence, std::string unit,
+                    int64_t minimum, int64_t maximum);
+  option_table& add(double& variable, std::string name, std::string sentence, std::string unit,
+                    double minimum, double maximum);
+  option_table& add(bool& variable, std::string name, std::string sentence);
+  option_table& add(std::string& variable, std::string name, std::string sentence,
+                    std::string unit = "");
+  option_table& add_choice(std::string& variable, std::string name, std::string sentence,
+                           std::vector<std::string> choices);
+  option_table& add(std::chrono::milliseconds& variable, std::string name, std::string sentence,
+                    std::chrono::milliseconds minimum, std::chrono::milliseconds maximum);
+  option_table& add(std::chrono::seconds& variable, std::string name, std::string sentence,
+                    std::chrono::seconds minimum, std::chrono::seconds maximum);
+
+  /// Other defaults for when the boolean option `flag` is set, as command line arguments.
+  option_table& add_preset(std::string flag, std::vector<std::string> arguments);
+
+  /// Runs after the variables are set, in the order of declaration, until one complains.
+  option_table& add_check(check function);
+
+  /// Without the program's name; `parse(argc, argv)` drops argv[0].
+  parse_result parse(std::vector<std::string> arguments);
+  parse_result parse(int argc, const char* const* argv);
+
+  /// The table that --help prints.
+  std::string help() const;
+
+  /// The variables' present values as a configuration file.
+  std::string dump() const;
+
+  /// The variables' present values: {"key": value, "group": {"key": value}}; durations in CAF's
+  /// syntax ("500ms").
+  nlohmann::json to_json() const;
+
+  const std::vector<option>& options() const { return options_; }
+
+ private:
+  struct preset {
+    std::string flag;
+    std::vector<std::string> arguments;
+  };
+
+  option_table& declare(option declared);
+
+  std::string program_;
+  std::string summary_;
+  std::vector<option> options_;
+  std::vector<preset> presets_;
+  std::vector<check> checks_;
+};
+
+/// Present value of the program's variable.
+option_value current_value(const option& declared);
+
+/// "an integer from 1 to 1024 (blocks)": what the option takes.
+std::string accepted_values(const option& declared);
+
+/// In CAF's configuration syntax, so that it reads back to the same value.
+std::string to_config_text(const option_value& value);
+
+/// Rounds to `option_real_digits`.
+double canonical_real(double value);
+
+/// A program's main: reads the command line, prints what is to be printed, runs `body` and returns
+/// the exit code. An exception that escapes `body` becomes one line and `exit_failure`.
+int run_main(int argc, const char* const* argv, option_table& table,
+             const std::function<int()>& body);
+
+}  // namespace swarm::tools
