@@ -44,6 +44,9 @@ struct LeaseItem {
 
   target @3 :WorkerId;
   # Only with weight -1.
+
+  item @4 :UInt32;
+  # Names this item within the step; LeaseDone repeats it.
 }
 
 struct Lease {
@@ -79,6 +82,7 @@ struct LeaseDone {
   recomputed @6 :UInt32;
   # Forwards that ran again for it.
   retries @7 :UInt32;
+  item @8 :UInt32;
 }
 
 struct Gather {
@@ -176,6 +180,12 @@ struct Refusal {
     # More requests are waiting than the worker's limit.
     wrongRound @7;
     # A reduce or commit for a round this worker did not gather.
+    nonFinite @8;
+    # Loss or gradient is not finite: drop the microbatch at every stage.
+    outOfMemory @9;
+    # The device is full: ask another worker, or later.
+    wrongShape @10;
+    # The tensors do not fit this stage.
   }
 
   reason @0 :Reason;

@@ -1,0 +1,247 @@
+#include "actors/training/step_ledger.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "actors/invariant.hpp"
+
+namespace swarm::training {
+
+step_ledger::step_ledger(step_id step, int64_t microbatches, int32_t stages)
+    : step_(step), microbatches_(microbatches), stages_(stages) {
+  SWARM_INVARIANT(microbatches > 0 && microbatches <= microbatches_max, "a step has microbatches");
+  SWARM_INVARIANT(stages > 0 && stages <= stages_max, "a lease names at most 64 stages");
+  for (int64_t i = 0; i < microbatches; ++i)
+    enqueue(microbatch_id{i}, all_stages(), 1, {});
+}
+
+uint64_t step_ledger::all_stages() const {
+  return stages_ == stages_max ? ~uint64_t{0} : (uint64_t{1} << stages_) - 1;
+}
+
+void step_ledger::enqueue(microbatch_id microbatch, uint64_t stages, int weight, worker_id target) {
+  queue_.push_back({next_item_++, microbatch, stages, weight, target});
+}
+
+std::optional<lease_item> step_ledger::lease(worker_id trainer, double now_seconds) {
+  if (phase_ != phase::computing || queue_.empty()) return std::nullopt;
+  const lease_item item = queue_.front();
+  queue_.pop_front();
+  leased_[item.item] = {item, trainer, now_seconds};
+  return item;
+}
+
+bool step_ledger::settle(uint32_t item, lease_outcome outcome, double loss) {
+  const auto found = leased_.find(item);
+  if (found == leased_.end()) return false;
+  const lease_item what = found->second.item;
+  leased_.erase(found);
+  switch (outcome) {
+    case lease_outcome::done:
+      // A replay of single stages need not pass the loss; the first answer stands.
+      if (what.weight > 0 && std::isfinite(loss)) losses_.emplace(what.microbatch.value(), loss);
+      break;
+    case lease_outcome::non_finite:
+      dropped_.insert(what.microbatch);
+      break;
+    case lease_outcome::returned:
+      queue_.push_front(what);
+      break;
+  }
+  return true;
+}
+
+void step_ledger::trainer_lost(worker_id trainer) {
+  for (auto it = leased_.begin(); it != leased_.end();) {
+    if (it->second.trainer != trainer) {
+      ++it;
+      continue;
+    }
+    queue_.push_back(it->second.item);
+    it = leased_.erase(it);
+  }
+}
+
+size_t step_ledger::expire(double now_seconds, double age_seconds) {
+  size_t count = 0;
+  for (auto it = leased_.begin(); it != leased_.end();) {
+    if (now_seconds - it->second.since_seconds < age_seconds) {
+      ++it;
+      continue;
+    }
+    queue_.push_back(it->second.item);
+    it = leased_.erase(it);
+    ++count;
+  }
+  return count;
+}
+
+size_t step_ledger::leased_to(worker_id trainer) const {
+  return static_cast<size_t>(std::count_if(leased_.begin(), leased_.end(), [&](const auto& entry) {
+    return entry.second.trainer == trainer;
+  }));
+}
+
+void step_ledger::open_gather(const std::map<worker_id, stage_id>& workers) {
+  SWARM_INVARIANT(phase_ == phase::computing ? settled() : true, "gather closes a settled round");
+  if (phase_ != phase::computing) round_ = round_.next();
+  phase_ = phase::gathering;
+  asked_ = workers;
+  awaited_.clear();
+  for (const auto& [worker, stage] : workers)
+    awaited_.insert(worker);
+  holders_.clear();
+  results_.clear();
+  to_drop_.clear();
+  reduce_failed_ = false;
+}
+
+void step_ledger::report(worker_id worker, round_id round, const std::vector<uint8_t>& held) {
+  if (phase_ != phase::gathering || round != round_ || awaited_.erase(worker) == 0) return;
+  holders_[worker] = {asked_.at(worker), held};
+}
+
+void step_ledger::worker_lost(worker_id worker) {
+  awaited_.erase(worker);
+  const bool member = holders_.erase(worker) != 0;
+  if (phase_ == phase::reducing && member) reduce_failed_ = true;
+  // Nobody can make a dead worker give anything up, and nobody needs to.
+  const auto gone = [&](const lease_item& item) {
+    return item.weight < 0 && item.target == worker;
+  };
+  queue_.erase(std::remove_if(queue_.begin(), queue_.end(), gone), queue_.end());
+  for (auto it = leased_.begin(); it != leased_.end();)
+    it = gone(it->second.item) ? leased_.erase(it) : std::next(it);
+}
+
+bool step_ledger::holds(const holder& who, int64_t microbatch) const {
+  const auto byte = static_cast<size_t>(microbatch / 8);
+  return byte < who.held.size() && (who.held[byte] >> (microbatch % 8) & 1) != 0;
+}
+
+/// Undoing costs a backward per microbatch, forgetting costs one per microbatch that only this
+/// worker holds.
+void step_ledger::give_up(worker_id worker, const std::vector<int64_t>& extra,
+                          std::vector<uint64_t>& lacking) {
+  const holder& who = holders_.at(worker);
+  std::vector<int64_t> rest;
+  for (int64_t m = 0; m < microbatches_; ++m) {
+    if (holds(who, m) && std::find(extra.begin(), extra.end(), m) == extra.end()) rest.push_back(m);
+  }
+  const uint64_t bit = uint64_t{1} << who.stage.value();
+  if (extra.size() <= rest.size()) {
+    for (int64_t m : extra)
+      enqueue(microbatch_id{m}, bit, -1, worker);
+    return;
+  }
+  to_drop_.push_back(worker);
+  for (int64_t m : rest)
+    lacking[static_cast<size_t>(m)] |= bit;
+}
+
+step_ledger::verdict step_ledger::reconcile() {
+  SWARM_INVARIANT(gathered(), "reconcile compares complete reports");
+  std::vector<uint64_t> lacking(static_cast<size_t>(microbatches_), 0);
+  for (int32_t s = 0; s < stages_; ++s) {
+    std::map<worker_id, std::vector<int64_t>> extra;
+    bool empty = true;
+    for (const auto& [worker, who] : holders_)
+      empty = empty && who.stage != stage_id{s};
+    if (empty) return verdict::stage_empty;
+    for (int64_t m = 0; m < microbatches_; ++m) {
+      bool held = dropped_.count(microbatch_id{m}) != 0;
+      for (const auto& [worker, who] : holders_) {
+        if (who.stage != stage_id{s} || !holds(who, m)) continue;
+        if (held) extra[worker].push_back(m);
+        held = true;
+      }
+      if (!held) lacking[static_cast<size_t>(m)] |= uint64_t{1} << s;
+    }
+    for (const auto& [worker, microbatches] : extra)
+      give_up(worker, microbatches, lacking);
+  }
+  for (int64_t m = 0; m < microbatches_; ++m) {
+    const uint64_t stages = lacking[static_cast<size_t>(m)];
+    if (stages != 0) enqueue(microbatch_id{m}, stages, 1, {});
+  }
+  if (queue_.empty() && to_drop_.empty()) {
+    phase_ = phase::reducing;
+    return verdict::clean;
+  }
+  reworked_ += queue_.size();
+  round_ = round_.next();
+  phase_ = phase::computing;
+  return verdict::rework;
+}
+
+std::vector<std::vector<worker_id>> step_ledger::groups() const {
+  std::vector<std::vector<worker_id>> result(static_cast<size_t>(stages_));
+  for (const auto& [worker, who] : holders_)
+    result[static_cast<size_t>(who.stage.value())].push_back(worker);
+  return result;
+}
+
+bool step_ledger::reduced(worker_id worker, round_id round, const std::string& hash,
+                          double squared_norm) {
+  if (phase_ != phase::reducing || round != round_ || holders_.count(worker) == 0) return true;
+  const auto stage = holders_.at(worker).stage;
+  for (const auto& [other, result] : results_) {
+    if (holders_.at(other).stage != stage) continue;
+    if (result.hash == hash && result.squared_norm == squared_norm) continue;
+    reduce_failed_ = true;
+    return false;
+  }
+  results_[worker] = {hash, squared_norm};
+  return true;
+}
+
+void step_ledger::check_law() const {
+  for (int32_t s = 0; s < stages_; ++s) {
+    for (int64_t m = 0; m < microbatches_; ++m) {
+      const auto count = std::count_if(holders_.begin(), holders_.end(), [&](const auto& entry) {
+        return entry.second.stage == stage_id{s} && holds(entry.second, m);
+      });
+      const int64_t expected = dropped_.count(microbatch_id{m}) != 0 ? 0 : 1;
+      SWARM_INVARIANT(count == expected, "every microbatch counts exactly once at every stage");
+    }
+  }
+}
+
+bool step_ledger::committable() {
+  if (phase_ == phase::committable) return true;
+  if (phase_ != phase::reducing || reduce_failed_ || results_.size() != holders_.size())
+    return false;
+  check_law();
+  phase_ = phase::committable;
+  return true;
+}
+
+double step_ledger::squared_norm() const {
+  double total = 0;
+  for (int32_t s = 0; s < stages_; ++s) {
+    for (const auto& [worker, result] : results_) {
+      if (holders_.at(worker).stage != stage_id{s}) continue;
+      total += result.squared_norm;
+      break;
+    }
+  }
+  return total * dropped_scale() * dropped_scale();
+}
+
+double step_ledger::dropped_scale() const {
+  const auto counting = microbatches_ - static_cast<int64_t>(dropped_.size());
+  return counting > 0 ? static_cast<double>(microbatches_) / static_cast<double>(counting) : 0.0;
+}
+
+double step_ledger::mean_loss() const {
+  double sum = 0;
+  int64_t count = 0;
+  for (const auto& [microbatch, loss] : losses_) {
+    if (dropped_.count(microbatch_id{microbatch}) != 0) continue;
+    sum += loss;
+    ++count;
+  }
+  return count > 0 ? sum / static_cast<double>(count) : 0.0;
+}
+
+}  // namespace swarm::training
