@@ -1,0 +1,67 @@
+#include "actors/stage/state_transfer.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace swarm::stage {
+
+using tensors::host_tensor;
+
+uint64_t state_checksum(const void* bytes, size_t count) {
+  return XXH3_64bits(bytes, count);
+}
+
+void snapshot_store::put(step_id version, host_tensor state) {
+  const auto checksum = state_checksum(state.data(), state.bytes());
+  snapshots_[version] = {std::move(state), checksum};
+  while (snapshots_.size() > snapshots_max)
+    snapshots_.erase(snapshots_.begin());
+}
+
+std::optional<snapshot_store::chunk> snapshot_store::read(step_id version,
+                                                          uint64_t offset_bytes) const {
+  const auto found = snapshots_.find(version);
+  if (found == snapshots_.end()) return std::nullopt;
+  const auto& [state, checksum] = found->second;
+  if (offset_bytes >= state.bytes()) return std::nullopt;
+  return chunk{state, offset_bytes,
+               std::min<uint64_t>(state_chunk_bytes_max, state.bytes() - offset_bytes), checksum};
+}
+
+state_assembly::progress state_assembly::accept(step_id version, uint64_t total_bytes,
+                                                uint64_t offset_bytes, uint64_t checksum,
+                                                const void* bytes, size_t count) {
+  if (!started()) {
+    // Three rows of whole floats: parameters and both moments.
+    if (total_bytes == 0 || total_bytes > state_bytes_max || total_bytes % 12 != 0)
+      return progress::damaged;
+    version_ = version;
+    total_bytes_ = total_bytes;
+    checksum_ = checksum;
+    values_.resize(total_bytes / sizeof(float));
+  }
+  if (version != version_ || total_bytes != total_bytes_ || checksum != checksum_)
+    return progress::stale;
+  if (offset_bytes != received_bytes_ || count == 0 || count > total_bytes_ - received_bytes_)
+    return progress::stale;
+  std::memcpy(reinterpret_cast<char*>(values_.data()) + offset_bytes, bytes, count);
+  received_bytes_ += count;
+  if (received_bytes_ < total_bytes_) return progress::more;
+  return state_checksum(values_.data(), total_bytes_) == checksum_ ? progress::complete
+                                                                   : progress::damaged;
+}
+
+void state_assembly::reset() {
+  *this = state_assembly{};
+}
+
+host_tensor state_assembly::take() {
+  const auto row = static_cast<int64_t>(values_.size() / 3);
+  auto state = host_tensor::adopt(std::move(values_), {3, row});
+  reset();
+  return state;
+}
+
+}  // namespace swarm::stage
