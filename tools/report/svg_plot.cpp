@@ -222,7 +222,7 @@ std::vector<double> axis_ticks(double low, double high, int count) {
   const double step = power * (ratio > 5 ? 10 : ratio > 2 ? 5 : ratio > 1 ? 2 : 1);
   const double first = std::ceil(low / step - 1e-9);
   for (double i = first; i * step <= high + step * 1e-9; ++i)
-    result.push_back(i * step);
+    result.push_back(i * step + 0.0);  // never -0
   return result;
 }
 
@@ -235,9 +235,10 @@ std::string to_svg(const plot& drawing) {
     if (!std::isfinite(event.x)) continue;
     const double x = area.at_x(event.x);
     svg += line(x, top, x, height - bottom, "event");
-    svg += text_at(x + 4, height - bottom - 6, "start", event.label,
-                   " font-size=\"11\" transform=\"rotate(-90 " + pixel(x + 4) + " " +
-                       pixel(height - bottom - 6) + ")\" dy=\"8\"");
+    // Loss curves fall: the top is where the room is.
+    svg += text_at(
+        x + 11, top + 4, "end", event.label,
+        " font-size=\"11\" transform=\"rotate(-90 " + pixel(x + 11) + " " + pixel(top + 4) + ")\"");
   }
   return svg + legend(drawing) + "</svg>\n";
 }

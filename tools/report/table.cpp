@@ -14,6 +14,7 @@ size_t width_of(const std::string& cell) {
 }
 
 bool is_number(const std::string& cell) {
+  if (cell.find("..") != std::string::npos) return false;  // a range
   if (cell.empty() || cell == "-" || cell == "nan" || cell == "inf") return true;
   const size_t digit = cell[0] == '-' || cell[0] == '+' ? 1 : 0;
   return digit < cell.size() && std::isdigit(static_cast<unsigned char>(cell[digit])) != 0;

@@ -54,6 +54,11 @@ BOOST_AUTO_TEST_CASE(tables_align_text_left_and_numbers_right) {
              "\xc3\xa9             10.5\n");
 }
 
+BOOST_AUTO_TEST_CASE(ranges_are_text) {
+  tools::table subject{{"range"}};
+  BOOST_TEST(subject.add({"1..1024"}).add({"0..1"}).text() == "range\n-------\n1..1024\n0..1\n");
+}
+
 BOOST_AUTO_TEST_CASE(tables_without_rows_are_a_heading) {
   BOOST_TEST(tools::table{{"a"}}.text() == "a\n-\n");
 }
@@ -73,6 +78,8 @@ BOOST_AUTO_TEST_CASE(ticks_are_round_and_cover_the_range) {
       BOOST_TEST(ticks.size() <= static_cast<size_t>(wanted) + 1);
       BOOST_TEST(ticks.front() >= -high / 3 * 1.001);
       BOOST_TEST(ticks.back() <= high * 1.001);
+      for (double tick : ticks)
+        BOOST_TEST((tick != 0 || !std::signbit(tick)));
     }
   }
 }
