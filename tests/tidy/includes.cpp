@@ -107,7 +107,7 @@ room_graph rooms_of_tensors(const source_map& tree) {
 std::string nearest_build(const source_map& tree, std::string_view path) {
   for (auto slash = path.rfind('/'); slash != std::string_view::npos;
        slash = slash == 0 ? std::string_view::npos : path.rfind('/', slash - 1)) {
-    const auto build = std::string(path.substr(0, slash)) + "/BUILD";
+    auto build = std::string(path.substr(0, slash)) + "/BUILD";
     if (tree.count(build) != 0) return build;
   }
   return "";
