@@ -1,0 +1,77 @@
+#include "actors/peer/directory.hpp"
+
+#include <caf/typed_event_based_actor.hpp>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace swarm::peer {
+
+namespace {
+
+class directory final : public wire::directory_actor::base {
+ public:
+  explicit directory(caf::actor_config& cfg) : wire::directory_actor::base(cfg) {}
+
+  const char* name() const override { return "directory"; }
+
+  behavior_type make_behavior() override {
+    set_down_handler([this](const caf::down_msg& m) { on_down(m.source); });
+    return {[this](wire::announce_atom, const wire::member& m) { on_announce(m); },
+            [this](wire::withdraw_atom, worker_id id) { on_withdraw(id); },
+            [this](wire::subscribe_atom, const caf::actor& who) { on_subscribe(who); }};
+  }
+
+ private:
+  void on_announce(const wire::member& m) {
+    if (!m.handle || (members_.size() >= members_max && members_.count(m.id) == 0)) return;
+    monitor(m.handle);
+    members_[m.id] = m;
+    publish({{m}, {}});
+  }
+
+  void on_withdraw(worker_id id) {
+    if (members_.erase(id) != 0) publish({{}, {id}});
+  }
+
+  void on_subscribe(const caf::actor& who) {
+    if (!who) return;
+    monitor(who);
+    const auto listener = caf::actor_cast<wire::roster_listener>(who);
+    subscribers_[who.address()] = listener;
+    wire::roster_update all;
+    for (const auto& [id, m] : members_)
+      all.changed.push_back(m);
+    send(listener, std::move(all));
+  }
+
+  void on_down(const caf::actor_addr& who) {
+    subscribers_.erase(who);
+    wire::roster_update update;
+    for (auto it = members_.begin(); it != members_.end();) {
+      if (it->second.handle.address() != who) {
+        ++it;
+        continue;
+      }
+      update.gone.push_back(it->first);
+      it = members_.erase(it);
+    }
+    if (!update.gone.empty()) publish(update);
+  }
+
+  void publish(const wire::roster_update& update) {
+    for (const auto& [address, who] : subscribers_)
+      send(who, update);
+  }
+
+  std::map<worker_id, wire::member> members_;
+  std::map<caf::actor_addr, wire::roster_listener> subscribers_;
+};
+
+}  // namespace
+
+wire::directory_actor spawn_directory(caf::actor_system& system) {
+  return system.spawn<directory>();
+}
+
+}  // namespace swarm::peer

@@ -1,0 +1,212 @@
+#include "actors/peer/embedded_swarm.hpp"
+
+#include <caf/actor_system_config.hpp>
+#include <caf/all.hpp>
+#include <cmath>
+#include <utility>
+
+#include "actors/peer/directory.hpp"
+#include "actors/stage/state_transfer.hpp"
+#include "actors/telemetry/event.hpp"
+
+namespace swarm::peer {
+
+namespace {
+
+/// Ids of trainers and the coordinator, clear of the stage peers'.
+constexpr uint64_t first_trainer_peer = uint64_t{1} << 32;
+constexpr uint64_t coordinator_peer = uint64_t{1} << 33;
+
+/// A worker's request; longer than anything a healthy stage takes.
+constexpr std::chrono::seconds ask_timeout{60};
+
+}  // namespace
+
+void add_message_types(caf::actor_system_config& config) {
+  wire::add_message_types(config);
+  supervision::add_supervision_message_types(config);
+  telemetry::add_telemetry_message_types(config);
+}
+
+embedded_swarm::embedded_swarm(caf::actor_system& system, embedded_options options)
+    : system_(system),
+      options_(std::move(options)),
+      self_(system),
+      directory_(spawn_directory(system)) {
+  supervision::policy_options restart;
+  restart.intensity = 10;
+  restart.period = std::chrono::minutes(1);
+  restart.backoff.min = options_.restart_delay;
+  const auto slots = std::make_shared<stage::device_slots>(options_.devices);
+  training::coordinator_options coordinator;
+  coordinator.id = {peer_id{coordinator_peer}, incarnation_id{1}};
+  coordinator.stages = options_.stages;
+  coordinator.microbatches = options_.microbatches_per_step;
+  coordinator.tokens_per_microbatch = options_.tokens_per_microbatch;
+  coordinator.optimizer = options_.optimizer;
+  coordinator.directory = directory_;
+  coordinator.telemetry = options_.telemetry;
+  coordinator_ = training::spawn_coordinator(system_, std::move(coordinator));
+  uint64_t next_peer = 1;
+  for (int32_t s = 0; s < options_.stages; ++s) {
+    for (int32_t w = 0; w < options_.workers_per_stage; ++w) {
+      stage_peer_options peer;
+      peer.id = peer_id{next_peer++};
+      peer.stage = stage_id{s};
+      peer.start = stage::start_mode::fresh;
+      peer.make_engine = options_.make_engine;
+      peer.slots = slots;
+      peer.detached = options_.detached;
+      peer.activation_cache_bytes = options_.activation_cache_bytes;
+      peer.directory = directory_;
+      peer.telemetry = options_.telemetry;
+      peer.restart = restart;
+      peers_.push_back(spawn_stage_peer(system_, std::move(peer)));
+    }
+  }
+  for (int32_t t = 0; t < options_.trainers; ++t) {
+    training_peer_options peer;
+    peer.id = peer_id{first_trainer_peer + static_cast<uint64_t>(t)};
+    peer.trainer.stages = options_.stages;
+    peer.trainer.source = options_.microbatches;
+    peer.trainer.in_flight = options_.in_flight;
+    peer.trainer.policy = options_.policy;
+    peer.trainer.routing_seed = options_.routing_seed + static_cast<uint64_t>(t);
+    peer.evaluator.stages = options_.stages;
+    peer.evaluator.context = options_.context;
+    peer.evaluator.batches = [source = options_.validation](int64_t index) {
+      return source(0, index);
+    };
+    peer.directory = directory_;
+    peer.restart = restart;
+    trainers_.push_back(spawn_training_peer(system_, std::move(peer)));
+  }
+}
+
+embedded_swarm::~embedded_swarm() {
+  self_->send_exit(coordinator_, caf::exit_reason::user_shutdown);
+  self_->wait_for(coordinator_);
+  for (const auto& trainer : trainers_)
+    self_->send_exit(trainer, caf::exit_reason::user_shutdown);
+  for (const auto& trainer : trainers_)
+    self_->wait_for(trainer);
+  for (const auto& peer : peers_)
+    self_->send_exit(peer, caf::exit_reason::user_shutdown);
+  for (const auto& peer : peers_)
+    self_->wait_for(peer);
+  self_->send_exit(directory_, caf::exit_reason::user_shutdown);
+  self_->wait_for(directory_);
+}
+
+caf::expected<int64_t> embedded_swarm::advance(int64_t version) {
+  caf::expected<int64_t> result{caf::sec::request_timeout};
+  self_->request(coordinator_, caf::infinite, training::advance_atom::value, version)
+      .receive([&](int64_t reached) { result = reached; },
+               [&](caf::error& error) { result = std::move(error); });
+  return result;
+}
+
+training::evaluator_actor embedded_swarm::evaluator() {
+  training::evaluator_actor found;
+  self_->request(trainers_.front(), ask_timeout, supervision::children_atom::value)
+      .receive(
+          [&](const supervision::children_status& children) {
+            for (const auto& child : children)
+              if (child.id == "evaluator")
+                found = caf::actor_cast<training::evaluator_actor>(child.handle);
+          },
+          [](caf::error&) {});
+  return found;
+}
+
+caf::expected<double> embedded_swarm::evaluate(int64_t batches) {
+  caf::expected<double> result{training::make_error(training::errc::stage_unreachable)};
+  const auto who = evaluator();
+  if (!who) return result;
+  self_->request(who, caf::infinite, training::evaluate_atom::value, batches)
+      .receive([&](double loss) { result = loss; },
+               [&](caf::error& error) { result = std::move(error); });
+  return result;
+}
+
+caf::expected<std::vector<int32_t>> embedded_swarm::generate(std::vector<int32_t> prompt,
+                                                             int64_t count, double temperature,
+                                                             uint64_t seed) {
+  caf::expected<std::vector<int32_t>> result{
+      training::make_error(training::errc::stage_unreachable)};
+  const auto who = evaluator();
+  if (!who) return result;
+  self_
+      ->request(who, caf::infinite, training::generate_atom::value, std::move(prompt), count,
+                temperature, seed)
+      .receive([&](std::vector<int32_t>& tokens) { result = std::move(tokens); },
+               [&](caf::error& error) { result = std::move(error); });
+  return result;
+}
+
+std::vector<wire::member> embedded_swarm::members() {
+  std::vector<wire::member> result;
+  // A fresh mailbox, so that later updates do not pile up in ours.
+  caf::scoped_actor visitor{system_};
+  visitor->send(directory_, wire::subscribe_atom::value, caf::actor{visitor});
+  visitor->receive([&](wire::roster_update& update) { result = std::move(update.changed); });
+  return result;
+}
+
+bool embedded_swarm::kill_worker(stage_id stage, size_t index, std::chrono::milliseconds after) {
+  for (const auto& member : members()) {
+    if (member.role != wire::member_role::stage_worker || member.stage != stage ||
+        member.state != wire::member_state::serving)
+      continue;
+    if (index-- != 0) continue;
+    self_->delayed_anon_send(member.handle, after,
+                             caf::exit_msg{self_->address(), caf::exit_reason::kill});
+    return true;
+  }
+  return false;
+}
+
+caf::expected<tensors::host_tensor> embedded_swarm::fetch_parameters(stage_id stage) {
+  for (const auto& member : members()) {
+    if (member.role != wire::member_role::stage_worker || member.stage != stage ||
+        member.state != wire::member_state::serving)
+      continue;
+    const auto donor = caf::actor_cast<wire::stage_worker_actor>(member.handle);
+    stage::state_assembly assembly;
+    auto progress = stage::state_assembly::progress::more;
+    while (progress == stage::state_assembly::progress::more) {
+      wire::builder<schemas::StateRequest> message;
+      message->setStage(static_cast<uint32_t>(stage.value()));
+      message->setVersion(assembly.started() ? assembly.version().value() : -1);
+      message->setOffsetBytes(assembly.next_offset_bytes());
+      progress = stage::state_assembly::progress::damaged;
+      self_->request(donor, ask_timeout, message.finish())
+          .receive(
+              [&](const wire::state_chunk& m) {
+                if (m.fault()) return;
+                const auto chunk = m.read();
+                progress = assembly.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
+                                           chunk->getOffsetBytes(), chunk->getChecksum(),
+                                           chunk->getBytes().begin(), chunk->getBytes().size());
+              },
+              [](caf::error&) {});
+    }
+    if (progress != stage::state_assembly::progress::complete) continue;
+    const auto state = assembly.take();
+    // The first row is the parameters; the moments follow.
+    return tensors::host_tensor{state.type(), {state.shape()[1]}, state.owner(), state.data()};
+  }
+  return training::make_error(training::errc::stage_unreachable);
+}
+
+caf::expected<std::vector<tensors::host_tensor>> embedded_swarm::parameters() {
+  std::vector<tensors::host_tensor> result;
+  for (int32_t s = 0; s < options_.stages; ++s) {
+    auto flat = fetch_parameters(stage_id{s});
+    if (!flat) return flat.error();
+    result.push_back(*flat);
+  }
+  return result;
+}
+
+}  // namespace swarm::peer

@@ -1,0 +1,38 @@
+#include "actors/peer/training_peer.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace swarm::peer {
+
+caf::actor spawn_training_peer(caf::actor_system& system, training_peer_options options) {
+  using supervision::child_spec;
+  using supervision::children_view;
+  const auto incarnation = std::make_shared<uint32_t>(0);
+  child_spec trainer;
+  trainer.id = "trainer";
+  trainer.factory = [options, incarnation](caf::event_based_actor* self, const children_view&) {
+    auto mine = options.trainer;
+    mine.id = {options.id, incarnation_id{++*incarnation}};
+    mine.directory = options.directory;
+    return caf::actor_cast<caf::actor>(training::spawn_trainer(self->system(), std::move(mine)));
+  };
+  child_spec evaluator;
+  evaluator.id = "evaluator";
+  evaluator.factory = [options](caf::event_based_actor* self, const children_view&) {
+    auto mine = options.evaluator;
+    mine.directory = options.directory;
+    return caf::actor_cast<caf::actor>(training::spawn_evaluator(self->system(), std::move(mine)));
+  };
+  supervision::supervisor_options root;
+  root.name = "trainer-" + std::to_string(options.id.value());
+  root.policy = options.restart;
+  root.policy.strategy = supervision::restart_strategy::one_for_one;
+  root.seed = options.id.value();
+  return supervision::spawn_supervisor(system, std::move(root),
+                                       {std::move(trainer), std::move(evaluator)});
+}
+
+}  // namespace swarm::peer

@@ -1,0 +1,253 @@
+#include "actors/stage/compute.hpp"
+
+#include <caf/typed_event_based_actor.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "actors/stage/activation_cache.hpp"
+#include "actors/stage/errc.hpp"
+#include "actors/wire/tensor.hpp"
+#include "actors/wire/ticket.hpp"
+
+namespace swarm::stage {
+
+using tensors::host_tensor;
+
+struct device_slots::state {
+  std::mutex mutex;
+  std::condition_variable freed;
+  unsigned available;
+};
+
+device_slots::device_slots(unsigned count) : state_(new state{{}, {}, count}) {}
+
+device_slots::~device_slots() = default;
+
+void device_slots::acquire() {
+  std::unique_lock<std::mutex> lock{state_->mutex};
+  state_->freed.wait(lock, [this] { return state_->available > 0; });
+  --state_->available;
+}
+
+void device_slots::release() {
+  {
+    const std::lock_guard<std::mutex> lock{state_->mutex};
+    ++state_->available;
+  }
+  state_->freed.notify_one();
+}
+
+namespace {
+
+class slot_guard {
+ public:
+  explicit slot_guard(device_slots* slots) : slots_(slots) {
+    if (slots_ != nullptr) slots_->acquire();
+  }
+  ~slot_guard() {
+    if (slots_ != nullptr) slots_->release();
+  }
+  slot_guard(const slot_guard&) = delete;
+  slot_guard& operator=(const slot_guard&) = delete;
+
+ private:
+  device_slots* slots_;
+};
+
+caf::error translate(const tensors::engine_error& error, const wire::ticket& ticket) {
+  const auto refuse = [&](refusal_reason reason) {
+    return make_error(refusal{reason, ticket.term, ticket.step, {}});
+  };
+  switch (error.fault()) {
+    case tensors::engine_fault::wrong_shape:
+      return refuse(refusal_reason::wrong_shape);
+    case tensors::engine_fault::non_finite:
+      return refuse(refusal_reason::non_finite);
+    case tensors::engine_fault::out_of_memory:
+      return refuse(refusal_reason::out_of_memory);
+    default:
+      return make_error(errc::compute_failed, error.what());
+  }
+}
+
+template <class Schema, class Target>
+void copy_ticket(const wire::reading<Schema>& from, Target&& to) {
+  wire::to_wire(wire::from_wire(from->getTicket()), to->initTicket());
+}
+
+class compute final : public compute_actor::base {
+ public:
+  compute(caf::actor_config& cfg, compute_options options)
+      : compute_actor::base(cfg),
+        options_(std::move(options)),
+        cache_(options_.activation_cache_bytes) {}
+
+  const char* name() const override { return "compute"; }
+
+  behavior_type make_behavior() override {
+    const slot_guard guard{options_.slots.get()};
+    engine_ = options_.make_engine();
+    return {
+        [this](const wire::forward& m) { return on_forward(m); },
+        [this](const wire::backward& m, int weight) { return on_backward(m, weight); },
+        [this](const wire::loss& m, int weight) { return on_loss(m, weight); },
+        [this](const wire::infer& m, int64_t version) { return on_infer(m, version); },
+        [this](sum_atom) -> caf::result<host_tensor> { return engine_->gradient_sum(); },
+        [this](reduced_atom, const host_tensor& sum) {
+          return run<double>([&] { return engine_->set_reduced(sum); });
+        },
+        [this](apply_atom, int64_t step, double scale) {
+          return run<std::string>([&] {
+            cache_.clear();
+            engine_->apply(step, scale);
+            return engine_->weights_hash();
+          });
+        },
+        [this](clear_atom) {
+          return run<bool>([&] {
+            engine_->clear_gradient();
+            return true;
+          });
+        },
+        [this](export_atom) { return run<host_tensor>([&] { return engine_->export_state(); }); },
+        [this](import_atom, const host_tensor& state) {
+          return run<std::string>([&] {
+            cache_.clear();
+            engine_->import_state(state);
+            engine_->clear_gradient();
+            return engine_->weights_hash();
+          });
+        }};
+  }
+
+ private:
+  using key = activation_key;
+
+  static key key_of(const wire::ticket& t) { return {t.step, t.microbatch}; }
+
+  static tensors::microbatch_key engine_key(const wire::ticket& t) {
+    return {t.step.value(), t.microbatch.value()};
+  }
+
+  /// Takes a core, and turns what an engine throws into an error reply.
+  template <class Reply, class F>
+  caf::result<Reply> run(F&& body, const wire::ticket& ticket = {}) {
+    const slot_guard guard{options_.slots.get()};
+    try {
+      return body();
+    } catch (const tensors::engine_error& error) {
+      return translate(error, ticket);
+    }
+  }
+
+  double seconds_since(caf::actor_clock::time_point start) {
+    return std::chrono::duration<double>(clock().now() - start).count();
+  }
+
+  caf::result<wire::activation> on_forward(const wire::forward& m) {
+    const auto request = m.read();
+    host_tensor input;
+    if (!wire::extract_into(request->getInput(), m.bytes(), input))
+      return make_error(wire::errc::bad_tensor);
+    return run<wire::activation>([&] {
+      const auto start = clock().now();
+      const auto ticket = wire::from_wire(request->getTicket());
+      auto result = engine_->forward(engine_key(ticket), input, true);
+      if (result.saved) {
+        const auto bytes = result.saved->bytes();
+        cache_.insert(key_of(ticket), std::move(result.saved), bytes);
+      }
+      wire::builder<schemas::Activation> reply;
+      copy_ticket(request, reply);
+      wire::attach(reply, reply->initOutput(), result.output);
+      reply->setComputeSeconds(seconds_since(start));
+      return reply.finish();
+    });
+  }
+
+  caf::result<wire::input_gradient> on_backward(const wire::backward& m, int weight) {
+    const auto request = m.read();
+    const auto ticket = wire::from_wire(request->getTicket());
+    host_tensor input;
+    host_tensor output_gradient;
+    if (!wire::extract_into(request->getInput(), m.bytes(), input) ||
+        !wire::extract_into(request->getOutputGradient(), m.bytes(), output_gradient))
+      return make_error(wire::errc::bad_tensor);
+    auto saved = cache_.take(key_of(ticket));
+    if (!saved && input.empty())
+      return make_error(refusal{refusal_reason::activation_missing, ticket.term, ticket.step, {}});
+    return run<wire::input_gradient>([&] {
+      const auto start = clock().now();
+      const bool recomputed = !saved;
+      auto graph =
+          recomputed ? engine_->forward(engine_key(ticket), input, true).saved : std::move(*saved);
+      const auto gradient = engine_->backward(engine_key(ticket), *graph, output_gradient, weight);
+      wire::builder<schemas::InputGradient> reply;
+      copy_ticket(request, reply);
+      wire::attach(reply, reply->initGradient(), gradient);
+      reply->setComputeSeconds(seconds_since(start));
+      reply->setRecomputed(recomputed);
+      return reply.finish();
+    });
+  }
+
+  caf::result<wire::loss_done> on_loss(const wire::loss& m, int weight) {
+    const auto request = m.read();
+    host_tensor input;
+    host_tensor targets;
+    if (!wire::extract_into(request->getInput(), m.bytes(), input) ||
+        !wire::extract_into(request->getTargets(), m.bytes(), targets))
+      return make_error(wire::errc::bad_tensor);
+    return run<wire::loss_done>([&] {
+      const auto start = clock().now();
+      const auto ticket = wire::from_wire(request->getTicket());
+      const auto result = engine_->loss(engine_key(ticket), input, targets, weight);
+      wire::builder<schemas::LossDone> reply;
+      copy_ticket(request, reply);
+      reply->setLoss(result.loss);
+      wire::attach(reply, reply->initInputGradient(), result.input_gradient);
+      reply->setComputeSeconds(seconds_since(start));
+      return reply.finish();
+    });
+  }
+
+  caf::result<wire::inferred> on_infer(const wire::infer& m, int64_t version) {
+    const auto request = m.read();
+    host_tensor input;
+    host_tensor targets;
+    if (!wire::extract_into(request->getInput(), m.bytes(), input) ||
+        !wire::extract_into(request->getTargets(), m.bytes(), targets))
+      return make_error(wire::errc::bad_tensor);
+    return run<wire::inferred>([&] {
+      wire::builder<schemas::Inferred> reply;
+      reply->setVersion(version);
+      switch (request->getWant()) {
+        case schemas::Infer::Want::HIDDEN:
+          wire::attach(reply, reply->initOutput(), engine_->infer(input));
+          break;
+        case schemas::Infer::Want::LOSS:
+          reply->setLoss(engine_->evaluate(input, targets));
+          break;
+        case schemas::Infer::Want::LOGITS:
+          wire::attach(reply, reply->initOutput(), engine_->logits(input));
+          break;
+      }
+      return reply.finish();
+    });
+  }
+
+  compute_options options_;
+  std::unique_ptr<tensors::stage_engine> engine_;
+  activation_cache<std::shared_ptr<tensors::activation>> cache_;
+};
+
+}  // namespace
+
+compute_actor spawn_compute(caf::actor_system& system, compute_options options) {
+  if (options.detached) return system.spawn<compute, caf::detached>(std::move(options));
+  return system.spawn<compute>(std::move(options));
+}
+
+}  // namespace swarm::stage

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <caf/typed_actor.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/wire/messages.hpp"
+#include "actors/wire/roster.hpp"
+#include "tensors/engine/stage_engine.hpp"
+
+namespace swarm::stage {
+
+using sum_atom = caf::atom_constant<caf::atom("sum")>;
+using reduced_atom = caf::atom_constant<caf::atom("reduced")>;
+using apply_atom = caf::atom_constant<caf::atom("apply")>;
+using clear_atom = caf::atom_constant<caf::atom("clear")>;
+using export_atom = caf::atom_constant<caf::atom("export")>;
+using import_atom = caf::atom_constant<caf::atom("import")>;
+
+/// The device of one stage worker: the only actor that touches an engine, and the compute seam. It
+/// does what its worker admitted, in order; it knows nothing of terms and rounds.
+///
+/// Owner: its stage supervisor, which restarts it together with the worker. It may be detached
+/// (its own thread, for production) or scheduled (in the simulator).
+///
+/// backward and loss take the effective weight as a second argument. Errors: stage::errc.
+using compute_actor =
+    caf::typed_actor<caf::replies_to<wire::forward>::with<wire::activation>,
+                     caf::replies_to<wire::backward, int>::with<wire::input_gradient>,
+                     caf::replies_to<wire::loss, int>::with<wire::loss_done>,
+                     caf::replies_to<wire::infer, int64_t>::with<wire::inferred>,
+                     // The gradient sum, aliased.
+                     caf::replies_to<sum_atom>::with<tensors::host_tensor>,
+                     // The stage's sum; answers its squared norm.
+                     caf::replies_to<reduced_atom, tensors::host_tensor>::with<double>,
+                     // Optimizer step number, scale; answers the hash of the new weights.
+                     caf::replies_to<apply_atom, int64_t, double>::with<std::string>,
+                     // Forgets the gradient sum.
+                     caf::replies_to<clear_atom>::with<bool>,
+                     // Parameters and optimizer state, a copy.
+                     caf::replies_to<export_atom>::with<tensors::host_tensor>,
+                     caf::replies_to<import_atom, tensors::host_tensor>::with<std::string>>;
+
+/// How many computations run at once in this process. More threads than cores evict each other's
+/// caches, so detached compute actors queue here for a core.
+class device_slots {
+ public:
+  explicit device_slots(unsigned count);
+  ~device_slots();
+  device_slots(const device_slots&) = delete;
+  device_slots& operator=(const device_slots&) = delete;
+
+  void acquire();
+  void release();
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+struct compute_options {
+  /// Called once, in the compute actor's own thread.
+  std::function<std::unique_ptr<tensors::stage_engine>()> make_engine;
+  /// Null: run at once, in the scheduler's thread.
+  std::shared_ptr<device_slots> slots;
+  bool detached = true;
+  size_t activation_cache_bytes = size_t{1} << 30;
+};
+
+compute_actor spawn_compute(caf::actor_system& system, compute_options options);
+
+}  // namespace swarm::stage

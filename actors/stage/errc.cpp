@@ -1,0 +1,45 @@
+#include "actors/stage/errc.hpp"
+
+#include <caf/atom.hpp>
+#include <caf/make_message.hpp>
+#include <caf/message.hpp>
+#include <string>
+
+#include "actors/wire/messages.hpp"
+
+namespace swarm::stage {
+
+namespace {
+
+constexpr auto category = caf::atom("stage");
+
+}  // namespace
+
+const char* to_sentence(errc code) {
+  switch (code) {
+    case errc::refused:
+      return "The worker refuses; the refusal says why and where it stands.";
+    case errc::no_state:
+      return "The worker has no such snapshot; ask for the newest version.";
+    case errc::compute_failed:
+      return "The stage's engine failed; the worker restarts.";
+  }
+  return "Unknown stage error.";
+}
+
+caf::error make_error(errc code, const char* detail) {
+  std::string sentence = to_sentence(code);
+  if (detail != nullptr) sentence += std::string(" (") + detail + ")";
+  return {static_cast<uint8_t>(code), category, caf::make_message(std::move(sentence))};
+}
+
+caf::error make_error(const refusal& why) {
+  wire::builder<schemas::Refusal> message;
+  message->setReason(static_cast<schemas::Refusal::Reason>(why.reason));
+  message->setTerm(why.term.value());
+  message->setVersion(why.version.value());
+  message->setFrozenRound(why.frozen_round.value());
+  return {static_cast<uint8_t>(errc::refused), category, caf::make_message(message.finish())};
+}
+
+}  // namespace swarm::stage

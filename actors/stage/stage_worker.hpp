@@ -1,0 +1,42 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <caf/typed_actor.hpp>
+#include <chrono>
+
+#include "actors/ids.hpp"
+#include "actors/stage/compute.hpp"
+#include "actors/wire/roster.hpp"
+
+namespace swarm::stage {
+
+/// Requests at the compute actor, or waiting for a commit that is on its way.
+inline constexpr size_t pending_requests_max = 256;
+enum class start_mode : uint8_t {
+  fresh,  ///< version 0, weights from the run's seed
+  fetch   ///< state from another worker of the stage; waits for one
+};
+
+struct stage_worker_options {
+  worker_id id;
+  stage_id stage{0};
+  start_mode start = start_mode::fetch;
+  compute_actor compute;
+  wire::averager_actor averager;
+  wire::directory_actor directory;
+  caf::actor telemetry;  ///< optional
+  std::chrono::milliseconds request_timeout{30'000};
+  /// A joiner without a donor, or whose donor failed, tries again after this.
+  std::chrono::milliseconds fetch_retry{200};
+};
+
+/// One worker of one stage: the protocol of pipeline.capnp, step.capnp and state.capnp around a
+/// step_guard; the numbers are the compute actor's.
+///
+/// Life: joining (fetches its state) -> announces itself -> serving; back to joining when it finds
+/// that it missed a commit. Owner: the stage supervisor (one_for_all with compute and averager); a
+/// restarted worker has the next incarnation and fetches. May drop: nothing; it refuses instead.
+wire::stage_worker_actor spawn_stage_worker(caf::actor_system& system,
+                                            stage_worker_options options);
+
+}  // namespace swarm::stage

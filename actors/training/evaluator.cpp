@@ -1,0 +1,214 @@
+#include "actors/training/evaluator.hpp"
+
+#include <algorithm>
+#include <caf/typed_event_based_actor.hpp>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <random>
+
+#include "actors/wire/tensor.hpp"
+
+namespace swarm::training {
+
+namespace {
+
+using tensors::host_tensor;
+using want = schemas::Infer::Want;
+
+/// One evaluate request under way.
+struct evaluation {
+  caf::typed_response_promise<double> reply;
+  int64_t next = 0;
+  int64_t total = 0;
+  std::map<int64_t, double> losses;
+};
+
+/// One generate request under way.
+struct generation {
+  caf::typed_response_promise<std::vector<int32_t>> reply;
+  std::vector<int32_t> tokens;
+  size_t prompt = 0;
+  int64_t remaining = 0;
+  double temperature = 0;
+  std::mt19937_64 random;
+};
+
+class evaluator final : public evaluator_actor::base {
+ public:
+  evaluator(caf::actor_config& cfg, evaluator_options options)
+      : evaluator_actor::base(cfg), options_(std::move(options)) {
+    workers_.resize(static_cast<size_t>(options_.stages));
+  }
+
+  const char* name() const override { return "evaluator"; }
+
+  behavior_type make_behavior() override {
+    send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
+    return {
+        [this](evaluate_atom, int64_t batches) { return on_evaluate(batches); },
+        [this](generate_atom, const std::vector<int32_t>& prompt, int64_t count, double temperature,
+               uint64_t seed) { return on_generate(prompt, count, temperature, seed); },
+        [this](const wire::roster_update& update) { on_roster(update); }};
+  }
+
+ private:
+  using result_handler = std::function<void(const wire::inferred&)>;
+  using error_handler = std::function<void(caf::error)>;
+
+  void on_roster(const wire::roster_update& update) {
+    for (const auto& id : update.gone)
+      for (auto& stage : workers_)
+        stage.erase(id);
+    for (const auto& m : update.changed) {
+      if (m.role != wire::member_role::stage_worker || m.stage.value() < 0 ||
+          m.stage.value() >= options_.stages)
+        continue;
+      auto& stage = workers_[static_cast<size_t>(m.stage.value())];
+      stage.erase(m.id);
+      if (m.state == wire::member_state::serving)
+        stage[m.id] = caf::actor_cast<wire::stage_worker_actor>(m.handle);
+    }
+  }
+
+  /// Brings `input` from stage `stage` to the last one, which answers what is wanted.
+  void pass(size_t stage, const host_tensor& input, const host_tensor& targets, want last,
+            result_handler done, error_handler fail) {
+    const bool at_end = stage + 1 == workers_.size();
+    wire::builder<schemas::Infer> message;
+    message->setWant(at_end ? last : want::HIDDEN);
+    wire::attach(message, message->initInput(), input);
+    if (at_end) wire::attach(message, message->initTargets(), targets);
+    std::vector<wire::stage_worker_actor> candidates;
+    for (const auto& [id, handle] : workers_[stage])
+      candidates.push_back(handle);
+    // Take turns, so that both workers of a stage are busy.
+    if (!candidates.empty())
+      std::rotate(candidates.begin(),
+                  candidates.begin() + static_cast<ptrdiff_t>(turn_++ % candidates.size()),
+                  candidates.end());
+    result_handler next = std::move(done);
+    if (!at_end) {
+      next = [=, done = std::move(next)](const wire::inferred& reply) {
+        host_tensor output;
+        if (!wire::extract_into(reply.read()->getOutput(), reply.bytes(), output))
+          return fail(make_error(errc::bad_reply));
+        pass(stage + 1, output, targets, last, done, fail);
+      };
+    }
+    ask(std::move(candidates), message.finish(), std::move(next), std::move(fail));
+  }
+
+  void ask(std::vector<wire::stage_worker_actor> candidates, wire::infer message,
+           result_handler done, error_handler fail) {
+    if (candidates.empty()) return fail(make_error(errc::stage_unreachable));
+    const auto worker = candidates.back();
+    candidates.pop_back();
+    const auto other = [=](caf::error&) { ask(candidates, message, done, fail); };
+    request(worker, options_.call_timeout, message)
+        .then(
+            [=](const wire::inferred& reply) {
+              if (!reply.fault()) return done(reply);
+              caf::error damaged = make_error(errc::bad_reply);
+              other(damaged);
+            },
+            other);
+  }
+
+  // -- validation loss ------------------------------------------------------------------------
+
+  caf::result<double> on_evaluate(int64_t batches) {
+    if (batches <= 0) return 0.0;
+    auto job = std::make_shared<evaluation>();
+    job->reply = make_response_promise<caf::typed_response_promise<double>>();
+    job->total = batches;
+    for (uint32_t i = 0; i < options_.in_flight; ++i)
+      evaluate_next(job);
+    return job->reply;
+  }
+
+  void evaluate_next(const std::shared_ptr<evaluation>& job) {
+    if (job->next >= job->total) return;
+    const int64_t index = job->next++;
+    const auto [tokens, targets] = options_.batches(index);
+    pass(
+        0, tokens, targets, want::LOSS,
+        [=](const wire::inferred& reply) {
+          job->losses[index] = reply.read()->getLoss();
+          if (static_cast<int64_t>(job->losses.size()) < job->total) return evaluate_next(job);
+          double sum = 0;
+          for (const auto& [batch, loss] : job->losses)
+            sum += loss;
+          job->reply.deliver(sum / static_cast<double>(job->total));
+        },
+        [job](caf::error error) { job->reply.deliver(std::move(error)); });
+  }
+
+  // -- sampling -------------------------------------------------------------------------------
+
+  caf::result<std::vector<int32_t>> on_generate(const std::vector<int32_t>& prompt, int64_t count,
+                                                double temperature, uint64_t seed) {
+    auto job = std::make_shared<generation>();
+    job->reply = make_response_promise<caf::typed_response_promise<std::vector<int32_t>>>();
+    job->tokens = prompt.empty() ? std::vector<int32_t>{'\n'} : prompt;
+    job->prompt = prompt.size();
+    job->remaining = count;
+    job->temperature = temperature;
+    job->random.seed(seed);
+    generate_next(job);
+    return job->reply;
+  }
+
+  void generate_next(const std::shared_ptr<generation>& job) {
+    if (job->remaining <= 0) {
+      job->reply.deliver(std::vector<int32_t>(
+          job->tokens.begin() + static_cast<ptrdiff_t>(job->prompt), job->tokens.end()));
+      return;
+    }
+    --job->remaining;
+    const auto window = std::min<size_t>(job->tokens.size(), static_cast<size_t>(options_.context));
+    std::vector<int32_t> tail(job->tokens.end() - static_cast<ptrdiff_t>(window),
+                              job->tokens.end());
+    const auto length = static_cast<int64_t>(window);
+    pass(
+        0, host_tensor::adopt(std::move(tail), {1, length}), host_tensor{}, want::LOGITS,
+        [=](const wire::inferred& reply) {
+          host_tensor logits;
+          if (!wire::extract_into(reply.read()->getOutput(), reply.bytes(), logits) ||
+              logits.empty())
+            return static_cast<void>(job->reply.deliver(make_error(errc::bad_reply)));
+          job->tokens.push_back(sample(logits, job->temperature, job->random));
+          generate_next(job);
+        },
+        [job](caf::error error) { job->reply.deliver(std::move(error)); });
+  }
+
+  static int32_t sample(const host_tensor& logits, double temperature, std::mt19937_64& random) {
+    const float* first = logits.as<float>();
+    const auto count = static_cast<size_t>(logits.elements());
+    const float best = *std::max_element(first, first + count);
+    if (temperature <= 0)
+      return static_cast<int32_t>(std::find(first, first + count, best) - first);
+    std::vector<double> cumulative(count);
+    double total = 0;
+    for (size_t i = 0; i < count; ++i)
+      cumulative[i] = total += std::exp((double{first[i]} - double{best}) / temperature);
+    const double point =
+        static_cast<double>(random() >> 11) * 0x1p-53 * total;  // 53 bits: [0, total)
+    const auto found = std::upper_bound(cumulative.begin(), cumulative.end(), point);
+    return static_cast<int32_t>(
+        std::min<ptrdiff_t>(found - cumulative.begin(), static_cast<ptrdiff_t>(count) - 1));
+  }
+
+  evaluator_options options_;
+  std::vector<std::map<worker_id, wire::stage_worker_actor>> workers_;
+  size_t turn_ = 0;
+};
+
+}  // namespace
+
+evaluator_actor spawn_evaluator(caf::actor_system& system, evaluator_options options) {
+  return system.spawn<evaluator>(std::move(options));
+}
+
+}  // namespace swarm::training
