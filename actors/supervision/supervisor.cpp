@@ -117,11 +117,12 @@ class supervisor : public caf::event_based_actor {
     listener_({kind, name_, c.spec.id, restarts(c), ms, std::move(reason)});
   }
 
-  // A kill overtakes what waits in the mailbox; a request to stop does not.
+  // A kill overtakes what waits in the mailbox; a request to stop does not. Neither a sender nor a
+  // context: an actor that ends because nobody holds it has none to give.
   void exit(const caf::actor& whom, caf::exit_reason reason) {
     const auto priority = reason == caf::exit_reason::kill ? caf::message_priority::high
                                                            : caf::message_priority::normal;
-    whom->eq_impl(caf::make_message_id(priority), ctrl(), context(),
+    whom->eq_impl(caf::make_message_id(priority), nullptr, nullptr,
                   caf::exit_msg{address(), reason});
   }
 

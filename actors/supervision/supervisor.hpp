@@ -125,10 +125,11 @@ using children_status = std::vector<child_status>;
 ///     too many restarts                -> ordered stop, then it quits with intensity_exceeded
 ///
 /// So a parent supervisor sees an escalation as a failed child, and stops a supervisor as it stops
-/// any child. Children are monitored, not linked: a link would carry a child's kill up, where CAF
-/// makes it fatal. The one holding the handle returned here must stop it: dropping the last handle
-/// kills the children without order. May drop: nothing.
-/// Throws std::invalid_argument naming the complaint if options or specs are unusable.
+/// any child. A child has started when its factory returns: the children of a supervisor below come
+/// up after that. Children are monitored, not linked: a link would carry a child's kill up, where
+/// CAF makes it fatal. The one holding the handle returned here must stop it: dropping the last
+/// handle kills the children without order. May drop: nothing. Throws std::invalid_argument naming
+/// the complaint if options or specs are unusable.
 caf::actor spawn_supervisor(caf::actor_system& system, supervisor_options options,
                             std::vector<child_spec> children);
 
