@@ -5,10 +5,8 @@
 #include <caf/config_option_set.hpp>
 #include <caf/config_value.hpp>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <numeric>
 #include <sstream>
 

@@ -40,10 +40,10 @@ std::string packed_ref(const fs::path& git, const std::string& name) {
 }
 
 std::string head_of(const fs::path& git) {
-  const auto head = first_line(git / "HEAD");
+  auto head = first_line(git / "HEAD");
   if (head.rfind("ref: ", 0) != 0) return head;
   const auto name = head.substr(5);
-  const auto hash = first_line(git / name);
+  auto hash = first_line(git / name);
   return hash.empty() ? packed_ref(git, name) : hash;
 }
 

@@ -55,6 +55,7 @@ std::string table::text() const {
   };
   write(headings_);
   std::vector<std::string> rules;
+  rules.reserve(widths.size());
   for (size_t width : widths)
     rules.emplace_back(width, '-');
   write(rules);

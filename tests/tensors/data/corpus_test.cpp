@@ -310,13 +310,14 @@ BOOST_AUTO_TEST_CASE(targets_are_the_inputs_one_token_later) {
 }
 
 BOOST_AUTO_TEST_CASE(batches_stay_within_their_split) {
-  std::mt19937 random{3};
+  std::mt19937 generator{3};
+  auto random = [&] { return static_cast<int64_t>(generator()); };
   for (int trial = 0; trial < 300; ++trial) {
-    const int64_t context = 1 + static_cast<int64_t>(random() % 20);
+    const int64_t context = 1 + random() % 20;
     const auto train = static_cast<uint16_t>(context + 1 + random() % 30);
     const auto validation = static_cast<uint16_t>(context + 1 + random() % 30);
     const auto data = positions(train, validation);
-    const auto trained = microbatch(data, random(), random(), random() % 64, 16, context);
+    const auto trained = microbatch(data, generator(), random(), random() % 64, 16, context);
     for (int32_t token : values(trained.targets))
       BOOST_TEST(token < train);
     const auto validated = validation_batch(data, random() % 1000, 16, context);

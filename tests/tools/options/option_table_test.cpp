@@ -45,7 +45,7 @@ struct program {
 
 std::string temporary_file(const std::string& name, const std::string& content) {
   const char* directory = std::getenv("TEST_TMPDIR");
-  const std::string path = std::string{directory == nullptr ? "/tmp" : directory} + "/" + name;
+  std::string path = std::string{directory == nullptr ? "/tmp" : directory} + "/" + name;
   std::ofstream{path, std::ios::binary} << content;
   return path;
 }

@@ -20,7 +20,7 @@ namespace tools = swarm::tools;
 
 fs::path temporary_directory(const std::string& name) {
   const char* root = std::getenv("TEST_TMPDIR");
-  const auto path = fs::path{root == nullptr ? "/tmp" : root} / name;
+  auto path = fs::path{root == nullptr ? "/tmp" : root} / name;
   fs::remove_all(path);
   return path;
 }
