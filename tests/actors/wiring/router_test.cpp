@@ -1,6 +1,7 @@
 #include "actors/wiring/router.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <random>
 
 #include "tests/actors/wiring/closed_loop.hpp"
