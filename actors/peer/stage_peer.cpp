@@ -1,5 +1,6 @@
 #include "actors/peer/stage_peer.hpp"
 
+#include <caf/event_based_actor.hpp>
 #include <string>
 #include <utility>
 #include <vector>

@@ -1,5 +1,6 @@
 #include "actors/peer/training_peer.hpp"
 
+#include <caf/event_based_actor.hpp>
 #include <memory>
 #include <string>
 #include <utility>

@@ -1,5 +1,6 @@
 #include "actors/stage/stage_worker.hpp"
 
+#include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <functional>
 #include <map>
@@ -60,7 +61,7 @@ class stage_worker final : public full_actor::base {
     if (!options_.telemetry) return;
     fields.insert(fields.begin(), {{"stage", int64_t{options_.stage.value()}},
                                    {"peer", static_cast<int64_t>(options_.id.peer.value())}});
-    send(options_.telemetry, telemetry::event{what, std::move(fields)});
+    caf::anon_send(options_.telemetry, telemetry::event{what, std::move(fields)});
   }
 
   // -- announcing ---------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "actors/training/coordinator.hpp"
 
+#include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
 #include <memory>
@@ -63,7 +64,7 @@ class coordinator final : public full_actor::base {
 
   void report(const char* what, std::vector<telemetry::field> fields) {
     if (!options_.telemetry) return;
-    send(options_.telemetry, telemetry::event{what, std::move(fields)});
+    caf::anon_send(options_.telemetry, telemetry::event{what, std::move(fields)});
   }
 
   wire::epoch current() const { return {options_.term, version_, ledger_->round()}; }

@@ -1,13 +1,19 @@
 #pragma once
 
 #include <caf/actor.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/meta/type_name.hpp>
 #include <caf/typed_actor.hpp>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "actors/ids.hpp"
 #include "actors/wire/messages.hpp"
+#include "tensors/codec/host_tensor.hpp"
+
+// Crosses between a worker, its compute actor and its averager only, never a network.
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(swarm::tensors::host_tensor)
 
 /// Who is there. The directory (actors/peer) is the only source of handles to other peers' actors:
 /// it sends every subscriber the whole list once and then the changes.
@@ -58,6 +64,20 @@ using stage_worker_actor = caf::typed_actor<
     caf::replies_to<gather>::with<holding>, caf::replies_to<drop>::with<holding>,
     caf::replies_to<reduce>::with<reduced>, caf::replies_to<commit>::with<committed>,
     caf::replies_to<state_request>::with<state_chunk>>;
+
+/// Besides the parts of its peers, an averager takes orders from its own worker: all-reduce this
+/// vector in the group that the Reduce names. Answers the sum and its hash; `superseded` when a
+/// higher round replaces the order.
+using averager_actor = caf::typed_actor<
+    caf::reacts_to<part>,
+    caf::replies_to<reduce, tensors::host_tensor>::with<tensors::host_tensor, std::string>>;
+
+/// What a coordinator sends to a trainer, and what it hears back.
+using trainer_inbox = caf::typed_actor<caf::reacts_to<lease>, caf::reacts_to<begin_step>>;
+using coordinator_inbox = caf::typed_actor<caf::reacts_to<lease_done>>;
+
+/// Whoever subscribes to a directory.
+using roster_listener = caf::typed_actor<caf::reacts_to<roster_update>>;
 
 using announce_atom = caf::atom_constant<caf::atom("announce")>;
 using withdraw_atom = caf::atom_constant<caf::atom("withdraw")>;

@@ -112,6 +112,11 @@ void paper_policy::on_cancel(worker_id worker, double) {
   settle(worker);
 }
 
+void paper_policy::cancel_all() {
+  for (auto& peer : table_)
+    peer.in_flight = 0;
+}
+
 std::optional<double> paper_policy::estimate(worker_id worker) const {
   const entry* peer = find(worker);
   if (peer == nullptr) return std::nullopt;

@@ -32,6 +32,7 @@ class paper_policy final : public routing_policy {
   void on_failure(worker_id worker, double now_s, double waited_s, double work) override;
   void on_timeout(worker_id worker, double now_s, double waited_s, double work) override;
   void on_cancel(worker_id worker, double work) override;
+  void cancel_all() override;
   std::optional<double> estimate(worker_id worker) const override;
   uint32_t in_flight(worker_id worker) const override;
   std::optional<double> next_retry_s(double now_s) const override;

@@ -142,6 +142,15 @@ void table_policy::on_cancel(worker_id worker, double work) {
   i->stale = std::min(i->stale, i->in_flight);
 }
 
+void table_policy::cancel_all() {
+  for (auto& peer : table_) {
+    peer.in_flight = 0;
+    peer.in_flight_work = 0;
+    peer.stale = 0;
+    peer.probing = false;
+  }
+}
+
 std::optional<double> table_policy::estimate(worker_id worker) const {
   const auto i = find(worker);
   if (i == table_.end()) return std::nullopt;

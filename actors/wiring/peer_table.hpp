@@ -48,6 +48,7 @@ class table_policy : public routing_policy {
   void on_failure(worker_id worker, double now_s, double waited_s, double work) final;
   void on_timeout(worker_id worker, double now_s, double waited_s, double work) final;
   void on_cancel(worker_id worker, double work) final;
+  void cancel_all() final;
   std::optional<double> estimate(worker_id worker) const final;
   uint32_t in_flight(worker_id worker) const final;
   std::optional<double> next_retry_s(double now_s) const final;

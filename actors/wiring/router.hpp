@@ -89,6 +89,9 @@ class routing_policy {
   virtual void on_timeout(worker_id worker, double now_s, double waited_s, double work) = 0;
   /// The call was withdrawn, or refused for a reason that is not the peer's fault.
   virtual void on_cancel(worker_id worker, double work = 1.0) = 0;
+  /// All calls that are out were withdrawn, as when a step ends early; their replies are no longer
+  /// to be reported.
+  virtual void cancel_all() = 0;
 
   /// Seconds per unit, as far as known; nothing for a stranger.
   virtual std::optional<double> estimate(worker_id worker) const = 0;
