@@ -258,6 +258,25 @@ BOOST_AUTO_TEST_CASE(forced_dispatches_count_against_a_peers_share) {
   BOOST_TEST(first <= 5);
 }
 
+BOOST_AUTO_TEST_CASE(cancelling_all_leaves_nothing_in_flight_and_the_health_as_it_was) {
+  for (auto kind : every_policy) {
+    auto router = with_peers(kind, 3);
+    for (uint64_t p = 0; p < 3; ++p)
+      for (int k = 0; k < 3; ++k)
+        router->on_dispatch(worker(p), 1);
+    router->on_failure(worker(0), 10, 1, 1);
+    router->on_dispatch(worker(0), 1);
+    router->cancel_all();
+    for (uint64_t p = 0; p < 3; ++p)
+      BOOST_TEST(router->in_flight(worker(p)) == 0u);
+    BOOST_TEST(router->status()[0].set_aside);
+    router->remove_peer(worker(1));
+    router->remove_peer(worker(2));
+    BOOST_TEST(!router->pick(10, 1));
+    BOOST_TEST(router->pick(100, 1).has_value());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(removal_erases_everything) {
   auto router = with_peers(ours, 2);
   for (int i = 0; i < 50; ++i)
