@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,9 @@ struct model_config {
   int64_t width = 128;
   int64_t context = 64;
   int64_t vocabulary = 256;
-  bool bias = true;         ///< biases in Linear and LayerNorm
-  bool tied_head = false;   ///< head shares the token embedding; needs one stage with both ends
-  double dropout = 0.0;     ///< drawn from the microbatch's own generator
+  bool bias = true;        ///< biases in Linear and LayerNorm
+  bool tied_head = false;  ///< head shares the token embedding; needs one stage with both ends
+  double dropout = 0.0;    ///< drawn from the microbatch's own generator
 };
 
 /// Blocks [first_block, end_block) of the model. The first stage also embeds, the last also holds
@@ -52,9 +53,21 @@ int64_t flat_size(const std::vector<parameter_slot>& layout);
 double block_flop(const model_config& model);
 double head_flop(const model_config& model);
 
+/// Largest values `validate` lets through: beyond them offsets or buffers stop being sensible.
+inline constexpr int64_t layers_max = 1024;
+inline constexpr int64_t heads_max = 1024;
+inline constexpr int64_t width_max = 65536;
+inline constexpr int64_t context_max = 1 << 20;
+inline constexpr int64_t vocabulary_max = 1 << 24;
+
+/// What is wrong with this model or with cutting it into `stages`, and what to do, as a sentence;
+/// nothing when both are fine.
+std::optional<std::string> validate(const model_config& model, int64_t stages = 1);
+
 /// Cuts the model into contiguous stages so that the costliest stage is as cheap as possible.
-/// `block_costs` (one per layer) may be measured seconds; empty means counted FLOP.
-/// Precondition: 1 <= stages <= layers.
+/// `block_costs` (one per layer) may be measured seconds; empty means counted FLOP. The last stage
+/// also pays `head_cost`; negative means the head's share by FLOP. Embedding is free. Among equally
+/// good cuts the most even one is taken. Precondition: 1 <= stages <= layers.
 std::vector<stage_span> partition(const model_config& model, int64_t stages,
                                   const std::vector<double>& block_costs = {},
                                   double head_cost = -1.0);
