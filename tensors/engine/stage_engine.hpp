@@ -81,8 +81,8 @@ class stage_engine {
                                const host_tensor& output_gradient, int weight) = 0;
 
   /// Forward, loss and backward in one go; last stage only. Targets: i32 [rows, tokens].
-  virtual loss_result loss(microbatch_key key, const host_tensor& input,
-                           const host_tensor& targets, int weight) = 0;
+  virtual loss_result loss(microbatch_key key, const host_tensor& input, const host_tensor& targets,
+                           int weight) = 0;
 
   /// Loss without gradients or dropout; last stage only.
   virtual double evaluate(const host_tensor& input, const host_tensor& targets) = 0;
