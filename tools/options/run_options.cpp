@@ -1,0 +1,212 @@
+#include "tools/options/run_options.hpp"
+
+#include <cmath>
+#include <sstream>
+
+#include "tools/report/result_file.hpp"
+#include "tools/report/table.hpp"
+#include "tools/report/user_path.hpp"
+
+namespace swarm::tools {
+namespace {
+
+constexpr int64_t layers_max = 1024;
+constexpr int64_t heads_max = 1024;
+constexpr int64_t width_max = 65536;
+constexpr int64_t context_max = 65536;
+constexpr int64_t vocabulary_max = 65536;  // tokens are 2 bytes
+constexpr int64_t rows_max = 65536;
+constexpr int64_t microbatches_max = 65536;
+constexpr int64_t steps_max = 1000000000;
+constexpr double rate_max = 10.0;
+
+void add_model_options(option_table& table, run_options& options) {
+  auto& model = options.model;
+  table.add(model.layers, "layers", "Transformer blocks of the model.", "blocks", 1, layers_max)
+      .add(model.heads, "heads", "Attention heads of a block; must divide --width.", "heads", 1,
+           heads_max)
+      .add(model.width, "width", "Size of the hidden state.", "floats", 1, width_max)
+      .add(model.context, "context", "Length of a sequence.", "tokens", 1, context_max)
+      .add(options.vocabulary, "vocabulary", "Tokens the model knows; 0 takes the corpus' own.",
+           "tokens", 0, vocabulary_max)
+      .add(model.dropout, "dropout", "Share of activations dropped in training.", "", 0.0, 0.99)
+      .add(model.bias, "bias", "Biases in Linear and LayerNorm.")
+      .add(model.tied_head, "tied-head", "The head shares the token embedding; needs --stages=1.");
+}
+
+void add_optimizer_options(option_table& table, tensors::optimizer_config& optimizer) {
+  table
+      .add(optimizer.learning_rate, "lr", "AdamW's learning rate after the warm-up.", "", 0.0,
+           rate_max)
+      .add(optimizer.learning_rate_min, "lr-min", "Learning rate after the cosine decay.", "", 0.0,
+           rate_max)
+      .add(optimizer.warmup_steps, "warmup", "Steps of linear warm-up.", "steps", 0, steps_max)
+      .add(optimizer.decay_steps, "decay-steps", "Step at which --lr-min is reached.", "steps", 0,
+           steps_max)
+      .add(optimizer.beta1, "beta1", "AdamW's decay of the first moment.", "", 0.0, 0.999999)
+      .add(optimizer.beta2, "beta2", "AdamW's decay of the second moment.", "", 0.0, 0.999999)
+      .add(optimizer.epsilon, "epsilon", "AdamW's term against division by zero.", "", 1e-12, 1.0)
+      .add(optimizer.weight_decay, "weight-decay", "AdamW's decay of matrices.", "", 0.0, rate_max)
+      .add(optimizer.clip_norm, "clip", "Largest norm of the whole gradient; 0: no clipping.", "",
+           0.0, 1e6);
+}
+
+void add_batch_options(option_table& table, run_options& options) {
+  table
+      .add(options.data, "data",
+           "Corpus: text, gzipped text or .bin token shards, separated by commas.", "path")
+      .add(options.validation_fraction, "val-fraction",
+           "Share of the corpus kept for validation when no validation file is named.", "", 0.001,
+           0.9)
+      .add(options.seed, "seed", "Seed of weights, batches and dropout.", "", 0, INT64_MAX)
+      .add(options.steps, "steps", "Optimizer steps to train.", "steps", 1, steps_max)
+      .add(options.rows, "rows", "Sequences of a microbatch.", "sequences", 1, rows_max)
+      .add(options.microbatches, "microbatches", "Microbatches of a step; the global batch.",
+           "microbatches", 1, microbatches_max)
+      .add(options.eval_every, "eval-every",
+           "Steps between validations; 0 validates after the last step only.", "steps", 0,
+           steps_max)
+      .add(options.eval_batches, "eval-batches", "Microbatches of a validation.", "microbatches", 1,
+           microbatches_max);
+}
+
+void add_swarm_options(option_table& table, run_options& options) {
+  table.add(options.stages, "stages", "Pipeline stages; at most --layers.", "stages", 1, layers_max)
+      .add(options.workers, "workers", "Workers of each stage.", "workers", 1, run_workers_max)
+      .add(options.in_flight, "in-flight", "Microbatches in the pipeline at a time.",
+           "microbatches", 1, microbatches_max)
+      .add(options.reproducible, "reproducible",
+           "Sums gradients in fixed point: the same bits under any schedule.");
+}
+
+void add_output_options(option_table& table, run_options& options) {
+  table.add(options.out, "out", "Folder for results; an empty one writes no files.", "path")
+      .add(options.json, "json", "Prints the result as one JSON object in the last line.")
+      .add(options.check, "check", "Ends with 1 when a claim about the result does not hold.")
+      .add(options.smoke, "smoke", "Runs the small size that the test suite runs.");
+}
+
+std::string flag(const char* name, int64_t value) {
+  return std::string{"--"} + name + "=" + std::to_string(value);
+}
+
+std::string gibibytes(double bytes) {
+  return fixed(bytes / std::pow(2.0, 30), 1) + " GiB";
+}
+
+double parameters(const run_options& options) {
+  const auto& model = options.model;
+  const auto width = static_cast<double>(model.width);
+  const auto vocabulary =
+      static_cast<double>(options.vocabulary == 0 ? model.vocabulary : options.vocabulary);
+  const double block = 12 * width * width + 13 * width;
+  const double embeddings = (vocabulary + static_cast<double>(model.context)) * width;
+  const double head = model.tied_head ? 0 : vocabulary * width;
+  return static_cast<double>(model.layers) * block + embeddings + head;
+}
+
+/// Floats a microbatch leaves behind for its backward.
+double activation_floats(const run_options& options) {
+  const auto& model = options.model;
+  const auto tokens = static_cast<double>(options.rows) * static_cast<double>(model.context);
+  const auto vocabulary =
+      static_cast<double>(options.vocabulary == 0 ? model.vocabulary : options.vocabulary);
+  // Per block and token: 16 hidden states and the scores before and after the softmax.
+  const double per_block =
+      16.0 * static_cast<double>(model.width) +
+      2.0 * static_cast<double>(model.heads) * static_cast<double>(model.context);
+  return tokens * (static_cast<double>(model.layers) * per_block + 2.0 * vocabulary);
+}
+
+}  // namespace
+
+void add_run_options(option_table& table, run_options& options) {
+  add_model_options(table, options);
+  add_optimizer_options(table, options.optimizer);
+  add_batch_options(table, options);
+  add_swarm_options(table, options);
+  add_output_options(table, options);
+  table.add_check([&options] { return check(options); });
+}
+
+double estimate_memory_bytes(const run_options& options) {
+  // Weights, two moments, the gradient and its sum; the sum has 8 bytes in reproducible mode.
+  const double bytes_per_parameter = options.reproducible ? 24 : 20;
+  return parameters(options) * bytes_per_parameter * static_cast<double>(options.workers) +
+         activation_floats(options) * 4.0 * static_cast<double>(options.in_flight);
+}
+
+std::optional<std::string> check(const run_options& options, double memory_bytes_max) {
+  const auto& model = options.model;
+  const auto& optimizer = options.optimizer;
+  if (options.data.empty()) return "--data names no file; give a text or a .bin token shard.";
+  if (model.width % model.heads != 0) {
+    return flag("width", model.width) + " is not a multiple of " + flag("heads", model.heads) + ".";
+  }
+  if (options.stages > model.layers) {
+    return flag("stages", options.stages) + " is more than " + flag("layers", model.layers) +
+           ": each stage needs a block of its own.";
+  }
+  if (model.tied_head && options.stages > 1) {
+    return "--tied-head needs --stages=1, not " + flag("stages", options.stages) +
+           ": the embedding and the head lie in different stages.";
+  }
+  if (options.stages * options.workers > run_workers_max) {
+    return flag("stages", options.stages) + " times " + flag("workers", options.workers) +
+           " is more than " + std::to_string(run_workers_max) + " workers.";
+  }
+  if (optimizer.learning_rate_min > optimizer.learning_rate) {
+    return "--lr-min=" + to_config_text(optimizer.learning_rate_min) +
+           " is more than --lr=" + to_config_text(optimizer.learning_rate) + ".";
+  }
+  if (optimizer.decay_steps < optimizer.warmup_steps) {
+    return flag("decay-steps", optimizer.decay_steps) + " lies before the end of " +
+           flag("warmup", optimizer.warmup_steps) + ".";
+  }
+  const double needed = estimate_memory_bytes(options);
+  if (needed > memory_bytes_max) {
+    const bool state_dominates =
+        needed > 2 * activation_floats(options) * 4.0 * static_cast<double>(options.in_flight);
+    return "The run needs about " + gibibytes(needed) + " and this machine has " +
+           gibibytes(memory_bytes_max) +
+           (state_dominates ? "; lower --width, --layers, --vocabulary or --workers."
+                            : "; lower --rows, --context, --in-flight, --layers or --width.");
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> check(const run_options& options) {
+  return check(options, static_cast<double>(this_hardware().memory_bytes));
+}
+
+std::variant<tensors::corpus, std::string> load_run_corpus(run_options& options) {
+  tensors::corpus_source source;
+  std::istringstream paths{options.data};
+  for (std::string path; std::getline(paths, path, ',');) {
+    source.path += (source.path.empty() ? "" : ",") + user_path(path);
+  }
+  source.validation_fraction = options.validation_fraction;
+  source.context = options.model.context;
+  source.vocabulary = options.vocabulary;
+  auto loaded = tensors::load_corpus(source);
+  if (const auto* error = std::get_if<tensors::data_error>(&loaded)) {
+    std::string flags = "--data";
+    if (error->code == tensors::data_errc::too_short) {
+      flags = flag("context", options.model.context) + ", --data";
+    } else if (error->code == tensors::data_errc::token_out_of_range) {
+      flags = flag("vocabulary", options.vocabulary) + ", --data";
+    }
+    std::string sentence = flags + ": " + error->message;
+    if (error->code == tensors::data_errc::unreadable && options.data == default_corpus_path) {
+      sentence.back() = ',';
+      sentence += std::string{" or run: apt-get install "} + default_corpus_package + ".";
+    }
+    return sentence;
+  }
+  auto& data = std::get<tensors::corpus>(loaded);
+  options.model.vocabulary = options.vocabulary == 0 ? data.vocabulary() : options.vocabulary;
+  if (auto sentence = check(options)) return *sentence;
+  return data;
+}
+
+}  // namespace swarm::tools

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "tensors/data/corpus.hpp"
+#include "tensors/model/model_config.hpp"
+#include "tensors/optim/optimizer_config.hpp"
+#include "tools/options/option_table.hpp"
+
+namespace swarm::tools {
+
+/// The corpus every Debian machine can have: the Jargon File, 1.7 MB of text.
+inline constexpr const char* default_corpus_path = "/usr/share/doc/jargon-text/jargon.txt.gz";
+inline constexpr const char* default_corpus_package = "jargon-text";
+
+/// Most stages times workers, i.e. compute workers of one run.
+inline constexpr int64_t run_workers_max = 4096;
+
+/// What a training run is made of. The defaults are the small model that two cores train in
+/// minutes; a program may change them before it declares the options.
+struct run_options {
+  tensors::model_config model;  ///< its vocabulary is set by `load_run_corpus`
+  tensors::optimizer_config optimizer;
+
+  std::string data = default_corpus_path;  ///< see tensors::corpus_source::path
+  double validation_fraction = tensors::validation_fraction_default;
+  int64_t vocabulary = 0;  ///< 0: the corpus'
+
+  int64_t seed = 1;
+  int64_t steps = 200;
+  int64_t rows = 4;          ///< sequences per microbatch
+  int64_t microbatches = 8;  ///< per optimizer step
+
+  int64_t stages = 3;
+  int64_t workers = 2;    ///< per stage
+  int64_t in_flight = 4;  ///< microbatches between their first forward and their last backward
+  bool reproducible = false;
+
+  int64_t eval_every = 0;  ///< steps; 0: only after the last one
+  int64_t eval_batches = 4;
+
+  std::string out;  ///< folder for results; empty: none are written
+  bool json = false;
+  bool check = false;
+  bool smoke = false;
+};
+
+/// Declares every option above, and `check` as the table's check. What --smoke means is the
+/// program's: it adds its own preset.
+void add_run_options(option_table& table, run_options& options);
+
+/// Bytes of parameters, optimizer state, gradient sums and activations over all workers of the run,
+/// by counting; right to within a factor of two.
+double estimate_memory_bytes(const run_options& options);
+
+/// What the options get wrong together: a sentence that names the flags. `memory_bytes_max` is what
+/// the run may use; nothing is checked against the corpus here.
+std::optional<std::string> check(const run_options& options, double memory_bytes_max);
+
+/// The same against this machine's physical memory.
+std::optional<std::string> check(const run_options& options);
+
+/// Loads --data and sets the model's vocabulary. On failure one sentence that names the flags, for
+/// standard error and `exit_usage`.
+std::variant<tensors::corpus, std::string> load_run_corpus(run_options& options);
+
+}  // namespace swarm::tools
