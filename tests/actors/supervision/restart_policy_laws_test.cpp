@@ -48,13 +48,15 @@ class random_family {
  private:
   std::uint64_t pick(std::uint64_t below) { return generator_() % below; }
 
+  double share(std::uint64_t below) { return static_cast<double>(pick(below)); }
+
   policy_options random_options() {
     policy_options o;
     o.strategy = static_cast<restart_strategy>(pick(3));
     o.intensity = static_cast<std::uint32_t>(pick(30));
     o.period = milliseconds{1 + pick(20'000)};
-    o.backoff = {milliseconds{pick(200)}, milliseconds{200 + pick(2'000)}, 1.0 + 0.1 * pick(20),
-                 0.1 * pick(10), milliseconds{pick(5'000)}};
+    o.backoff = {milliseconds{pick(200)}, milliseconds{200 + pick(2'000)}, 1.0 + 0.1 * share(20),
+                 0.1 * share(10), milliseconds{pick(5'000)}};
     return o;
   }
 

@@ -352,6 +352,31 @@ BOOST_AUTO_TEST_CASE(a_terminated_temporary_is_forgotten) {
   BOOST_TEST(!f.policy.knows(a));
 }
 
+BOOST_AUTO_TEST_CASE(a_restart_by_command_does_not_overtake_an_earlier_siblings_back_off) {
+  family f{options_of(restart_strategy::rest_for_one), {permanent, permanent}};
+  f.exit(a);
+  f.let_stop();
+  f.take_log();
+  f.policy.restart(b, f.now);
+  f.pass(milliseconds{99});
+  BOOST_TEST(f.take_log() == "");
+  f.pass(milliseconds{1});
+  BOOST_TEST(f.take_log() == "+a +b");
+}
+
+BOOST_AUTO_TEST_CASE(an_earlier_siblings_failure_does_not_shorten_a_back_off) {
+  family f{options_of(restart_strategy::rest_for_one), {permanent, permanent}};
+  f.exit(b);
+  f.pass(milliseconds{100});
+  f.exit(b);  // waits 200 ms now
+  f.take_log();
+  f.exit(a);
+  f.pass(milliseconds{199});
+  BOOST_TEST(f.take_log() == "+a");
+  f.pass(milliseconds{1});
+  BOOST_TEST(f.take_log() == "+b");
+}
+
 BOOST_AUTO_TEST_CASE(a_temporary_restarted_by_command_comes_back) {
   family f{options_of(restart_strategy::one_for_one), {temporary}};
   f.policy.restart(a, f.now);
