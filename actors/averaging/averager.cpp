@@ -49,6 +49,16 @@ class averager final : public full_actor::base {
 
   const char* name() const override { return "averager"; }
 
+  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
+  void on_exit() override {
+    options_ = {};
+    peers_.clear();
+    reply_ = {};
+    session_ = std::monostate{};
+    early_.clear();
+    unsent_.clear();
+  }
+
   behavior_type make_behavior() override {
     send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
     return {[this](const wire::part& m) { on_part(m); },

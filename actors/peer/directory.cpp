@@ -15,6 +15,12 @@ class directory final : public wire::directory_actor::base {
 
   const char* name() const override { return "directory"; }
 
+  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
+  void on_exit() override {
+    members_.clear();
+    subscribers_.clear();
+  }
+
   behavior_type make_behavior() override {
     set_down_handler([this](const caf::down_msg& m) { on_down(m.source); });
     return {[this](wire::announce_atom, const wire::member& m) { on_announce(m); },

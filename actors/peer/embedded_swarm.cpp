@@ -101,7 +101,7 @@ embedded_swarm::~embedded_swarm() {
 caf::expected<int64_t> embedded_swarm::advance(int64_t version) {
   caf::expected<int64_t> result{caf::sec::request_timeout};
   self_->request(coordinator_, caf::infinite, training::advance_atom::value, version)
-      .receive([&](int64_t reached) { result = reached; },
+      .receive([&](int64_t reached) { result = version_ = reached; },
                [&](caf::error& error) { result = std::move(error); });
   return result;
 }
@@ -177,7 +177,7 @@ caf::expected<tensors::host_tensor> embedded_swarm::fetch_parameters(stage_id st
     while (progress == stage::state_assembly::progress::more) {
       wire::builder<schemas::StateRequest> message;
       message->setStage(static_cast<uint32_t>(stage.value()));
-      message->setVersion(assembly.started() ? assembly.version().value() : -1);
+      message->setVersion(version_);
       message->setOffsetBytes(assembly.next_offset_bytes());
       progress = stage::state_assembly::progress::damaged;
       self_->request(donor, ask_timeout, message.finish())

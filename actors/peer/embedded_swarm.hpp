@@ -68,8 +68,8 @@ class embedded_swarm {
   caf::expected<std::vector<int32_t>> generate(std::vector<int32_t> prompt, int64_t count,
                                                double temperature, uint64_t seed);
 
-  /// The flat parameters of each stage, f32 [flat_size], and the version they are of, from a
-  /// serving worker. Ask between steps.
+  /// The flat parameters of each stage, f32 [flat_size], of the version that `advance` reached
+  /// last, from a serving worker. Ask between steps.
   caf::expected<std::vector<tensors::host_tensor>> parameters();
 
   /// Everybody that is announced now.
@@ -88,6 +88,7 @@ class embedded_swarm {
   caf::expected<tensors::host_tensor> fetch_parameters(stage_id stage);
   training::evaluator_actor evaluator();
 
+  int64_t version_ = 0;
   caf::actor_system& system_;
   embedded_options options_;
   caf::scoped_actor self_;

@@ -86,6 +86,11 @@ class compute final : public compute_actor::base {
 
   const char* name() const override { return "compute"; }
 
+  void on_exit() override {
+    cache_.clear();
+    engine_.reset();
+  }
+
   behavior_type make_behavior() override {
     const slot_guard guard{options_.slots.get()};
     engine_ = options_.make_engine();

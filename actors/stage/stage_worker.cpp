@@ -31,6 +31,14 @@ class stage_worker final : public full_actor::base {
 
   const char* name() const override { return "stage_worker"; }
 
+  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
+  void on_exit() override {
+    options_ = {};
+    waiting_.clear();
+    drained_.clear();
+    donors_.clear();
+  }
+
   behavior_type make_behavior() override {
     send(options_.directory, wire::subscribe_atom::value, self_handle());
     if (options_.start == start_mode::fresh) {
@@ -254,6 +262,9 @@ class stage_worker final : public full_actor::base {
     const auto when = wire::epoch_of(*m.read());
     auto why = (guard_.*check)(when.term, when.step, when.round);
     if (why && why->reason == refusal_reason::behind) fall_back("missed a commit");
+    // The stage commits without this worker.
+    if (why && why->reason == refusal_reason::wrong_round && check == &step_guard::commit)
+      fall_back("missed a reduce");
     if (!serving_) why = refusal{refusal_reason::not_serving, guard_.term(), guard_.version(), {}};
     if (why) reply.deliver(make_error(*why));
     return why.has_value();
@@ -445,8 +456,10 @@ class stage_worker final : public full_actor::base {
                              bytes.size())) {
       case state_assembly::progress::more:
         return ask_chunk(donor);
-      case state_assembly::progress::complete:
-        return import(assembly_.version(), assembly_.take());
+      case state_assembly::progress::complete: {
+        const auto version = assembly_.version();
+        return import(version, assembly_.take());
+      }
       case state_assembly::progress::stale:
         return fetch_later("the donor moved on");
       case state_assembly::progress::damaged:

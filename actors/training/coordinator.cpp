@@ -29,6 +29,14 @@ class coordinator final : public full_actor::base {
 
   const char* name() const override { return "coordinator"; }
 
+  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
+  void on_exit() override {
+    options_ = {};
+    workers_.clear();
+    trainers_.clear();
+    callers_.clear();
+  }
+
   behavior_type make_behavior() override {
     const auto me = caf::actor_cast<caf::actor>(ctrl());
     send(options_.directory, wire::subscribe_atom::value, me);
@@ -333,16 +341,13 @@ class coordinator final : public full_actor::base {
     message->setScale(scale);
     const auto order = message.finish();
     const auto hashes = std::make_shared<std::map<stage_id, std::string>>();
-    for (const auto& group : ledger_->groups()) {
-      for (const auto& id : group) {
-        const auto found = workers_.find(id);
-        if (found == workers_.end()) continue;
-        ++uncommitted_;
-        request(found->second.handle, options_.reduce_timeout, order)
-            .then([this, hashes, stage = found->second.stage](
-                      const wire::committed& reply) { on_committed(reply, *hashes, stage); },
-                  [this](caf::error&) { applied(); });
-      }
+    // Everybody is told: whoever was not in a group learns here that it has to fetch.
+    for (const auto& [id, w] : workers_) {
+      ++uncommitted_;
+      request(w.handle, options_.reduce_timeout, order)
+          .then([this, hashes, stage = w.stage](
+                    const wire::committed& reply) { on_committed(reply, *hashes, stage); },
+                [this](caf::error&) { applied(); });
     }
     report_step(norm_squared);
     version_ = version_.next();

@@ -43,6 +43,12 @@ class evaluator final : public evaluator_actor::base {
 
   const char* name() const override { return "evaluator"; }
 
+  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
+  void on_exit() override {
+    options_ = {};
+    workers_.clear();
+  }
+
   behavior_type make_behavior() override {
     send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
     return {

@@ -69,6 +69,14 @@ class trainer final : public full_actor::base {
 
   const char* name() const override { return "trainer"; }
 
+  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
+  void on_exit() override {
+    options_ = {};
+    coordinator_ = wire::coordinator_inbox{};
+    handles_.clear();
+    runs_.clear();
+  }
+
   behavior_type make_behavior() override {
     const auto me = caf::actor_cast<caf::actor>(ctrl());
     send(options_.directory, wire::subscribe_atom::value, me);
