@@ -101,7 +101,7 @@ embedded_swarm::~embedded_swarm() {
 caf::expected<int64_t> embedded_swarm::advance(int64_t version) {
   caf::expected<int64_t> result{caf::sec::request_timeout};
   self_->request(coordinator_, caf::infinite, training::advance_atom::value, version)
-      .receive([&](int64_t reached) { result = version_ = reached; },
+      .receive([&](int64_t reached) { result = reached; },
                [&](caf::error& error) { result = std::move(error); });
   return result;
 }
@@ -166,7 +166,8 @@ bool embedded_swarm::kill_worker(stage_id stage, size_t index, std::chrono::mill
   return false;
 }
 
-caf::expected<tensors::host_tensor> embedded_swarm::fetch_parameters(stage_id stage) {
+caf::expected<tensors::host_tensor> embedded_swarm::fetch_parameters(stage_id stage,
+                                                                     int64_t version) {
   for (const auto& member : members()) {
     if (member.role != wire::member_role::stage_worker || member.stage != stage ||
         member.state != wire::member_state::serving)
@@ -177,7 +178,7 @@ caf::expected<tensors::host_tensor> embedded_swarm::fetch_parameters(stage_id st
     while (progress == stage::state_assembly::progress::more) {
       wire::builder<schemas::StateRequest> message;
       message->setStage(static_cast<uint32_t>(stage.value()));
-      message->setVersion(version_);
+      message->setVersion(version);
       message->setOffsetBytes(assembly.next_offset_bytes());
       progress = stage::state_assembly::progress::damaged;
       self_->request(donor, ask_timeout, message.finish())
@@ -199,10 +200,10 @@ caf::expected<tensors::host_tensor> embedded_swarm::fetch_parameters(stage_id st
   return training::make_error(training::errc::stage_unreachable);
 }
 
-caf::expected<std::vector<tensors::host_tensor>> embedded_swarm::parameters() {
+caf::expected<std::vector<tensors::host_tensor>> embedded_swarm::parameters(int64_t version) {
   std::vector<tensors::host_tensor> result;
   for (int32_t s = 0; s < options_.stages; ++s) {
-    auto flat = fetch_parameters(stage_id{s});
+    auto flat = fetch_parameters(stage_id{s}, version);
     if (!flat) return flat.error();
     result.push_back(*flat);
   }

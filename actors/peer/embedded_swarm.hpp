@@ -68,9 +68,8 @@ class embedded_swarm {
   caf::expected<std::vector<int32_t>> generate(std::vector<int32_t> prompt, int64_t count,
                                                double temperature, uint64_t seed);
 
-  /// The flat parameters of each stage, f32 [flat_size], of the version that `advance` reached
-  /// last, from a serving worker. Ask between steps.
-  caf::expected<std::vector<tensors::host_tensor>> parameters();
+  /// The flat parameters of each stage, f32 [flat_size], at the version that training stands at.
+  caf::expected<std::vector<tensors::host_tensor>> parameters(int64_t version);
 
   /// Everybody that is announced now.
   std::vector<wire::member> members();
@@ -85,10 +84,9 @@ class embedded_swarm {
   const wire::directory_actor& directory() const { return directory_; }
 
  private:
-  caf::expected<tensors::host_tensor> fetch_parameters(stage_id stage);
+  caf::expected<tensors::host_tensor> fetch_parameters(stage_id stage, int64_t version);
   training::evaluator_actor evaluator();
 
-  int64_t version_ = 0;
   caf::actor_system& system_;
   embedded_options options_;
   caf::scoped_actor self_;

@@ -51,7 +51,7 @@ void wait_for_workers(peer::embedded_swarm& swarm, size_t count) {
 
 /// Every stage's weights are, bit for bit, those of a run without actors.
 void check_weights(peer::embedded_swarm& swarm, int64_t stages, int64_t steps) {
-  const auto weights = swarm.parameters();
+  const auto weights = swarm.parameters(steps);
   BOOST_REQUIRE(weights);
   const auto expected = testing::toy_reference(stages, microbatches, steps);
   BOOST_REQUIRE(weights->size() == expected.size());

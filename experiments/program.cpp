@@ -1,0 +1,64 @@
+#include "experiments/program.hpp"
+
+#include <capnp/common.h>
+
+#include <caf/config.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <variant>
+
+#include "tensors/engine/cpu_kernels.hpp"
+#include "tensors/engine/version.hpp"
+#include "tools/report/result_file.hpp"
+
+namespace swarm::experiments {
+
+namespace {
+
+tools::versions library_versions() {
+  tools::versions result;
+  result.caf = std::to_string(CAF_MAJOR_VERSION) + "." + std::to_string(CAF_MINOR_VERSION) + "." +
+               std::to_string(CAF_PATCH_VERSION);
+  result.libtorch = tensors::libtorch_version();
+  result.capnp = std::to_string(CAPNP_VERSION_MAJOR) + "." + std::to_string(CAPNP_VERSION_MINOR) +
+                 "." + std::to_string(CAPNP_VERSION_MICRO);
+  return result;
+}
+
+}  // namespace
+
+int conclude(const std::string& program, const tools::option_table& table,
+             const tools::run_options& options, const nlohmann::json& results,
+             const std::vector<claim>& claims) {
+  const auto document =
+      tools::result_document(program, table.to_json(), library_versions(), results);
+  if (!options.out.empty()) {
+    if (auto failure = tools::write_result(options.out, program + ".json", document)) {
+      std::fprintf(stderr, "%s: %s\n", program.c_str(), failure->c_str());
+      return tools::exit_failure;
+    }
+  }
+  int code = tools::exit_success;
+  for (const auto& [sentence, holds] : claims) {
+    std::printf("%s %s\n", holds ? "holds:" : "DOES NOT HOLD:", sentence.c_str());
+    if (options.check && !holds) code = tools::exit_failure;
+  }
+  if (options.json) std::fputs(tools::json_line(document).c_str(), stdout);
+  return code;
+}
+
+int experiment_main(int argc, char** argv, tools::option_table& table, tools::run_options& options,
+                    const std::function<int(tensors::corpus)>& body) {
+  tensors::tune_and_reexec(argc, argv);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  return tools::run_main(argc, argv, table, [&] {
+    auto loaded = tools::load_run_corpus(options);
+    if (const auto* sentence = std::get_if<std::string>(&loaded)) {
+      std::fprintf(stderr, "%s\n", sentence->c_str());
+      return tools::exit_usage;
+    }
+    return body(std::get<tensors::corpus>(std::move(loaded)));
+  });
+}
+
+}  // namespace swarm::experiments

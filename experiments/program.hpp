@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "tools/options/run_options.hpp"
+
+namespace swarm::experiments {
+
+/// One thing an experiment claims, and whether the run bears it out.
+struct claim {
+  std::string sentence;
+  bool holds = false;
+};
+
+/// What every experiment does with its outcome: with --json the numbers are the last line of
+/// standard output, with --out they are written beside the effective configuration, versions and
+/// hardware, and with --check a claim that does not hold is named and fails the run.
+int conclude(const std::string& program, const tools::option_table& table,
+             const tools::run_options& options, const nlohmann::json& results,
+             const std::vector<claim>& claims);
+
+/// The main of an experiment: chooses the CPU's kernels, reads the options, checks them, loads the
+/// corpus and calls `body`. Bad input is one sentence and exit code 2; nothing is written.
+int experiment_main(int argc, char** argv, tools::option_table& table, tools::run_options& options,
+                    const std::function<int(tensors::corpus)>& body);
+
+}  // namespace swarm::experiments

@@ -1,0 +1,209 @@
+// The main job: an embedded swarm of 3 stages x 2 workers trains a language model on real text,
+// loses two workers on the way, and ends with the loss of a single process.
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "experiments/program.hpp"
+#include "experiments/stopwatch.hpp"
+#include "experiments/swarm_session.hpp"
+#include "experiments/training_setup.hpp"
+#include "tensors/data/tokenizer.hpp"
+#include "tools/report/result_file.hpp"
+#include "tools/report/svg_plot.hpp"
+
+namespace {
+
+using namespace swarm;
+
+/// What the acceptance asks of the default run.
+constexpr double validation_loss_max = 2.2;
+constexpr double first_step_seconds_max = 20.0;
+constexpr double total_seconds_max = 180.0;
+
+constexpr const char* default_out = "out";
+
+struct quickstart_options {
+  tools::run_options run;
+  int64_t kills = 2;
+  int64_t sample_tokens = 320;
+  double temperature = 0.8;
+};
+
+/// Turns telemetry into progress lines and a loss curve.
+class progress {
+ public:
+  explicit progress(const experiments::stopwatch& watch) : watch_(watch) {}
+
+  void on_event(const telemetry::event& event) {
+    if (event.name == "step") return on_step(event);
+    if (event.name == "serving" && experiments::number(event, "version").value_or(0) > 0) {
+      note("peer " + text_of(event, "peer") + " of stage " + text_of(event, "stage") +
+           " is back, at step " + text_of(event, "version"));
+    } else if (event.name == "rework") {
+      note("step " + text_of(event, "step") + ": " + text_of(event, "items") +
+           " lost gradients are computed again");
+    }
+  }
+
+  void note(const std::string& what) {
+    std::printf("%6.1f s  * %s\n", watch_.seconds(), what.c_str());
+  }
+
+  void mark_kill(const std::string& label) {
+    kills_.push_back({static_cast<double>(step_), label});
+    note(label);
+  }
+
+  const std::vector<std::pair<double, double>>& curve() const { return curve_; }
+  const std::vector<tools::plot_event>& kills() const { return kills_; }
+  double first_step_seconds() const { return first_step_seconds_; }
+  int64_t reworked() const { return reworked_; }
+
+ private:
+  static std::string text_of(const telemetry::event& event, const std::string& key) {
+    return experiments::text(event, key);
+  }
+
+  void on_step(const telemetry::event& event) {
+    step_ = static_cast<int64_t>(experiments::number(event, "step").value_or(0));
+    const double loss = experiments::number(event, "loss").value_or(0);
+    const double seconds = experiments::number(event, "seconds").value_or(1);
+    curve_.emplace_back(static_cast<double>(step_), loss);
+    reworked_ += static_cast<int64_t>(experiments::number(event, "reworked").value_or(0));
+    tokens_ += experiments::number(event, "tokens").value_or(0);
+    busy_seconds_ += seconds;
+    if (step_ == 0) first_step_seconds_ = watch_.seconds();
+    if (step_ != 0 && (step_ + 1) % line_every != 0) return;
+    std::printf("%6.1f s  step %4lld  loss %.4f  %6.0f tokens/s  workers %s\n", watch_.seconds(),
+                static_cast<long long>(step_), loss, tokens_ / busy_seconds_,
+                text_of(event, "workers").c_str());
+    tokens_ = busy_seconds_ = 0;
+  }
+
+  static constexpr int64_t line_every = 20;
+
+  const experiments::stopwatch& watch_;
+  std::vector<std::pair<double, double>> curve_;
+  std::vector<tools::plot_event> kills_;
+  int64_t step_ = 0;
+  int64_t reworked_ = 0;
+  double tokens_ = 0;
+  double busy_seconds_ = 0;
+  double first_step_seconds_ = 0;
+};
+
+/// Control bytes would garble the terminal; the corpus has none but line ends and tabs.
+std::string printable(const std::string& sample) {
+  std::string result;
+  for (char c : sample)
+    result += c == '\n' || (c >= ' ' && c <= '~') ? c : '?';
+  return result;
+}
+
+/// Trains to the end in equal legs, with a kill inside each but the first.
+std::optional<std::string> train(const quickstart_options& options,
+                                 experiments::swarm_session& session, progress& shown) {
+  const auto handler = [&](const telemetry::event& event) { shown.on_event(event); };
+  for (int64_t leg = 0; leg <= options.kills; ++leg) {
+    if (leg > 0 && options.run.workers > 1) {
+      const auto stage = stage_id{static_cast<int32_t>((leg * 2 - 1) % options.run.stages)};
+      // In the middle of a step, whatever it is doing then.
+      if (session.swarm().kill_worker(stage, 0, std::chrono::milliseconds(150)))
+        shown.mark_kill("a worker of stage " + std::to_string(stage.value()) + " is killed");
+    }
+    const int64_t until = options.run.steps * (leg + 1) / (options.kills + 1);
+    if (auto failure = session.run_until(until, handler)) return failure;
+  }
+  return std::nullopt;
+}
+
+void write_curve(const quickstart_options& options, const progress& shown, double loss) {
+  tools::plot drawing;
+  drawing.title = "quickstart: training loss, two workers killed on the way";
+  drawing.x_label = "optimizer step";
+  drawing.y_label = "loss, nats/byte";
+  drawing.series.push_back({"training", shown.curve(), false});
+  const auto last = static_cast<double>(options.run.steps - 1);
+  drawing.series.push_back({"validation at the end", {{0.0, loss}, {last, loss}}, true});
+  drawing.events = shown.kills();
+  if (auto failure = tools::write_file(options.run.out, "quickstart.svg", tools::to_svg(drawing)))
+    std::fprintf(stderr, "quickstart: %s\n", failure->c_str());
+}
+
+int run(const quickstart_options& options, const tools::option_table& table, tensors::corpus data) {
+  const experiments::stopwatch watch;
+  const experiments::training_setup setup{options.run, std::move(data)};
+  std::printf(
+      "quickstart: %lld stages x %lld workers, %lld microbatches in flight, %lld steps of "
+      "%lld tokens\n",
+      static_cast<long long>(options.run.stages), static_cast<long long>(options.run.workers),
+      static_cast<long long>(options.run.in_flight), static_cast<long long>(options.run.steps),
+      static_cast<long long>(setup.tokens_per_step()));
+  experiments::swarm_session session{setup.swarm()};
+  progress shown{watch};
+  if (auto failure = train(options, session, shown)) {
+    std::fprintf(stderr, "quickstart: %s\n", failure->c_str());
+    return tools::exit_failure;
+  }
+  const auto loss = session.swarm().evaluate(options.run.eval_batches);
+  if (!loss) {
+    std::fprintf(stderr, "quickstart: %s\n", session.render(loss.error()).c_str());
+    return tools::exit_failure;
+  }
+  std::printf("%6.1f s  validation loss %.4f nats/byte\n", watch.seconds(), *loss);
+  std::string sample;
+  const auto tokens = session.swarm().generate({'\n'}, options.sample_tokens, options.temperature,
+                                               static_cast<uint64_t>(options.run.seed));
+  if (tokens) {
+    for (int32_t token : *tokens)
+      sample += static_cast<char>(token);
+    std::printf("\n--- a sample, generated by the swarm's stages ---\n%s\n---\n\n",
+                printable(sample).c_str());
+  }
+  const double seconds = watch.seconds();
+  if (!options.run.out.empty()) write_curve(options, shown, *loss);
+  nlohmann::json curve = nlohmann::json::array();
+  for (const auto& [step, value] : shown.curve())
+    curve.push_back({step, value});
+  std::vector<experiments::claim> claims{
+      {"the first step is printed within 20 s of starting",
+       shown.first_step_seconds() <= first_step_seconds_max},
+      {"the run takes less than 3 minutes", seconds <= total_seconds_max},
+      {"the validation loss is below 2.2 nats/byte", *loss < validation_loss_max}};
+  if (options.run.smoke) claims.pop_back();
+  if (!options.run.out.empty())
+    std::printf("results: %s/quickstart.json and quickstart.svg\n", options.run.out.c_str());
+  return experiments::conclude("quickstart", table, options.run,
+                               {{"validation_loss", *loss},
+                                {"seconds", seconds},
+                                {"first_step_seconds", shown.first_step_seconds()},
+                                {"gradients_computed_again", shown.reworked()},
+                                {"sample", printable(sample)},
+                                {"curve", curve}},
+                               claims);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  quickstart_options options;
+  options.run.out = default_out;
+  options.run.steps = 600;
+  options.run.eval_batches = 20;
+  tools::option_table table{
+      "quickstart", "An embedded swarm trains a language model on real text and loses workers."};
+  tools::add_run_options(table, options.run);
+  table.add(options.kills, "kills", "Workers killed on the way.", "workers", 0, 100);
+  table.add(options.sample_tokens, "sample", "Length of the generated sample.", "tokens", 0,
+            100'000);
+  table.add(options.temperature, "temperature", "Of the sample; 0 takes the likeliest token.", "",
+            0.0, 10.0);
+  table.add_preset("smoke", {"--steps=9", "--layers=3", "--width=32", "--heads=2", "--context=16",
+                             "--microbatches=4", "--eval-batches=2", "--sample=20"});
+  return experiments::experiment_main(argc, argv, table, options.run, [&](tensors::corpus data) {
+    return run(options, table, std::move(data));
+  });
+}

@@ -1,0 +1,84 @@
+#include "experiments/swarm_session.hpp"
+
+#include <caf/all.hpp>
+
+namespace swarm::experiments {
+
+namespace {
+
+using reached_atom = caf::atom_constant<caf::atom("reached")>;
+using failed_atom = caf::atom_constant<caf::atom("failed")>;
+
+}  // namespace
+
+swarm_session::config::config() {
+  // Work stealing polls, and every poll takes time from the compute threads.
+  set("scheduler.policy", caf::atom("sharing"));
+  set("scheduler.max-threads", 2U);
+  peer::add_message_types(*this);
+}
+
+swarm_session::swarm_session(peer::embedded_options options) : system_(config_), self_(system_) {
+  options.telemetry = caf::actor{self_};
+  swarm_ = std::make_unique<peer::embedded_swarm>(system_, std::move(options));
+}
+
+swarm_session::~swarm_session() {
+  swarm_.reset();
+  drain({});
+}
+
+std::optional<std::string> swarm_session::run_until(int64_t version, const event_handler& handler) {
+  const caf::actor me{self_};
+  system_.spawn([me, version, target = swarm_->coordinator()](caf::event_based_actor* asker) {
+    asker->request(target, caf::infinite, training::advance_atom::value, version)
+        .then([=](int64_t) { asker->send(me, reached_atom::value); },
+              [=](caf::error& error) { asker->send(me, failed_atom::value, error); });
+  });
+  bool running = true;
+  std::optional<std::string> failure;
+  while (running) {
+    self_->receive(
+        [&](const telemetry::event& event) {
+          if (handler) handler(event);
+        },
+        [&](reached_atom) { running = false; },
+        [&](failed_atom, const caf::error& error) {
+          running = false;
+          failure = system_.render(error);
+        });
+  }
+  return failure;
+}
+
+void swarm_session::drain(const event_handler& handler) {
+  bool more = true;
+  while (more) {
+    self_->receive(
+        [&](const telemetry::event& event) {
+          if (handler) handler(event);
+        },
+        caf::others >> [](caf::message_view& x) -> caf::result<caf::message> {
+          return x.move_content_to_message();
+        },
+        caf::after(std::chrono::seconds(0)) >> [&] { more = false; });
+  }
+}
+
+std::optional<double> number(const telemetry::event& event, const std::string& key) {
+  const auto* value = telemetry::find(event, key);
+  if (value == nullptr) return std::nullopt;
+  if (const auto* integer = std::get_if<int64_t>(value)) return static_cast<double>(*integer);
+  if (const auto* real = std::get_if<double>(value)) return *real;
+  return std::nullopt;
+}
+
+std::string text(const telemetry::event& event, const std::string& key) {
+  const auto* value = telemetry::find(event, key);
+  if (value == nullptr) return {};
+  if (const auto* integer = std::get_if<int64_t>(value)) return std::to_string(*integer);
+  if (const auto* real = std::get_if<double>(value)) return std::to_string(*real);
+  return std::get<std::string>(*value);
+}
+
+}  // namespace swarm::experiments
