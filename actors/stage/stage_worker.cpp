@@ -421,6 +421,8 @@ class stage_worker final : public full_actor::base {
   }
 
   void fetch_later(const char* why) {
+    asking_ = false;
+    ++attempt_;
     report("fetch_failed", {{"why", std::string{why}}});
     assembly_.reset();
     delayed_send(this, options_.fetch_retry, fetch_atom::value);
@@ -428,7 +430,7 @@ class stage_worker final : public full_actor::base {
 
   /// Asks for the next chunk; donors take turns between attempts.
   void fetch() {
-    if (serving_) return;
+    if (serving_ || asking_) return;
     if (donors_.empty()) return fetch_later("no donor");
     auto donor = donors_.upper_bound(last_donor_);
     if (donor == donors_.end()) donor = donors_.begin();
@@ -441,13 +443,19 @@ class stage_worker final : public full_actor::base {
     message->setStage(static_cast<uint32_t>(options_.stage.value()));
     message->setVersion(assembly_.started() ? assembly_.version().value() : -1);
     message->setOffsetBytes(assembly_.next_offset_bytes());
+    asking_ = true;
     request(donor, options_.request_timeout, message.finish())
-        .then([=](const wire::state_chunk& m) { on_chunk(donor, m); },
-              [=](caf::error&) { fetch_later("donor failed"); });
+        .then(
+            [=, attempt = attempt_](const wire::state_chunk& m) {
+              if (attempt == attempt_) on_chunk(donor, m);
+            },
+            [=, attempt = attempt_](caf::error&) {
+              if (attempt == attempt_) fetch_later("donor failed");
+            });
   }
 
   void on_chunk(const wire::stage_worker_actor& donor, const wire::state_chunk& m) {
-    if (serving_) return;
+    asking_ = false;
     if (m.fault()) return fetch_later("damaged chunk");
     const auto chunk = m.read();
     const auto bytes = chunk->getBytes();
@@ -486,6 +494,8 @@ class stage_worker final : public full_actor::base {
   state_assembly assembly_;
   std::map<worker_id, wire::stage_worker_actor> donors_;
   worker_id last_donor_;
+  bool asking_ = false;   ///< a chunk is on its way from last_donor_
+  uint64_t attempt_ = 0;  ///< answers to an earlier attempt are ignored
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -94,9 +95,13 @@ class coordinator final : public full_actor::base {
       }
     }
     progress();
+    answer_callers();
   }
 
   void forget(worker_id id) {
+    dropping_.erase(id);
+    uncommitted_.erase(uncommitted_.lower_bound({id, step_id{0}}),
+                       uncommitted_.upper_bound({id, version_}));
     if (trainers_.erase(id) != 0 && ledger_) ledger_->trainer_lost(id);
     if (workers_.erase(id) != 0 && ledger_) ledger_->worker_lost(id);
   }
@@ -115,7 +120,7 @@ class coordinator final : public full_actor::base {
 
   void answer_callers() {
     for (auto it = callers_.begin(); it != callers_.end();) {
-      if (version_ < it->target || uncommitted_ > 0) {
+      if (version_ < it->target || !uncommitted_.empty()) {
         ++it;
         continue;
       }
@@ -145,8 +150,8 @@ class coordinator final : public full_actor::base {
     if (!ledger_) return;
     switch (ledger_->now()) {
       case step_ledger::phase::computing:
-        if (!dropping_) lease_out();
-        if (ledger_->settled() && !dropping_) gather();
+        if (dropping_.empty()) lease_out();
+        if (ledger_->settled() && dropping_.empty()) gather();
         break;
       case step_ledger::phase::gathering:
         if (ledger_->gathered() && !gather_later_) reconcile();
@@ -281,10 +286,9 @@ class coordinator final : public full_actor::base {
     for (const auto& id : ledger_->to_drop()) {
       const auto found = workers_.find(id);
       if (found == workers_.end()) continue;
-      ++dropping_;
-      const auto done = [this] {
-        --dropping_;
-        progress();
+      dropping_.insert(id);
+      const auto done = [this, id] {
+        if (dropping_.erase(id) != 0) progress();
       };
       request(found->second.handle, options_.gather_timeout, ask)
           .then([done](const wire::holding&) { done(); }, [done](caf::error&) { done(); });
@@ -343,11 +347,18 @@ class coordinator final : public full_actor::base {
     const auto hashes = std::make_shared<std::map<stage_id, std::string>>();
     // Everybody is told: whoever was not in a group learns here that it has to fetch.
     for (const auto& [id, w] : workers_) {
-      ++uncommitted_;
+      uncommitted_.insert({id, version_});
+      const auto done = [this, id = id, step = version_] {
+        uncommitted_.erase({id, step});
+        answer_callers();
+      };
       request(w.handle, options_.reduce_timeout, order)
-          .then([this, hashes, stage = w.stage](
-                    const wire::committed& reply) { on_committed(reply, *hashes, stage); },
-                [this](caf::error&) { applied(); });
+          .then(
+              [this, hashes, stage = w.stage, done](const wire::committed& reply) {
+                compare_hashes(reply, *hashes, stage);
+                done();
+              },
+              [done](caf::error&) { done(); });
     }
     report_step(norm_squared);
     version_ = version_.next();
@@ -355,19 +366,12 @@ class coordinator final : public full_actor::base {
     begin_step();
   }
 
-  void on_committed(const wire::committed& m, std::map<stage_id, std::string>& hashes,
-                    stage_id stage) {
-    if (!m.fault()) {
-      const std::string hash = m.read()->getWeightsHash().cStr();
-      SWARM_INVARIANT(hashes.emplace(stage, hash).first->second == hash,
-                      "replicas of a stage at one version have one hash");
-    }
-    applied();
-  }
-
-  void applied() {
-    --uncommitted_;
-    answer_callers();
+  static void compare_hashes(const wire::committed& m, std::map<stage_id, std::string>& hashes,
+                             stage_id stage) {
+    if (m.fault()) return;
+    const std::string hash = m.read()->getWeightsHash().cStr();
+    SWARM_INVARIANT(hashes.emplace(stage, hash).first->second == hash,
+                    "replicas of a stage at one version have one hash");
   }
 
   void report_step(double norm_squared) {
@@ -403,8 +407,9 @@ class coordinator final : public full_actor::base {
   double started_ = 0;
   int64_t retries_ = 0;
   int64_t recomputed_ = 0;
-  size_t dropping_ = 0;
-  size_t uncommitted_ = 0;
+  // Who has not answered yet; the dead never will, so they are taken out when they are seen to go.
+  std::set<worker_id> dropping_;
+  std::set<std::pair<worker_id, step_id>> uncommitted_;
   bool gather_later_ = false;
 };
 

@@ -47,6 +47,7 @@ class evaluator final : public evaluator_actor::base {
   void on_exit() override {
     options_ = {};
     workers_.clear();
+    out_.clear();
   }
 
   behavior_type make_behavior() override {
@@ -85,9 +86,9 @@ class evaluator final : public evaluator_actor::base {
     message->setWant(at_end ? last : want::HIDDEN);
     wire::attach(message, message->initInput(), input);
     if (at_end) wire::attach(message, message->initTargets(), targets);
-    std::vector<wire::stage_worker_actor> candidates;
+    std::vector<worker_id> candidates;
     for (const auto& [id, handle] : workers_[stage])
-      candidates.push_back(handle);
+      candidates.push_back(id);
     // Take turns, so that both workers of a stage are busy.
     if (!candidates.empty())
       std::rotate(candidates.begin(),
@@ -102,23 +103,43 @@ class evaluator final : public evaluator_actor::base {
         pass(stage + 1, output, targets, last, done, fail);
       };
     }
-    ask(std::move(candidates), message.finish(), std::move(next), std::move(fail));
+    ask(stage, std::move(candidates), message.finish(), std::move(next), std::move(fail));
   }
 
-  void ask(std::vector<wire::stage_worker_actor> candidates, wire::infer message,
+  /// Asks the last candidate, and the others in turn when it fails or dies.
+  void ask(size_t stage, std::vector<worker_id> candidates, wire::infer message,
            result_handler done, error_handler fail) {
+    while (!candidates.empty() && workers_[stage].count(candidates.back()) == 0)
+      candidates.pop_back();
     if (candidates.empty()) return fail(make_error(errc::stage_unreachable));
-    const auto worker = candidates.back();
+    const auto id = candidates.back();
     candidates.pop_back();
-    const auto other = [=](caf::error&) { ask(candidates, message, done, fail); };
-    request(worker, options_.call_timeout, message)
+    const auto serial = ++serial_;
+    out_[serial] = {id, [=] { ask(stage, candidates, message, done, fail); }};
+    request(workers_[stage].at(id), options_.call_timeout, message)
         .then(
             [=](const wire::inferred& reply) {
-              if (!reply.fault()) return done(reply);
-              caf::error damaged = make_error(errc::bad_reply);
-              other(damaged);
+              if (reply.fault()) return retry(serial);
+              if (out_.erase(serial) != 0) done(reply);
             },
-            other);
+            [=](caf::error&) { retry(serial); });
+  }
+
+  void retry(uint64_t serial) {
+    const auto found = out_.find(serial);
+    if (found == out_.end()) return;
+    const auto again = std::move(found->second.again);
+    out_.erase(found);
+    again();
+  }
+
+  /// Calls that are out to it will not be answered.
+  void give_up_on(worker_id id) {
+    std::vector<uint64_t> orphans;
+    for (const auto& [serial, call] : out_)
+      if (call.worker == id) orphans.push_back(serial);
+    for (uint64_t serial : orphans)
+      retry(serial);
   }
 
   // -- validation loss ------------------------------------------------------------------------
@@ -208,6 +229,12 @@ class evaluator final : public evaluator_actor::base {
 
   evaluator_options options_;
   std::vector<std::map<worker_id, wire::stage_worker_actor>> workers_;
+  struct call {
+    worker_id worker;
+    std::function<void()> again;
+  };
+  std::map<uint64_t, call> out_;
+  uint64_t serial_ = 0;
   size_t turn_ = 0;
 };
 

@@ -142,3 +142,20 @@ BOOST_AUTO_TEST_CASE(validation_and_sampling_run_through_the_stages) {
   const auto again = swarm.generate({1, 2}, 12, 0.0, 1);
   BOOST_TEST(*tokens == *again, boost::test_tools::per_element());
 }
+
+/// A worker that dies while the commit is on its way never answers; nobody waits for it.
+BOOST_AUTO_TEST_CASE(the_last_step_does_not_wait_for_the_dead) {
+  for (int run = 0; run < 20; ++run) {
+    config cfg;
+    caf::actor_system system{cfg};
+    peer::embedded_swarm swarm{system, options_of(2, 2)};
+    wait_for_workers(swarm, 4);
+    swarm.kill_worker(stage_id{run % 2}, 0, std::chrono::milliseconds(run % 4));
+    caf::scoped_actor self{system};
+    self->request(swarm.coordinator(), std::chrono::seconds(20), training::advance_atom::value,
+                  int64_t{10})
+        .receive([](int64_t version) { BOOST_TEST(version == 10); },
+                 [&](caf::error& error) { BOOST_FAIL(system.render(error)); });
+    BOOST_TEST(swarm.evaluate(4).engaged());
+  }
+}
