@@ -54,7 +54,7 @@ outcome train_swarm(const tools::run_options& run, const tensors::corpus& data, 
       const auto stage = stage_id{static_cast<int32_t>((faults.seed + static_cast<uint64_t>(leg)) %
                                                        static_cast<uint64_t>(run.stages))};
       session.swarm().kill_worker(stage, random() % static_cast<uint64_t>(run.workers),
-                                  std::chrono::milliseconds(random() % 100));
+                                  std::chrono::milliseconds(random() % 300));
     }
     if (auto failure = session.run_until(run.steps * (leg + 1) / (faults.kills + 1), handler)) {
       result.failure = *failure;
