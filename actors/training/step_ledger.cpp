@@ -36,10 +36,14 @@ bool step_ledger::settle(uint32_t item, lease_outcome outcome, double loss) {
   if (found == leased_.end()) return false;
   const lease_item what = found->second.item;
   leased_.erase(found);
+  if (what.weight < 0) {
+    if (outcome != lease_outcome::done) cannot_undo_.insert(what.target);
+    return true;
+  }
   switch (outcome) {
     case lease_outcome::done:
       // A replay of single stages need not pass the loss; the first answer stands.
-      if (what.weight > 0 && std::isfinite(loss)) losses_.emplace(what.microbatch.value(), loss);
+      if (std::isfinite(loss)) losses_.emplace(what.microbatch.value(), loss);
       break;
     case lease_outcome::non_finite:
       dropped_.insert(what.microbatch);
@@ -96,9 +100,15 @@ void step_ledger::open_gather(const std::map<worker_id, stage_id>& workers) {
   reduce_failed_ = false;
 }
 
-void step_ledger::report(worker_id worker, round_id round, const std::vector<uint8_t>& held) {
-  if (phase_ != phase::gathering || round != round_ || awaited_.erase(worker) == 0) return;
+bool step_ledger::report(worker_id worker, round_id round, const std::vector<uint8_t>& held) {
+  if (phase_ != phase::gathering || round != round_ || awaited_.count(worker) == 0) return true;
+  for (size_t byte = static_cast<size_t>(microbatches_ / 8); byte < held.size(); ++byte) {
+    const bool shared = byte == static_cast<size_t>(microbatches_ / 8);
+    if ((shared ? held[byte] >> (microbatches_ % 8) : held[byte]) != 0) return false;
+  }
+  awaited_.erase(worker);
   holders_[worker] = {asked_.at(worker), held};
+  return true;
 }
 
 void step_ledger::worker_lost(worker_id worker) {
@@ -114,9 +124,16 @@ void step_ledger::worker_lost(worker_id worker) {
     it = gone(it->second.item) ? leased_.erase(it) : std::next(it);
 }
 
-bool step_ledger::holds(const holder& who, int64_t microbatch) const {
+bool step_ledger::holds(const holder& who, int64_t microbatch) {
   const auto byte = static_cast<size_t>(microbatch / 8);
   return byte < who.held.size() && (who.held[byte] >> (microbatch % 8) & 1) != 0;
+}
+
+std::vector<step_ledger::stage_holders> step_ledger::holders_by_stage() const {
+  std::vector<stage_holders> result(static_cast<size_t>(stages_));
+  for (const auto& [worker, who] : holders_)
+    result[static_cast<size_t>(who.stage.value())].emplace_back(worker, &who);
+  return result;
 }
 
 /// Undoing costs a backward per microbatch, forgetting costs one per microbatch that only this
@@ -126,10 +143,10 @@ void step_ledger::give_up(worker_id worker, const std::vector<int64_t>& extra,
   const holder& who = holders_.at(worker);
   std::vector<int64_t> rest;
   for (int64_t m = 0; m < microbatches_; ++m) {
-    if (holds(who, m) && std::find(extra.begin(), extra.end(), m) == extra.end()) rest.push_back(m);
+    if (holds(who, m) && !std::binary_search(extra.begin(), extra.end(), m)) rest.push_back(m);
   }
   const uint64_t bit = uint64_t{1} << who.stage.value();
-  if (extra.size() <= rest.size()) {
+  if (extra.size() <= rest.size() && cannot_undo_.count(worker) == 0) {
     for (int64_t m : extra)
       enqueue(microbatch_id{m}, bit, -1, worker);
     return;
@@ -141,17 +158,16 @@ void step_ledger::give_up(worker_id worker, const std::vector<int64_t>& extra,
 
 step_ledger::verdict step_ledger::reconcile() {
   SWARM_INVARIANT(gathered(), "reconcile compares complete reports");
+  const auto by_stage = holders_by_stage();
+  for (const auto& holders : by_stage)
+    if (holders.empty()) return verdict::stage_empty;
   std::vector<uint64_t> lacking(static_cast<size_t>(microbatches_), 0);
   for (int32_t s = 0; s < stages_; ++s) {
     std::map<worker_id, std::vector<int64_t>> extra;
-    bool empty = true;
-    for (const auto& [worker, who] : holders_)
-      empty = empty && who.stage != stage_id{s};
-    if (empty) return verdict::stage_empty;
     for (int64_t m = 0; m < microbatches_; ++m) {
       bool held = dropped_.count(microbatch_id{m}) != 0;
-      for (const auto& [worker, who] : holders_) {
-        if (who.stage != stage_id{s} || !holds(who, m)) continue;
+      for (const auto& [worker, who] : by_stage[static_cast<size_t>(s)]) {
+        if (!holds(*who, m)) continue;
         if (held) extra[worker].push_back(m);
         held = true;
       }
@@ -184,6 +200,10 @@ std::vector<std::vector<worker_id>> step_ledger::groups() const {
 bool step_ledger::reduced(worker_id worker, round_id round, const std::string& hash,
                           double squared_norm) {
   if (phase_ != phase::reducing || round != round_ || holders_.count(worker) == 0) return true;
+  if (!std::isfinite(squared_norm)) {
+    reduce_failed_ = true;
+    return false;
+  }
   const auto stage = holders_.at(worker).stage;
   for (const auto& [other, result] : results_) {
     if (holders_.at(other).stage != stage) continue;
@@ -196,11 +216,10 @@ bool step_ledger::reduced(worker_id worker, round_id round, const std::string& h
 }
 
 void step_ledger::check_law() const {
-  for (int32_t s = 0; s < stages_; ++s) {
+  for (const auto& holders : holders_by_stage()) {
     for (int64_t m = 0; m < microbatches_; ++m) {
-      const auto count = std::count_if(holders_.begin(), holders_.end(), [&](const auto& entry) {
-        return entry.second.stage == stage_id{s} && holds(entry.second, m);
-      });
+      const auto count = std::count_if(holders.begin(), holders.end(),
+                                       [m](const auto& entry) { return holds(*entry.second, m); });
       const int64_t expected = dropped_.count(microbatch_id{m}) != 0 ? 0 : 1;
       SWARM_INVARIANT(count == expected, "every microbatch counts exactly once at every stage");
     }

@@ -64,7 +64,8 @@ class step_ledger {
   /// The next item for this trainer, if any waits.
   std::optional<lease_item> lease(worker_id trainer, double now_seconds);
 
-  /// False: nobody has that lease any more; the answer changes nothing.
+  /// False: nobody has that lease any more; the answer changes nothing. A weight of -1 that could
+  /// not be done is not tried again: its target has to forget its whole sum.
   bool settle(uint32_t item, lease_outcome outcome, double loss);
 
   /// Everything this trainer has goes back to the queue.
@@ -82,7 +83,9 @@ class step_ledger {
   /// Asks all of `workers`. Precondition: settled, or a reduce failed.
   void open_gather(const std::map<worker_id, stage_id>& workers);
 
-  void report(worker_id worker, round_id round, const std::vector<uint8_t>& held);
+  /// False: the set names microbatches that the step does not have, so that the worker's sum is
+  /// worth nothing; the worker is still waited for.
+  bool report(worker_id worker, round_id round, const std::vector<uint8_t>& held);
 
   /// Died, silent, or refused: it does not count in this round.
   void worker_lost(worker_id worker);
@@ -100,8 +103,8 @@ class step_ledger {
   /// Members by stage, in worker order: those that reported in the clean round.
   std::vector<std::vector<worker_id>> groups() const;
 
-  /// A member's result. Returns false when it contradicts another member of its stage: the round
-  /// has failed and nothing may be committed.
+  /// A member's result. Returns false when it contradicts another member of its stage, or is not
+  /// finite: the round has failed and nothing may be committed.
   bool reduced(worker_id worker, round_id round, const std::string& hash, double squared_norm);
 
   /// A member failed or vanished while reducing; open_gather comes next.
@@ -136,7 +139,11 @@ class step_ledger {
     std::vector<uint8_t> held;
   };
 
-  bool holds(const holder& who, int64_t microbatch) const;
+  using stage_holders = std::vector<std::pair<worker_id, const holder*>>;
+
+  static bool holds(const holder& who, int64_t microbatch);
+  /// By stage, in worker order.
+  std::vector<stage_holders> holders_by_stage() const;
   void enqueue(microbatch_id microbatch, uint64_t stages, int weight, worker_id target);
   void give_up(worker_id worker, const std::vector<int64_t>& extra, std::vector<uint64_t>& lacking);
   void check_law() const;
@@ -156,6 +163,7 @@ class step_ledger {
   std::map<worker_id, stage_id> asked_;
   std::map<worker_id, holder> holders_;
   std::vector<worker_id> to_drop_;
+  std::set<worker_id> cannot_undo_;
   std::map<worker_id, stage_result> results_;
   bool reduce_failed_ = false;
   size_t reworked_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <random>
 
 namespace {
@@ -30,6 +31,96 @@ void do_all(step_ledger& ledger) {
   while (auto item = ledger.lease(trainer_a, 0))
     BOOST_TEST(ledger.settle(item->item, lease_outcome::done, 1.0));
 }
+
+/// Workers of one step that the ledger only hears of, a few faults, and a seed that decides.
+class random_step {
+ public:
+  explicit random_step(unsigned seed)
+      : random_(seed),
+        microbatches_(1 + below(20)),
+        stages_(static_cast<int32_t>(1 + below(4))),
+        ledger_(step_id{0}, microbatches_, stages_) {
+    for (int32_t s = 0; s < stages_; ++s)
+      for (int64_t i = 0; i <= below(3); ++i)
+        workers_[worker(next_peer_++)] = stage_id{s};
+  }
+
+  /// One round. True: the step may be committed.
+  bool round() {
+    while (auto item = ledger_.lease(trainer_a, 0))
+      work(*item);
+    if (fault(2)) kill(workers_.begin()->first);
+    ledger_.open_gather(workers_);
+    for (const auto& [id, stage] : workers_)
+      ledger_.report(id, ledger_.round(), bits(held_[id]));
+    if (ledger_.reconcile() == step_ledger::verdict::rework) {
+      for (const auto& id : ledger_.to_drop())
+        held_[id].clear();
+      return false;
+    }
+    if (fault(3)) {
+      kill(std::prev(workers_.end())->first);
+      if (ledger_.reduce_failed()) return false;
+    }
+    for (const auto& group : ledger_.groups())
+      for (const auto& id : group)
+        ledger_.reduced(id, ledger_.round(), "hash", 1.0);
+    return ledger_.committable();
+  }
+
+ private:
+  int64_t below(int64_t n) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(n)); }
+
+  bool fault(int64_t one_in) {
+    if (faults_left_ == 0 || below(one_in) != 0) return false;
+    --faults_left_;
+    return true;
+  }
+
+  worker_id any_of(int32_t stage) {
+    std::vector<worker_id> found;
+    for (const auto& [id, at] : workers_)
+      if (at == stage_id{stage}) found.push_back(id);
+    return found[static_cast<size_t>(below(static_cast<int64_t>(found.size())))];
+  }
+
+  /// Restarted, with nothing.
+  void kill(worker_id id) {
+    const auto stage = workers_.at(id);
+    workers_.erase(id);
+    held_.erase(id);
+    workers_[worker(next_peer_++)] = stage;
+    ledger_.worker_lost(id);
+  }
+
+  void work(const lease_item& item) {
+    const int64_t m = item.microbatch.value();
+    if (fault(10)) {
+      ledger_.settle(item.item, lease_outcome::returned, 0);
+      return;
+    }
+    if (item.weight < 0) {
+      held_[item.target].erase(m);
+    } else {
+      for (int32_t s = 0; s < stages_; ++s) {
+        if ((item.stages >> s & 1) == 0) continue;
+        held_[any_of(s)].insert(m);
+        if (fault(10)) held_[any_of(s)].insert(m);  // counted, but the reply was lost
+      }
+    }
+    const auto outcome = fault(40) ? lease_outcome::non_finite : lease_outcome::done;
+    ledger_.settle(item.item, outcome, 1.0);
+  }
+
+  std::mt19937 random_;
+  int64_t microbatches_;
+  int32_t stages_;
+  step_ledger ledger_;
+  std::map<worker_id, stage_id> workers_;
+  std::map<worker_id, std::set<int64_t>> held_;
+  uint64_t next_peer_ = 1;
+  int faults_left_ = 6;
+};
 
 }  // namespace
 
@@ -175,80 +266,77 @@ BOOST_AUTO_TEST_CASE(an_empty_stage_waits) {
   BOOST_TEST((ledger.reconcile() == step_ledger::verdict::stage_empty));
 }
 
+BOOST_AUTO_TEST_CASE(an_empty_stage_leaves_the_others_as_they_are) {
+  step_ledger ledger{step_id{0}, 4, 2};
+  do_all(ledger);
+  const std::map<worker_id, stage_id> first{{worker(1), stage_id{0}}, {worker(2), stage_id{0}}};
+  ledger.open_gather(first);
+  ledger.report(worker(1), round_id{1}, bits({0, 1, 2}));
+  ledger.report(worker(2), round_id{1}, bits({2, 3}));
+  BOOST_TEST((ledger.reconcile() == step_ledger::verdict::stage_empty));
+  BOOST_TEST(!ledger.waiting());
+  // The other holder of microbatch 2 is gone when the stage is back: nobody gives anything up.
+  ledger.open_gather({{worker(2), stage_id{0}}, {worker(3), stage_id{1}}});
+  ledger.report(worker(2), round_id{2}, bits({2, 3}));
+  ledger.report(worker(3), round_id{2}, bits({}));
+  BOOST_TEST((ledger.reconcile() == step_ledger::verdict::rework));
+  while (auto item = ledger.lease(trainer_a, 0))
+    BOOST_TEST(item->weight == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_undone_is_dropped) {
+  for (auto outcome : {lease_outcome::non_finite, lease_outcome::returned}) {
+    step_ledger ledger{step_id{0}, 4, 1};
+    do_all(ledger);
+    const std::map<worker_id, stage_id> both{{worker(1), stage_id{0}}, {worker(2), stage_id{0}}};
+    for (uint32_t round : {1U, 2U}) {
+      ledger.open_gather(both);
+      ledger.report(worker(1), round_id{round}, bits({0, 1}));
+      ledger.report(worker(2), round_id{round}, bits({1, 2, 3}));
+      BOOST_TEST((ledger.reconcile() == step_ledger::verdict::rework));
+      if (round == 2) break;
+      const auto undo = ledger.lease(trainer_a, 0);
+      BOOST_REQUIRE(undo);
+      BOOST_TEST(undo->weight == -1);
+      ledger.settle(undo->item, outcome, 0);
+      BOOST_TEST(ledger.settled());
+    }
+    BOOST_TEST(ledger.dropped().empty());
+    BOOST_REQUIRE(ledger.to_drop().size() == 1U);
+    BOOST_TEST((ledger.to_drop().front() == worker(2)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_set_with_microbatches_that_the_step_does_not_have_is_refused) {
+  step_ledger ledger{step_id{0}, 4, 1};
+  do_all(ledger);
+  ledger.open_gather({{worker(1), stage_id{0}}, {worker(2), stage_id{0}}});
+  BOOST_TEST(!ledger.report(worker(1), round_id{1}, bits({0, 4})));
+  BOOST_TEST(!ledger.report(worker(1), round_id{1}, bits({0, 800})));
+  BOOST_TEST(!ledger.gathered());
+  ledger.worker_lost(worker(1));
+  BOOST_TEST(ledger.report(worker(2), round_id{1}, {0xf, 0, 0}));  // zeroes say nothing
+  BOOST_TEST((ledger.reconcile() == step_ledger::verdict::clean));
+}
+
+BOOST_AUTO_TEST_CASE(a_norm_that_is_not_a_number_fails_the_round) {
+  step_ledger ledger{step_id{0}, 1, 1};
+  do_all(ledger);
+  ledger.open_gather({{worker(1), stage_id{0}}});
+  ledger.report(worker(1), round_id{1}, bits({0}));
+  BOOST_TEST((ledger.reconcile() == step_ledger::verdict::clean));
+  BOOST_TEST(!ledger.reduced(worker(1), round_id{1}, "a", std::nan("")));
+  BOOST_TEST(ledger.reduce_failed());
+}
+
 /// Law: whatever the workers hold, whoever dies, the ledger reaches a commit, and there every stage
 /// holds every microbatch exactly once (committable() aborts otherwise).
 BOOST_AUTO_TEST_CASE(random_faults_always_end_in_a_lawful_commit) {
   for (unsigned seed = 0; seed < 500; ++seed) {
-    std::mt19937 random{seed};
-    const auto below = [&](int64_t n) {
-      return static_cast<int64_t>(random() % static_cast<uint64_t>(n));
-    };
-    const int64_t microbatches = 1 + below(20);
-    const auto stages = static_cast<int32_t>(1 + below(4));
-    std::map<worker_id, stage_id> workers;
-    std::map<worker_id, std::set<int64_t>> held;
-    uint64_t next_peer = 1;
-    for (int32_t s = 0; s < stages; ++s)
-      for (int64_t i = 0; i <= below(3); ++i)
-        workers[worker(next_peer++)] = stage_id{s};
-    step_ledger ledger{step_id{0}, microbatches, stages};
-    int faults_left = 6;
-    const auto fault = [&](int64_t one_in) {
-      if (faults_left == 0 || below(one_in) != 0) return false;
-      --faults_left;
-      return true;
-    };
-    const auto any_of = [&](int32_t s) {
-      std::vector<worker_id> found;
-      for (const auto& [id, stage] : workers)
-        if (stage == stage_id{s}) found.push_back(id);
-      return found[static_cast<size_t>(below(static_cast<int64_t>(found.size())))];
-    };
+    random_step step{seed};
     bool done = false;
-    for (int turn = 0; turn < 1000 && !done; ++turn) {
-      while (auto item = ledger.lease(trainer_a, 0)) {
-        const int64_t m = item->microbatch.value();
-        if (fault(10)) {
-          ledger.settle(item->item, lease_outcome::returned, 0);
-          continue;
-        }
-        if (item->weight < 0) {
-          held[item->target].erase(m);
-        } else {
-          for (int32_t s = 0; s < stages; ++s) {
-            if ((item->stages >> s & 1) == 0) continue;
-            held[any_of(s)].insert(m);
-            if (fault(10)) held[any_of(s)].insert(m);  // counted, but the reply was lost
-          }
-        }
-        const auto outcome = fault(40) ? lease_outcome::non_finite : lease_outcome::done;
-        ledger.settle(item->item, outcome, 1.0);
-      }
-      const auto kill = [&](worker_id id) {
-        const auto stage = workers.at(id);
-        workers.erase(id);
-        held.erase(id);
-        workers[worker(next_peer++)] = stage;  // restarted, with nothing
-        ledger.worker_lost(id);
-      };
-      if (fault(2)) kill(workers.begin()->first);
-      ledger.open_gather(workers);
-      for (const auto& [id, stage] : workers)
-        ledger.report(id, ledger.round(), bits(held[id]));
-      if (ledger.reconcile() == step_ledger::verdict::rework) {
-        for (const auto& id : ledger.to_drop())
-          held[id].clear();
-        continue;
-      }
-      if (fault(3)) {
-        kill(std::prev(workers.end())->first);
-        if (ledger.reduce_failed()) continue;
-      }
-      for (const auto& group : ledger.groups())
-        for (const auto& id : group)
-          ledger.reduced(id, ledger.round(), "hash", 1.0);
-      done = ledger.committable();
-    }
+    for (int turn = 0; turn < 1000 && !done; ++turn)
+      done = step.round();
     BOOST_TEST(done, "seed " << seed << " never committed");
   }
 }
