@@ -52,7 +52,8 @@ def swarm_experiment(name, srcs, deps = [], smoke_args = None, smoke_size = "med
             srcs = ["//tools/bazel:run_program.sh"],
             args = ["$(location :%s)" % name] + smoke_args,
             data = [":" + name] + kwargs.get("data", []),
-            tags = ["smoke"],
+            # Two intra-op threads collapse when another test takes a core.
+            tags = ["smoke", "cpu:2"],
         )
 
 CapnpInfo = provider(
