@@ -13,6 +13,7 @@
 #include "tensors/data/tokenizer.hpp"
 #include "tools/report/result_file.hpp"
 #include "tools/report/svg_plot.hpp"
+#include "tools/report/user_path.hpp"
 
 namespace {
 
@@ -111,7 +112,8 @@ std::optional<std::string> train(const quickstart_options& options,
     if (leg > 0 && options.run.workers > 1) {
       const auto stage = stage_id{static_cast<int32_t>((leg * 2 - 1) % options.run.stages)};
       // In the middle of a step, whatever it is doing then.
-      if (session.swarm().kill_worker(stage, 0, std::chrono::milliseconds(150)))
+      if (session.swarm().kill_worker(stage, 0,
+                                      std::chrono::milliseconds(options.run.smoke ? 0 : 150)))
         shown.mark_kill("a worker of stage " + std::to_string(stage.value()) + " is killed");
     }
     const int64_t until = options.run.steps * (leg + 1) / (options.kills + 1);
@@ -142,7 +144,16 @@ int run(const quickstart_options& options, const tools::option_table& table, ten
       static_cast<long long>(options.run.stages), static_cast<long long>(options.run.workers),
       static_cast<long long>(options.run.in_flight), static_cast<long long>(options.run.steps),
       static_cast<long long>(setup.tokens_per_step()));
-  experiments::swarm_session session{setup.swarm()};
+  std::string events;
+  if (!options.run.out.empty()) {
+    // Creates the directory, and starts the run's own file.
+    events = tools::user_path(options.run.out) + "/telemetry.jsonl";
+    if (auto failure = tools::write_file(options.run.out, "telemetry.jsonl", "")) {
+      std::fprintf(stderr, "quickstart: %s\n", failure->c_str());
+      return tools::exit_failure;
+    }
+  }
+  experiments::swarm_session session{setup.swarm(), events};
   progress shown{watch};
   if (auto failure = train(options, session, shown)) {
     std::fprintf(stderr, "quickstart: %s\n", failure->c_str());
@@ -175,7 +186,8 @@ int run(const quickstart_options& options, const tools::option_table& table, ten
       {"the validation loss is below 2.2 nats/byte", *loss < validation_loss_max}};
   if (options.run.smoke) claims.pop_back();
   if (!options.run.out.empty())
-    std::printf("results: %s/quickstart.json and quickstart.svg\n", options.run.out.c_str());
+    std::printf("results: %s/quickstart.json, quickstart.svg and telemetry.jsonl\n",
+                options.run.out.c_str());
   return experiments::conclude("quickstart", table, options.run,
                                {{"validation_loss", *loss},
                                 {"seconds", seconds},

@@ -1,6 +1,9 @@
 #include "experiments/swarm_session.hpp"
 
 #include <caf/all.hpp>
+#include <utility>
+
+#include "actors/telemetry/telemetry.hpp"
 
 namespace swarm::experiments {
 
@@ -18,13 +21,21 @@ swarm_session::config::config() {
   peer::add_message_types(*this);
 }
 
-swarm_session::swarm_session(peer::embedded_options options) : system_(config_), self_(system_) {
-  options.telemetry = caf::actor{self_};
+swarm_session::swarm_session(peer::embedded_options options, const std::string& telemetry_file)
+    : system_(config_), self_(system_) {
+  telemetry::telemetry_options sink;
+  sink.file = telemetry_file;
+  telemetry_ = telemetry::spawn_telemetry(system_, std::move(sink));
+  self_->request(telemetry_, caf::infinite, telemetry::subscribe_atom::value, caf::actor{self_})
+      .receive([](bool) {}, [](caf::error&) {});
+  options.telemetry = telemetry_;
   swarm_ = std::make_unique<peer::embedded_swarm>(system_, std::move(options));
 }
 
 swarm_session::~swarm_session() {
   swarm_.reset();
+  self_->send_exit(telemetry_, caf::exit_reason::user_shutdown);
+  self_->wait_for(telemetry_);
   drain({});
 }
 

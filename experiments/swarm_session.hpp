@@ -13,13 +13,13 @@
 
 namespace swarm::experiments {
 
-/// An actor system with one embedded swarm in it, and its telemetry events delivered to the
-/// program's own thread.
+/// An actor system with one embedded swarm in it, whose telemetry events are delivered to the
+/// program's own thread and, if a file is named, appended to it as JSON lines.
 class swarm_session {
  public:
   using event_handler = std::function<void(const telemetry::event&)>;
 
-  explicit swarm_session(peer::embedded_options options);
+  explicit swarm_session(peer::embedded_options options, const std::string& telemetry_file = "");
   ~swarm_session();
 
   /// Commits steps until the model has this version; every event that arrives meanwhile goes to
@@ -40,6 +40,7 @@ class swarm_session {
   config config_;
   caf::actor_system system_;
   caf::scoped_actor self_;
+  caf::actor telemetry_;
   std::unique_ptr<peer::embedded_swarm> swarm_;
 };
 
