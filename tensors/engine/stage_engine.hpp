@@ -73,10 +73,11 @@ class stage_engine {
 
   virtual const engine_config& config() const = 0;
 
+  /// Any stage but the last.
   virtual forward_result forward(microbatch_key key, const host_tensor& input, bool keep) = 0;
 
-  /// With the activation of this microbatch's forward. Returns the input gradient, empty at a
-  /// first stage.
+  /// With the activation of this microbatch's forward, as often as asked until the parameters
+  /// change (then bad_state). Returns the input gradient, empty at a first stage.
   virtual host_tensor backward(microbatch_key key, const activation& saved,
                                const host_tensor& output_gradient, int weight) = 0;
 
@@ -90,11 +91,12 @@ class stage_engine {
   /// Logits of the last position, f32 [rows, vocabulary]; last stage only.
   virtual host_tensor logits(const host_tensor& input) = 0;
 
-  /// Forward without dropout or saved activation, for evaluation and sampling.
+  /// Forward without dropout or saved activation, for evaluation and sampling; any stage but the
+  /// last.
   virtual host_tensor infer(const host_tensor& input) = 0;
 
-  /// The sum so far, aliased, not copied: f32 or (reproducible) i64, [flat_size]. Valid and
-  /// constant until the next call that changes the sum.
+  /// The sum so far, aliased, not copied: f32 or (reproducible) i64, [flat_size]. Constant: a later
+  /// change copies first while somebody holds this.
   virtual host_tensor gradient_sum() const = 0;
 
   /// Forgets the gradient sum.
