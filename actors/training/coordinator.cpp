@@ -1,5 +1,6 @@
 #include "actors/training/coordinator.hpp"
 
+#include <caf/sec.hpp>
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
@@ -8,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "actors/invariant.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/training/step_ledger.hpp"
 #include "actors/wire/ticket.hpp"
@@ -35,6 +35,8 @@ class coordinator final : public full_actor::base {
     options_ = {};
     workers_.clear();
     trainers_.clear();
+    for (auto& caller : callers_)
+      caller.reply.deliver(caf::make_error(caf::sec::request_receiver_down));
     callers_.clear();
   }
 
@@ -52,7 +54,10 @@ class coordinator final : public full_actor::base {
     return {[this](const wire::lease_done& m) { on_lease_done(m); },
             [this](const wire::roster_update& m) { on_roster(m); },
             [this](advance_atom, int64_t target) { return on_advance(step_id{target}); },
-            [this](gather_atom) { gather(); }, [this](expire_atom) { expire_leases(); }};
+            [this](gather_atom) {
+              if (gather_later_) gather();
+            },
+            [this](expire_atom) { expire_leases(); }};
   }
 
  private:
@@ -86,8 +91,10 @@ class coordinator final : public full_actor::base {
     for (const auto& m : update.changed) {
       if (m.role == wire::member_role::trainer) {
         trainers_[m.id] = {m.capacity, caf::actor_cast<wire::trainer_inbox>(m.handle)};
-      } else if (m.role == wire::member_role::stage_worker) {
+      } else if (m.role == wire::member_role::stage_worker && m.stage.value() >= 0 &&
+                 m.stage.value() < options_.stages) {
         if (m.state == wire::member_state::serving) {
+          diverged_.erase(m.id);
           workers_[m.id] = {m.stage, caf::actor_cast<wire::stage_worker_actor>(m.handle)};
         } else {
           forget(m.id);
@@ -100,6 +107,7 @@ class coordinator final : public full_actor::base {
 
   void forget(worker_id id) {
     dropping_.erase(id);
+    diverged_.erase(id);
     uncommitted_.erase(uncommitted_.lower_bound({id, step_id{0}}),
                        uncommitted_.upper_bound({id, version_}));
     if (trainers_.erase(id) != 0 && ledger_) ledger_->trainer_lost(id);
@@ -135,6 +143,7 @@ class coordinator final : public full_actor::base {
     ledger_ = std::make_unique<step_ledger>(version_, options_.microbatches, options_.stages);
     started_ = now();
     retries_ = recomputed_ = 0;
+    failed_reduces_ = 0;
     wire::builder<schemas::BeginStep> message;
     message->setTerm(options_.term.value());
     message->setStep(version_.value());
@@ -165,16 +174,21 @@ class coordinator final : public full_actor::base {
   }
 
   void lease_out() {
-    // Round robin over the trainers, so that none gets the whole batch.
+    // In turns, so that none gets the whole batch, nor again what it has let expire.
     std::map<worker_id, std::vector<lease_item>> out;
     bool given = true;
+    auto turn = last_leased_;
     while (given && ledger_->waiting()) {
       given = false;
-      for (const auto& [id, t] : trainers_) {
-        if (ledger_->leased_to(id) >= t.capacity) continue;
-        auto item = ledger_->lease(id, now());
+      for (size_t left = trainers_.size(); left > 0; --left) {
+        auto next = trainers_.upper_bound(turn);
+        if (next == trainers_.end()) next = trainers_.begin();
+        turn = next->first;
+        if (ledger_->leased_to(turn) >= next->second.capacity) continue;
+        auto item = ledger_->lease(turn, now());
         if (!item) break;
-        out[id].push_back(*item);
+        out[turn].push_back(*item);
+        last_leased_ = turn;
         given = true;
       }
     }
@@ -200,8 +214,8 @@ class coordinator final : public full_actor::base {
     if (m.fault() || !ledger_) return;
     const auto done = m.read();
     if (term_id{done->getTerm()} != options_.term || step_id{done->getStep()} != version_) return;
+    if (done->getOutcome() > schemas::LeaseDone::Outcome::RETURNED) return;
     const auto outcome = static_cast<lease_outcome>(done->getOutcome());
-    if (outcome > lease_outcome::returned) return;
     if (!ledger_->settle(done->getItem(), outcome, done->getLoss())) return;
     retries_ += done->getRetries();
     recomputed_ += done->getRecomputed();
@@ -222,37 +236,73 @@ class coordinator final : public full_actor::base {
 
   // -- gather, reconcile ----------------------------------------------------------------------
 
+  /// Everybody, but for those that have diverged; one per stage when they cannot agree on a sum.
+  /// Whoever is left out learns at the commit that it has to fetch.
+  std::map<worker_id, stage_id> participants() const {
+    std::map<stage_id, std::vector<worker_id>> by_stage;
+    for (const auto& [id, w] : workers_)
+      if (diverged_.count(id) == 0) by_stage[w.stage].push_back(id);
+    for (const auto& id : diverged_) {
+      auto& others = by_stage[workers_.at(id).stage];
+      if (others.empty()) others.push_back(id);
+    }
+    std::map<worker_id, stage_id> result;
+    for (const auto& [stage, ids] : by_stage) {
+      if (failed_reduces_ >= failed_reduces_max) {
+        result[ids[(failed_reduces_ - failed_reduces_max) % ids.size()]] = stage;
+      } else {
+        for (const auto& id : ids)
+          result[id] = stage;
+      }
+    }
+    return result;
+  }
+
   void gather() {
     gather_later_ = false;
     if (!ledger_) return;
-    std::map<worker_id, stage_id> asked;
-    for (const auto& [id, w] : workers_)
-      asked[id] = w.stage;
+    const auto asked = participants();
     ledger_->open_gather(asked);
     wire::builder<schemas::Gather> message;
     wire::set_epoch(*message, current());
     const auto ask = message.finish();
-    for (const auto& [id, w] : workers_) {
-      request(w.handle, options_.gather_timeout, ask)
-          .then([this](const wire::holding& reply) { on_holding(reply); },
+    for (const auto& [id, stage] : asked) {
+      request(workers_.at(id).handle, options_.gather_timeout, ask)
+          .then([this, id = id,
+                 when = current()](const wire::holding& reply) { on_holding(id, when, reply); },
                 [this, id = id, when = current()](caf::error&) { lost(id, when); });
     }
     progress();
   }
 
-  void on_holding(const wire::holding& m) {
-    if (m.fault() || !ledger_) return;
-    const auto holding = m.read();
-    if (step_id{holding->getStep()} != version_) return;
-    const auto held = holding->getHeld();
-    ledger_->report(wire::from_wire(holding->getWorker()), round_id{holding->getRound()},
-                    {held.begin(), held.end()});
+  /// An answer to an older round is no news.
+  bool is_current(wire::epoch when) const {
+    return ledger_ && when.step == version_ && when.round == ledger_->round();
+  }
+
+  void on_holding(worker_id id, wire::epoch when, const wire::holding& m) {
+    if (!is_current(when)) return;
+    if (!take(id, when, m)) return lost(id, when);
     progress();
   }
 
-  /// A worker did not do its part of this round; an answer to an older round is no news.
+  bool take(worker_id id, wire::epoch when, const wire::holding& m) {
+    if (!is_from(id, when, m)) return false;
+    const auto held = m.read()->getHeld();
+    return ledger_->report(id, when.round, {held.begin(), held.end()});
+  }
+
+  template <class Reply>
+  static bool is_from(worker_id id, wire::epoch when, const Reply& m) {
+    if (m.fault()) return false;
+    const auto body = m.read();
+    return wire::from_wire(body->getWorker()) == id && step_id{body->getStep()} == when.step &&
+           round_id{body->getRound()} == when.round;
+  }
+
+  /// A worker did not do its part of this round.
   void lost(worker_id id, wire::epoch when) {
-    if (!ledger_ || when.step != version_ || when.round != ledger_->round()) return;
+    if (!is_current(when)) return;
     ledger_->worker_lost(id);
     report("worker_silent",
            {{"step", version_.value()}, {"peer", static_cast<int64_t>(id.peer.value())}});
@@ -317,23 +367,34 @@ class coordinator final : public full_actor::base {
           return;
         }
         request(found->second.handle, options_.reduce_timeout, ask)
-            .then([this](const wire::reduced& reply) { on_reduced(reply); },
-                  [this, id, when](caf::error&) { lost(id, when); });
+            .then([this, id, when](const wire::reduced& reply) { on_reduced(id, when, reply); },
+                  [this, id, when](caf::error& error) {
+                    if (error != caf::sec::request_receiver_down) reduce_failed(id, when);
+                    lost(id, when);
+                  });
       }
     }
   }
 
-  void on_reduced(const wire::reduced& m) {
-    if (m.fault() || !ledger_) return;
+  void on_reduced(worker_id id, wire::epoch when, const wire::reduced& m) {
+    if (!is_current(when)) return;
+    if (!is_from(id, when, m)) {
+      reduce_failed(id, when);
+      return lost(id, when);
+    }
     const auto reduced = m.read();
-    if (step_id{reduced->getStep()} != version_) return;
-    const auto id = wire::from_wire(reduced->getWorker());
-    if (!ledger_->reduced(id, round_id{reduced->getRound()}, reduced->getHash().cStr(),
-                          reduced->getSquaredNorm()))
-      report("reduce_mismatch",
-             {{"step", version_.value()}, {"peer", static_cast<int64_t>(id.peer.value())}});
+    if (!ledger_->reduced(id, when.round, reduced->getHash().cStr(), reduced->getSquaredNorm()))
+      reduce_failed(id, when);
     if (ledger_->committable()) return commit();
     progress();
+  }
+
+  /// Nobody can say whose fault a sum is that never came or that differs.
+  void reduce_failed(worker_id id, wire::epoch when) {
+    if (!is_current(when)) return;
+    ++failed_reduces_;
+    report("reduce_failed",
+           {{"step", version_.value()}, {"peer", static_cast<int64_t>(id.peer.value())}});
   }
 
   void commit() {
@@ -354,8 +415,9 @@ class coordinator final : public full_actor::base {
       };
       request(w.handle, options_.reduce_timeout, order)
           .then(
-              [this, hashes, stage = w.stage, done](const wire::committed& reply) {
-                compare_hashes(reply, *hashes, stage);
+              [this, id = id, hashes, stage = w.stage, next = version_.next(),
+               done](const wire::committed& reply) {
+                if (!agrees(id, next, reply, (*hashes)[stage])) diverged(id);
                 done();
               },
               [done](caf::error&) { done(); });
@@ -366,12 +428,24 @@ class coordinator final : public full_actor::base {
     begin_step();
   }
 
-  static void compare_hashes(const wire::committed& m, std::map<stage_id, std::string>& hashes,
-                             stage_id stage) {
-    if (m.fault()) return;
-    const std::string hash = m.read()->getWeightsHash().cStr();
-    SWARM_INVARIANT(hashes.emplace(stage, hash).first->second == hash,
-                    "replicas of a stage at one version have one hash");
+  /// Replicas of a stage at one version have one hash: the first that came.
+  static bool agrees(worker_id id, step_id version, const wire::committed& m, std::string& hash) {
+    if (m.fault()) return false;
+    const auto body = m.read();
+    if (wire::from_wire(body->getWorker()) != id || step_id{body->getVersion()} != version)
+      return false;
+    if (hash.empty()) hash = body->getWeightsHash().cStr();
+    return hash == body->getWeightsHash().cStr();
+  }
+
+  /// Its weights are not those of its stage: it has no part in any sum until it has fetched.
+  void diverged(worker_id id) {
+    report("worker_diverged",
+           {{"step", version_.value()}, {"peer", static_cast<int64_t>(id.peer.value())}});
+    if (workers_.count(id) == 0) return;
+    diverged_.insert(id);
+    if (ledger_) ledger_->worker_lost(id);
+    progress();
   }
 
   void report_step(double norm_squared) {
@@ -404,12 +478,16 @@ class coordinator final : public full_actor::base {
   std::map<worker_id, worker> workers_;
   std::map<worker_id, trainer> trainers_;
   std::vector<waiting_caller> callers_;
+  worker_id last_leased_;
   double started_ = 0;
   int64_t retries_ = 0;
   int64_t recomputed_ = 0;
   // Who has not answered yet; the dead never will, so they are taken out when they are seen to go.
   std::set<worker_id> dropping_;
   std::set<std::pair<worker_id, step_id>> uncommitted_;
+  // Until they announce themselves again.
+  std::set<worker_id> diverged_;
+  uint32_t failed_reduces_ = 0;  ///< of this step, other than by a death
   bool gather_later_ = false;
 };
 

@@ -13,6 +13,10 @@ namespace swarm::training {
 
 using advance_atom = caf::atom_constant<caf::atom("advance")>;
 
+/// After so many reduces of one step that timed out or differed, one worker per stage goes on alone
+/// and the others fetch from it: a group that cannot agree must not stop the run.
+inline constexpr uint32_t failed_reduces_max = 3;
+
 /// advance: commit steps until the model has this version, then stop; answers that version. While
 /// it is on its way, a higher target replaces the lower one and both are answered.
 using coordinator_actor =

@@ -1,11 +1,14 @@
 #include "actors/training/evaluator.hpp"
 
 #include <algorithm>
+#include <caf/sec.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <cmath>
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
+#include <utility>
 
 #include "actors/wire/tensor.hpp"
 
@@ -47,7 +50,8 @@ class evaluator final : public evaluator_actor::base {
   void on_exit() override {
     options_ = {};
     workers_.clear();
-    out_.clear();
+    for (const auto& [serial, call] : std::exchange(out_, {}))
+      call.fail(caf::make_error(caf::sec::request_receiver_down));
   }
 
   behavior_type make_behavior() override {
@@ -64,6 +68,7 @@ class evaluator final : public evaluator_actor::base {
   using error_handler = std::function<void(caf::error)>;
 
   void on_roster(const wire::roster_update& update) {
+    std::set<worker_id> lost{update.gone.begin(), update.gone.end()};
     for (const auto& id : update.gone)
       for (auto& stage : workers_)
         stage.erase(id);
@@ -73,9 +78,14 @@ class evaluator final : public evaluator_actor::base {
         continue;
       auto& stage = workers_[static_cast<size_t>(m.stage.value())];
       stage.erase(m.id);
-      if (m.state == wire::member_state::serving)
+      if (m.state == wire::member_state::serving) {
         stage[m.id] = caf::actor_cast<wire::stage_worker_actor>(m.handle);
+      } else {
+        lost.insert(m.id);
+      }
     }
+    for (const auto& id : lost)
+      give_up_on(id);
   }
 
   /// Brings `input` from stage `stage` to the last one, which answers what is wanted.
@@ -98,7 +108,7 @@ class evaluator final : public evaluator_actor::base {
     if (!at_end) {
       next = [=, done = std::move(next)](const wire::inferred& reply) {
         host_tensor output;
-        if (!wire::extract_into(reply.read()->getOutput(), reply.bytes(), output))
+        if (!wire::extract_into(reply.read()->getOutput(), reply.bytes(), output) || output.empty())
           return fail(make_error(errc::bad_reply));
         pass(stage + 1, output, targets, last, done, fail);
       };
@@ -115,7 +125,7 @@ class evaluator final : public evaluator_actor::base {
     const auto id = candidates.back();
     candidates.pop_back();
     const auto serial = ++serial_;
-    out_[serial] = {id, [=] { ask(stage, candidates, message, done, fail); }};
+    out_[serial] = {id, [=] { ask(stage, candidates, message, done, fail); }, fail};
     request(workers_[stage].at(id), options_.call_timeout, message)
         .then(
             [=](const wire::inferred& reply) {
@@ -155,7 +165,7 @@ class evaluator final : public evaluator_actor::base {
   }
 
   void evaluate_next(const std::shared_ptr<evaluation>& job) {
-    if (job->next >= job->total) return;
+    if (job->next >= job->total || !job->reply.pending()) return;
     const int64_t index = job->next++;
     const auto [tokens, targets] = options_.batches(index);
     pass(
@@ -168,7 +178,9 @@ class evaluator final : public evaluator_actor::base {
             sum += loss;
           job->reply.deliver(sum / static_cast<double>(job->total));
         },
-        [job](caf::error error) { job->reply.deliver(std::move(error)); });
+        [job](caf::error error) {
+          if (job->reply.pending()) job->reply.deliver(std::move(error));
+        });
   }
 
   // -- sampling -------------------------------------------------------------------------------
@@ -178,7 +190,7 @@ class evaluator final : public evaluator_actor::base {
     auto job = std::make_shared<generation>();
     job->reply = make_response_promise<caf::typed_response_promise<std::vector<int32_t>>>();
     job->tokens = prompt.empty() ? std::vector<int32_t>{'\n'} : prompt;
-    job->prompt = prompt.size();
+    job->prompt = job->tokens.size();
     job->remaining = count;
     job->temperature = temperature;
     job->random.seed(seed);
@@ -202,7 +214,7 @@ class evaluator final : public evaluator_actor::base {
         [=](const wire::inferred& reply) {
           host_tensor logits;
           if (!wire::extract_into(reply.read()->getOutput(), reply.bytes(), logits) ||
-              logits.empty())
+              logits.elements() <= 0 || logits.type() != tensors::dtype::f32)
             return static_cast<void>(job->reply.deliver(make_error(errc::bad_reply)));
           job->tokens.push_back(sample(logits, job->temperature, job->random));
           generate_next(job);
@@ -213,9 +225,9 @@ class evaluator final : public evaluator_actor::base {
   static int32_t sample(const host_tensor& logits, double temperature, std::mt19937_64& random) {
     const float* first = logits.as<float>();
     const auto count = static_cast<size_t>(logits.elements());
-    const float best = *std::max_element(first, first + count);
-    if (temperature <= 0)
-      return static_cast<int32_t>(std::find(first, first + count, best) - first);
+    const float* likeliest = std::max_element(first, first + count);
+    if (temperature <= 0) return static_cast<int32_t>(likeliest - first);
+    const float best = *likeliest;
     std::vector<double> cumulative(count);
     double total = 0;
     for (size_t i = 0; i < count; ++i)
@@ -232,6 +244,7 @@ class evaluator final : public evaluator_actor::base {
   struct call {
     worker_id worker;
     std::function<void()> again;
+    error_handler fail;
   };
   std::map<uint64_t, call> out_;
   uint64_t serial_ = 0;

@@ -49,6 +49,7 @@ class saved_inputs {
     }
   }
 
+  void forget(microbatch_id id) { saved_.erase(id); }
   void clear() { saved_.clear(); }
 
  private:

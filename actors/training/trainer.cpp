@@ -22,7 +22,7 @@ namespace {
 using tensors::host_tensor;
 using retry_atom = caf::atom_constant<caf::atom("retry")>;
 
-using full_actor = trainer_actor::extend<caf::reacts_to<retry_atom, uint32_t>>;
+using full_actor = trainer_actor::extend<caf::reacts_to<retry_atom, uint32_t, uint64_t>>;
 
 /// Work of one call in units of a forward, as SWARM weighs them.
 double work_of(call_kind kind) {
@@ -91,7 +91,7 @@ class trainer final : public full_actor::base {
     return {[this](const wire::lease& m) { on_lease(m); },
             [this](const wire::begin_step& m) { on_begin_step(m); },
             [this](const wire::roster_update& m) { on_roster(m); },
-            [this](retry_atom, uint32_t item) { on_retry(item); }};
+            [this](retry_atom, uint32_t item, uint64_t serial) { on_retry(item, serial); }};
   }
 
  private:
@@ -134,9 +134,16 @@ class trainer final : public full_actor::base {
     for (const auto& x : lease->getItems()) {
       lease_item item{x.getItem(), microbatch_id{x.getMicrobatch()}, x.getStages(), x.getWeight(),
                       wire::from_wire(x.getTarget())};
-      if (runs_.count(item.item) == 0) queue_.push_back({item, when.round});
+      if (!known(item.item)) queue_.push_back({item, when.round});
     }
     start_runs();
+  }
+
+  /// A lease that the coordinator has waited for too long comes again.
+  bool known(uint32_t item) const {
+    return runs_.count(item) != 0 ||
+           std::any_of(queue_.begin(), queue_.end(),
+                       [item](const auto& entry) { return entry.first.item == item; });
   }
 
   bool in_flight(microbatch_id id) const {
@@ -240,7 +247,8 @@ class trainer final : public full_actor::base {
         .then(
             [this, item, serial](const Reply& reply) {
               if (run* r = answered(item, serial)) {
-                if (reply.fault() || !take(*r, reply)) return failed(item, nullptr);
+                if (reply.fault() || !fits(*r, reply) || !take(*r, reply))
+                  return failed(item, nullptr);
                 succeeded(item);
               }
             },
@@ -262,25 +270,36 @@ class trainer final : public full_actor::base {
     return static_cast<size_t>(r.calls.front().stage.value());
   }
 
+  template <class Reply>
+  static bool fits(const run& r, const Reply& reply) {
+    const auto ticket = wire::from_wire(reply.read()->getTicket());
+    return ticket.step == r.ticket.step && ticket.microbatch == r.ticket.microbatch;
+  }
+
+  /// A boundary tensor is kept for every later call, so nothing but a tensor may take its place.
+  static bool keep(schemas::Tensor::Reader source, const wire::frame_ptr& owner, host_tensor& out) {
+    host_tensor value;
+    if (!wire::extract_into(source, owner, value) || value.empty()) return false;
+    out = std::move(value);
+    return true;
+  }
+
   bool take(run& r, const wire::activation& reply) {
     auto& saved = saved_.at(r.item.microbatch);
     saved.graph_holders[stage_of(r)] = r.worker;
-    return wire::extract_into(reply.read()->getOutput(), reply.bytes(),
-                              saved.inputs[stage_of(r) + 1]);
+    return keep(reply.read()->getOutput(), reply.bytes(), saved.inputs[stage_of(r) + 1]);
   }
 
   bool take(run& r, const wire::loss_done& reply) {
     r.loss = reply.read()->getLoss();
-    if (stage_of(r) == 0) return true;
-    return wire::extract_into(reply.read()->getInputGradient(), reply.bytes(),
-                              saved_.at(r.item.microbatch).output_gradients[stage_of(r) - 1]);
+    return stage_of(r) == 0 || keep(reply.read()->getInputGradient(), reply.bytes(),
+                                    saved_.at(r.item.microbatch).output_gradients[stage_of(r) - 1]);
   }
 
   bool take(run& r, const wire::input_gradient& reply) {
     if (reply.read()->getRecomputed()) ++r.recomputed;
-    if (stage_of(r) == 0) return true;
-    return wire::extract_into(reply.read()->getGradient(), reply.bytes(),
-                              saved_.at(r.item.microbatch).output_gradients[stage_of(r) - 1]);
+    return stage_of(r) == 0 || keep(reply.read()->getGradient(), reply.bytes(),
+                                    saved_.at(r.item.microbatch).output_gradients[stage_of(r) - 1]);
   }
 
   void succeeded(uint32_t item) {
@@ -334,7 +353,9 @@ class trainer final : public full_actor::base {
     run& r = runs_.at(item);
     ++r.retries;
     r.avoid.insert(r.worker);
-    if (++r.attempts >= attempts_max) return finish(item, lease_outcome::returned);
+    // There is nobody else to ask.
+    if (r.calls.front().only) return retry_later(item);
+    if (++r.attempts >= attempts_max) return give_back(item);
     advance(item);
   }
 
@@ -342,15 +363,28 @@ class trainer final : public full_actor::base {
   void retry_later(uint32_t item) {
     run& r = runs_.at(item);
     r.avoid.clear();
-    if (++r.attempts >= attempts_max) return finish(item, lease_outcome::returned);
+    if (++r.attempts >= attempts_max) return give_back(item);
+    // Each was given up, but there are no others.
+    auto& router = *routers_[stage_of(r)];
+    if (!router.next_retry_s(now()))
+      for (worker_id id : router.peers())
+        router.add_peer(id, now());
     const auto wait = options_.retry_min * (1 << std::min<uint32_t>(r.attempts, 10));
+    r.serial = ++serial_;
     delayed_send(this, std::min<std::chrono::milliseconds>(wait, options_.retry_max),
-                 retry_atom::value, item);
+                 retry_atom::value, item, r.serial);
   }
 
-  void on_retry(uint32_t item) {
+  void on_retry(uint32_t item, uint64_t serial) {
     const auto found = runs_.find(item);
-    if (found != runs_.end() && !found->second.out) advance(item);
+    if (found != runs_.end() && found->second.serial == serial && !found->second.out) advance(item);
+  }
+
+  /// What is saved of it may be why it fails: the next attempt begins with the tokens.
+  void give_back(uint32_t item) {
+    const auto microbatch = runs_.at(item).item.microbatch;
+    finish(item, lease_outcome::returned);
+    if (!in_flight(microbatch)) saved_.forget(microbatch);
   }
 
   void finish(uint32_t item, lease_outcome outcome) {
@@ -383,7 +417,7 @@ class trainer final : public full_actor::base {
         continue;
       }
       const auto stage = static_cast<size_t>(m.stage.value());
-      if (handles_[stage].count(m.id) == 0) routers_[stage]->add_peer(m.id, now());
+      routers_[stage]->add_peer(m.id, now());
       handles_[stage][m.id] = caf::actor_cast<wire::stage_worker_actor>(m.handle);
     }
   }
