@@ -2,6 +2,7 @@
 
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@ class directory final : public wire::directory_actor::base {
   // A terminated actor lives on until nobody holds it, so whom it holds must go now.
   void on_exit() override {
     members_.clear();
+    watched_.clear();
     subscribers_.clear();
   }
 
@@ -29,9 +31,14 @@ class directory final : public wire::directory_actor::base {
   }
 
  private:
+  /// Each monitor is kept until the end of whom it watches, so one must do.
+  void watch(const caf::actor& who) {
+    if (watched_.insert(who.address()).second) monitor(who);
+  }
+
   void on_announce(const wire::member& m) {
     if (!m.handle || (members_.size() >= members_max && members_.count(m.id) == 0)) return;
-    monitor(m.handle);
+    watch(m.handle);
     members_[m.id] = m;
     publish({{m}, {}});
   }
@@ -42,7 +49,7 @@ class directory final : public wire::directory_actor::base {
 
   void on_subscribe(const caf::actor& who) {
     if (!who) return;
-    monitor(who);
+    watch(who);
     const auto listener = caf::actor_cast<wire::roster_listener>(who);
     subscribers_[who.address()] = listener;
     wire::roster_update all;
@@ -52,6 +59,7 @@ class directory final : public wire::directory_actor::base {
   }
 
   void on_down(const caf::actor_addr& who) {
+    watched_.erase(who);
     subscribers_.erase(who);
     wire::roster_update update;
     for (auto it = members_.begin(); it != members_.end();) {
@@ -70,6 +78,7 @@ class directory final : public wire::directory_actor::base {
       send(who, update);
   }
 
+  std::set<caf::actor_addr> watched_;
   std::map<worker_id, wire::member> members_;
   std::map<caf::actor_addr, wire::roster_listener> subscribers_;
 };
