@@ -1,5 +1,6 @@
 #include "actors/averaging/averager.hpp"
 
+#include <algorithm>
 #include <caf/typed_event_based_actor.hpp>
 #include <cstdio>
 #include <deque>
@@ -53,7 +54,7 @@ class averager final : public full_actor::base {
   void on_exit() override {
     options_ = {};
     peers_.clear();
-    reply_ = {};
+    waiting_.clear();
     session_ = std::monostate{};
     early_.clear();
     unsent_.clear();
@@ -90,12 +91,20 @@ class averager final : public full_actor::base {
     const auto when = wire::epoch_of(*body);
     if (order_of(when) < order_of(when_))
       return reply.deliver(make_error(averaging_errc::superseded));
-    if (reply_.pending()) reply_.deliver(make_error(averaging_errc::superseded));
     std::vector<butterfly_member> members;
     for (const auto& x : body->getMembers())
       members.push_back({wire::from_wire(x.getWorker()), x.getContributes(), 1});
+    // A repeat must not start again: nobody sends the parts that were taken in a second time.
+    if (order_of(when) == order_of(when_) && is_current(members)) {
+      if (waiting_.size() >= repeats_max)
+        return reply.deliver(make_error(averaging_errc::superseded));
+      waiting_.push_back(reply);
+      finish_if_done();
+      return reply;
+    }
+    answer_all(make_error(averaging_errc::superseded));
     when_ = when;
-    reply_ = reply;
+    waiting_.push_back(reply);
     unsent_.clear();
     if (own.type() == tensors::dtype::i64) {
       open<int64_t>(std::move(members), own);
@@ -103,6 +112,28 @@ class averager final : public full_actor::base {
       open<float>(std::move(members), own);
     }
     return reply;
+  }
+
+  template <class... Answer>
+  void answer_all(const Answer&... answer) {
+    for (auto& reply : std::exchange(waiting_, {}))
+      reply.deliver(answer...);
+  }
+
+  /// Whether the all-reduce at hand is one of these members.
+  bool is_current(const std::vector<butterfly_member>& members) const {
+    const auto same = [](const butterfly_member& a, const butterfly_member& b) {
+      return a.id == b.id && a.contributes == b.contributes;
+    };
+    const auto matches = [&](const auto& current) {
+      if (!current) return false;
+      const auto& known = current->machine.plan().members();
+      return std::equal(known.begin(), known.end(), members.begin(), members.end(), same);
+    };
+    if (const auto* floats = std::get_if<std::shared_ptr<session<float>>>(&session_))
+      return matches(*floats);
+    const auto* integers = std::get_if<std::shared_ptr<session<int64_t>>>(&session_);
+    return integers != nullptr && matches(*integers);
   }
 
   template <class T>
@@ -116,7 +147,7 @@ class averager final : public full_actor::base {
                                    static_cast<size_t>(own.elements()), &why);
     if (!machine) {
       session_ = std::monostate{};
-      reply_.deliver(make_error(why));
+      answer_all(make_error(why));
       return;
     }
     auto opened = std::make_shared<session<T>>(session<T>{own, std::move(*machine)});
@@ -128,15 +159,22 @@ class averager final : public full_actor::base {
     finish_if_done(opened);
   }
 
+  void finish_if_done() {
+    if (const auto* floats = std::get_if<std::shared_ptr<session<float>>>(&session_))
+      finish_if_done(*floats);
+    if (const auto* integers = std::get_if<std::shared_ptr<session<int64_t>>>(&session_))
+      finish_if_done(*integers);
+  }
+
   template <class T>
   void finish_if_done(const std::shared_ptr<session<T>>& current) {
-    if (!reply_.pending() || !current->machine.done()) return;
+    if (waiting_.empty() || !current->machine.done()) return;
     const auto& sum = current->machine.result();
     host_tensor total{tensors::dtype_of<T>(),
                       {static_cast<int64_t>(sum.size())},
                       std::shared_ptr<const void>(current, sum.data()),
                       sum.data()};
-    reply_.deliver(std::move(total), to_hex(current->machine.hash()));
+    answer_all(total, to_hex(current->machine.hash()));
   }
 
   // -- parts ----------------------------------------------------------------------------------
@@ -206,7 +244,7 @@ class averager final : public full_actor::base {
   averager_options options_;
   std::map<worker_id, wire::averager_actor> peers_;
   wire::epoch when_;
-  promise reply_;
+  std::vector<promise> waiting_;  ///< the order's caller, and those who repeated it
   any_session session_;
   std::deque<wire::part> early_;
   std::vector<std::pair<worker_id, wire::part>> unsent_;
