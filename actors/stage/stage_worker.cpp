@@ -3,13 +3,14 @@
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <functional>
-#include <map>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "actors/invariant.hpp"
 #include "actors/stage/errc.hpp"
+#include "actors/stage/replies.hpp"
+#include "actors/stage/state_fetch.hpp"
 #include "actors/stage/state_transfer.hpp"
 #include "actors/stage/step_guard.hpp"
 #include "actors/telemetry/event.hpp"
@@ -36,7 +37,8 @@ class stage_worker final : public full_actor::base {
     options_ = {};
     waiting_.clear();
     drained_.clear();
-    donors_.clear();
+    fetch_ = {};
+    snapshots_ = {};
   }
 
   behavior_type make_behavior() override {
@@ -88,15 +90,21 @@ class stage_worker final : public full_actor::base {
 
   void serve_from(step_id version) {
     guard_.advance(version);
+    has_state_ = true;
+    serve();
+  }
+
+  void serve() {
     serving_ = true;
     announce(wire::member_state::serving);
-    report("serving", {{"version", version.value()}});
+    report("serving", {{"version", guard_.version().value()}});
     retry_waiting();
   }
 
-  /// This worker cannot follow any more: it was left out of a commit.
+  /// This worker cannot follow any more: it was left out of a commit. The last one of its stage
+  /// goes on, since nobody has anything newer.
   void fall_back(const char* why) {
-    if (!serving_) return;
+    if (!serving_ || !fetch_.has_donors()) return;
     serving_ = false;
     report("refetch", {{"why", std::string{why}}, {"version", guard_.version().value()}});
     announce(wire::member_state::joining);
@@ -106,21 +114,29 @@ class stage_worker final : public full_actor::base {
 
   // -- pipeline -----------------------------------------------------------------------------
 
+  refusal because(refusal_reason reason) const {
+    return {reason, guard_.term(), guard_.version(), {}};
+  }
+
+  std::optional<refusal> unavailable() const {
+    if (!serving_) return because(refusal_reason::not_serving);
+    if (pending_ >= pending_requests_max) return because(refusal_reason::overloaded);
+    return std::nullopt;
+  }
+
   /// Refuses, or answers through the compute actor. `again` repeats the whole call; it is kept
   /// while the commit that the sender has already seen is still on its way to us.
   template <class Reply, class Ask>
   void admit(std::optional<refusal> why, promise<Reply> reply, std::function<void()> again,
              Ask&& ask) {
-    if (!serving_) why = refusal{refusal_reason::not_serving, guard_.term(), guard_.version(), {}};
-    if (!why && pending_ >= pending_requests_max)
-      why = refusal{refusal_reason::overloaded, guard_.term(), guard_.version(), {}};
+    if (!why || !serving_) why = unavailable();
     if (!why) {
       ++pending_;
       ask();
       return;
     }
     if (why->reason == refusal_reason::behind && waiting_.size() < pending_requests_max) {
-      if (may_follow_) {
+      if (guard_.may_follow()) {
         waiting_.push_back(std::move(again));
         return;
       }
@@ -140,6 +156,21 @@ class stage_worker final : public full_actor::base {
     if (accumulating_ == 0)
       for (auto& answer : std::exchange(drained_, {}))
         answer();
+  }
+
+  /// Sends an admitted request that changes nothing.
+  template <class Reply, class... Args>
+  void relay(promise<Reply> reply, const Args&... args) {
+    request(options_.compute, caf::infinite, args...)
+        .then(
+            [this, reply](const Reply& result) mutable {
+              settled();
+              reply.deliver(result);
+            },
+            [this, reply](caf::error& error) mutable {
+              settled();
+              reply.deliver(std::move(error));
+            });
   }
 
   /// Sends an admitted request that may change the gradient sum.
@@ -182,18 +213,7 @@ class stage_worker final : public full_actor::base {
     const auto ticket = wire::from_wire(m.read()->getTicket());
     admit(
         guard_.admit_read(ticket.term, ticket.step), reply, [=] { serve(m, reply); },
-        [&] {
-          request(options_.compute, caf::infinite, m)
-              .then(
-                  [this, reply](const wire::activation& result) mutable {
-                    settled();
-                    reply.deliver(result);
-                  },
-                  [this, reply](caf::error& error) mutable {
-                    settled();
-                    reply.deliver(std::move(error));
-                  });
-        });
+        [&] { relay(reply, m); });
   }
 
   promise<wire::input_gradient> on_backward(const wire::backward& m) {
@@ -214,7 +234,8 @@ class stage_worker final : public full_actor::base {
     const auto body = m.read();
     const auto ticket = wire::from_wire(body->getTicket());
     const int weight = body->getWeight();
-    if (weight < -1 || weight > 1)
+    if (weight < -1 || weight > 1 || ticket.microbatch < microbatch_id{0} ||
+        ticket.microbatch >= microbatch_id{microbatches_max})
       return static_cast<void>(reply.deliver(damaged(wire::errc::malformed)));
     admit(
         guard_.admit_accumulate(ticket.term, ticket.step, ticket.round), reply,
@@ -227,23 +248,19 @@ class stage_worker final : public full_actor::base {
     return make_error(fault);
   }
 
-  caf::result<wire::inferred> on_infer(const wire::infer& m) {
-    if (auto fault = m.fault()) return damaged(*fault);
-    if (!serving_)
-      return make_error(refusal{refusal_reason::not_serving, guard_.term(), guard_.version(), {}});
-    return delegate(options_.compute, m, guard_.version().value());
+  promise<wire::inferred> on_infer(const wire::infer& m) {
+    auto reply = make_response_promise<promise<wire::inferred>>();
+    if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
+    if (auto why = unavailable()) return reply.deliver(make_error(*why));
+    ++pending_;
+    relay(reply, m, guard_.version().value());
+    return reply;
   }
 
   // -- the step transaction -----------------------------------------------------------------
 
-  wire::holding holding_of(round_id round) {
-    wire::builder<schemas::Holding> message;
-    wire::to_wire(options_.id, message->initWorker());
-    message->setStep(guard_.version().value());
-    message->setRound(round.value());
-    const auto& held = guard_.held().bytes();
-    message->setHeld(capnp::Data::Reader(held.data(), held.size()));
-    return message.finish();
+  wire::holding holding(round_id round) const {
+    return holding_of(options_.id, guard_.version(), round, guard_.held());
   }
 
   /// Runs `answer` once nothing that was admitted before can still change the sum.
@@ -265,7 +282,7 @@ class stage_worker final : public full_actor::base {
     // The stage commits without this worker.
     if (why && why->reason == refusal_reason::wrong_round && check == &step_guard::commit)
       fall_back("missed a reduce");
-    if (!serving_) why = refusal{refusal_reason::not_serving, guard_.term(), guard_.version(), {}};
+    if (!serving_) why = because(refusal_reason::not_serving);
     if (why) reply.deliver(make_error(*why));
     return why.has_value();
   }
@@ -273,9 +290,8 @@ class stage_worker final : public full_actor::base {
   promise<wire::holding> on_gather(const wire::gather& m) {
     auto reply = make_response_promise<promise<wire::holding>>();
     if (refused(m, reply, &step_guard::gather)) return reply;
-    may_follow_ = false;
     const auto round = wire::epoch_of(*m.read()).round;
-    when_drained([this, reply, round]() mutable { reply.deliver(holding_of(round)); });
+    when_drained([this, reply, round]() mutable { reply.deliver(holding(round)); });
     return reply;
   }
 
@@ -287,7 +303,7 @@ class stage_worker final : public full_actor::base {
       if (auto why = guard_.drop(when.term, when.step, when.round))
         return static_cast<void>(reply.deliver(make_error(*why)));
       request(options_.compute, caf::infinite, clear_atom::value)
-          .then([this, reply, when](bool) mutable { reply.deliver(holding_of(when.round)); },
+          .then([this, reply, when](bool) mutable { reply.deliver(holding(when.round)); },
                 [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
     });
     return reply;
@@ -318,6 +334,7 @@ class stage_worker final : public full_actor::base {
                     promise<wire::reduced> reply) {
     if (auto why = guard_.reduce(when.term, when.step, when.round))
       return static_cast<void>(reply.deliver(make_error(*why)));
+    guard_.reducing(when.round);
     request(options_.compute, caf::infinite, reduced_atom::value, total)
         .then(
             [=](double squared_norm) mutable {
@@ -325,14 +342,7 @@ class stage_worker final : public full_actor::base {
               if (auto why = guard_.reduce(when.term, when.step, when.round))
                 return static_cast<void>(reply.deliver(make_error(*why)));
               guard_.reduced(when.round);
-              may_follow_ = true;
-              wire::builder<schemas::Reduced> message;
-              wire::to_wire(options_.id, message->initWorker());
-              message->setStep(when.step.value());
-              message->setRound(when.round.value());
-              message->setHash(hash);
-              message->setSquaredNorm(squared_norm);
-              reply.deliver(message.finish());
+              reply.deliver(reduced_of(options_.id, when, hash, squared_norm));
             },
             [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
   }
@@ -342,26 +352,19 @@ class stage_worker final : public full_actor::base {
     if (refused(m, reply, &step_guard::commit)) return reply;
     const auto when = wire::epoch_of(*m.read());
     // Only a confused coordinator leases a later round and then commits this one.
-    if (accumulating_ > 0)
-      return reply.deliver(
-          make_error(refusal{refusal_reason::wrong_round, guard_.term(), guard_.version(), {}}));
+    if (accumulating_ > 0) return reply.deliver(make_error(because(refusal_reason::wrong_round)));
     // The compute actor works in order, so whatever is admitted from here on sees the new weights.
     const auto version = when.step.next();
     request(options_.compute, caf::infinite, apply_atom::value, when.step.value(),
             m.read()->getScale())
         .then(
             [=](const std::string& hash) mutable {
-              wire::builder<schemas::Committed> message;
-              wire::to_wire(options_.id, message->initWorker());
-              message->setVersion(version.value());
-              message->setWeightsHash(hash);
-              reply.deliver(message.finish());
+              reply.deliver(committed_of(options_.id, version, hash));
             },
             [=](caf::error& error) mutable {
               reply.deliver(error);
               quit(std::move(error));
             });
-    may_follow_ = false;
     guard_.advance(version);
     retry_waiting();
     return reply;
@@ -374,8 +377,7 @@ class stage_worker final : public full_actor::base {
     if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
     const auto body = m.read();
     if (!serving_ || body->getStage() != static_cast<uint32_t>(options_.stage.value()))
-      return reply.deliver(
-          make_error(refusal{refusal_reason::not_serving, guard_.term(), guard_.version(), {}}));
+      return reply.deliver(make_error(because(refusal_reason::not_serving)));
     const auto offset = body->getOffsetBytes();
     const auto version = body->getVersion() < 0 ? guard_.version() : step_id{body->getVersion()};
     if (snapshots_.has(version) || version != guard_.version()) {
@@ -395,78 +397,66 @@ class stage_worker final : public full_actor::base {
   void send_chunk(step_id version, uint64_t offset, promise<wire::state_chunk> reply) {
     const auto chunk = snapshots_.read(version, offset);
     if (!chunk) return static_cast<void>(reply.deliver(make_error(errc::no_state)));
-    wire::builder<schemas::StateChunk> message;
-    message->setVersion(version.value());
-    message->setTotalBytes(chunk->state.bytes());
-    message->setOffsetBytes(offset);
-    message->setChecksum(chunk->checksum);
-    message->setBytes(capnp::Data::Reader(chunk->state.as<kj::byte>() + offset,
-                                          static_cast<size_t>(chunk->size_bytes)));
-    reply.deliver(message.finish());
+    reply.deliver(chunk_of(version, *chunk));
   }
 
   void on_roster(const wire::roster_update& update) {
+    bool lost = false;
     for (const auto& id : update.gone)
-      donors_.erase(id);
+      lost |= fetch_.remove(id);
     for (const auto& member : update.changed) {
       if (member.role != wire::member_role::stage_worker || member.stage != options_.stage ||
           member.id == options_.id)
         continue;
       if (member.state == wire::member_state::serving) {
-        donors_[member.id] = caf::actor_cast<wire::stage_worker_actor>(member.handle);
+        fetch_.add(member.id, caf::actor_cast<wire::stage_worker_actor>(member.handle));
       } else {
-        donors_.erase(member.id);
+        lost |= fetch_.remove(member.id);
       }
     }
+    if (lost) fetch_later("the donor is gone");
   }
 
   void fetch_later(const char* why) {
-    asking_ = false;
-    ++attempt_;
     report("fetch_failed", {{"why", std::string{why}}});
-    assembly_.reset();
+    fetch_.give_up();
     delayed_send(this, options_.fetch_retry, fetch_atom::value);
   }
 
-  /// Asks for the next chunk; donors take turns between attempts.
   void fetch() {
-    if (serving_ || asking_) return;
-    if (donors_.empty()) return fetch_later("no donor");
-    auto donor = donors_.upper_bound(last_donor_);
-    if (donor == donors_.end()) donor = donors_.begin();
-    last_donor_ = donor->first;
-    ask_chunk(donor->second);
+    if (serving_) return;
+    // All of the stage fell back at once: what we have is the newest there is.
+    if (has_state_ && !fetch_.has_donors()) return serve();
+    if (!fetch_.has_donors()) return fetch_later("no donor");
+    if (auto question = fetch_.begin()) ask_chunk(*question);
   }
 
-  void ask_chunk(const wire::stage_worker_actor& donor) {
-    wire::builder<schemas::StateRequest> message;
-    message->setStage(static_cast<uint32_t>(options_.stage.value()));
-    message->setVersion(assembly_.started() ? assembly_.version().value() : -1);
-    message->setOffsetBytes(assembly_.next_offset_bytes());
-    asking_ = true;
-    request(donor, options_.request_timeout, message.finish())
+  using question = state_fetch<wire::stage_worker_actor>::question;
+
+  void ask_chunk(const question& asked) {
+    request(asked.donor, options_.request_timeout,
+            request_of(options_.stage, asked.version, asked.offset_bytes))
         .then(
-            [=, attempt = attempt_](const wire::state_chunk& m) {
-              if (attempt == attempt_) on_chunk(donor, m);
+            [=](const wire::state_chunk& m) {
+              if (fetch_.open(asked)) on_chunk(asked, m);
             },
-            [=, attempt = attempt_](caf::error&) {
-              if (attempt == attempt_) fetch_later("donor failed");
+            [=](caf::error&) {
+              if (fetch_.open(asked)) fetch_later("donor failed");
             });
   }
 
-  void on_chunk(const wire::stage_worker_actor& donor, const wire::state_chunk& m) {
-    asking_ = false;
+  void on_chunk(const question& asked, const wire::state_chunk& m) {
     if (m.fault()) return fetch_later("damaged chunk");
     const auto chunk = m.read();
     const auto bytes = chunk->getBytes();
-    switch (assembly_.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
-                             chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
-                             bytes.size())) {
+    switch (fetch_.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
+                          chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
+                          bytes.size())) {
       case state_assembly::progress::more:
-        return ask_chunk(donor);
+        return ask_chunk(fetch_.next(asked));
       case state_assembly::progress::complete: {
-        const auto version = assembly_.version();
-        return import(version, assembly_.take());
+        const auto [version, state] = fetch_.take();
+        return import(version, state);
       }
       case state_assembly::progress::stale:
         return fetch_later("the donor moved on");
@@ -484,18 +474,14 @@ class stage_worker final : public full_actor::base {
   stage_worker_options options_;
   step_guard guard_;
   bool serving_ = false;
-  bool may_follow_ = false;  ///< reduced: the commit may be on its way
+  bool has_state_ = false;  ///< even while fetching a newer one
   size_t pending_ = 0;
   size_t accumulating_ = 0;
   std::set<microbatch_id> in_sum_;  ///< at the compute actor with a weight
   std::vector<std::function<void()>> waiting_;
   std::vector<std::function<void()>> drained_;
   snapshot_store snapshots_;
-  state_assembly assembly_;
-  std::map<worker_id, wire::stage_worker_actor> donors_;
-  worker_id last_donor_;
-  bool asking_ = false;   ///< a chunk is on its way from last_donor_
-  uint64_t attempt_ = 0;  ///< answers to an earlier attempt are ignored
+  state_fetch<wire::stage_worker_actor> fetch_;
 };
 
 }  // namespace

@@ -35,17 +35,19 @@ state_assembly::progress state_assembly::accept(step_id version, uint64_t total_
                                                 const void* bytes, size_t count) {
   if (!started()) {
     // Three rows of whole floats: parameters and both moments.
-    if (total_bytes == 0 || total_bytes > state_bytes_max || total_bytes % 12 != 0)
+    if (version < step_id{0} || total_bytes == 0 || total_bytes > state_bytes_max ||
+        total_bytes % 12 != 0)
       return progress::damaged;
     version_ = version;
     total_bytes_ = total_bytes;
     checksum_ = checksum;
-    values_.resize(total_bytes / sizeof(float));
   }
   if (version != version_ || total_bytes != total_bytes_ || checksum != checksum_)
     return progress::stale;
   if (offset_bytes != received_bytes_ || count == 0 || count > total_bytes_ - received_bytes_)
     return progress::stale;
+  // Grows with what has really arrived, whatever the donor promises.
+  values_.resize((received_bytes_ + count + sizeof(float) - 1) / sizeof(float));
   std::memcpy(reinterpret_cast<char*>(values_.data()) + offset_bytes, bytes, count);
   received_bytes_ += count;
   if (received_bytes_ < total_bytes_) return progress::more;

@@ -30,6 +30,9 @@ struct refusal {
   round_id frozen_round{0};
 };
 
+/// A step has no more; a request for another is malformed.
+inline constexpr int64_t microbatches_max = int64_t{1} << 20;
+
 /// One bit per microbatch of a step.
 class microbatch_set {
  public:
@@ -79,6 +82,17 @@ class step_guard {
   std::optional<refusal> gather(term_id term, step_id step, round_id round);
   std::optional<refusal> drop(term_id term, step_id step, round_id round);
   std::optional<refusal> reduce(term_id term, step_id step, round_id round);
+
+  /// The engine is about to take this round's sum in place of any other's.
+  void reducing(round_id round) {
+    if (reduced_round_ != round) reduced_round_ = round_id{0};
+  }
+
+  /// Reduced in the round that is frozen: the commit may be on its way, and who has seen it before
+  /// us may be ahead.
+  bool may_follow() const {
+    return reduced_round_ != round_id{0} && reduced_round_ == frozen_round_;
+  }
 
   /// The all-reduce of this round has ended with a result here.
   void reduced(round_id round) { reduced_round_ = round; }

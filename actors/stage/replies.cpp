@@ -1,0 +1,52 @@
+#include "actors/stage/replies.hpp"
+
+namespace swarm::stage {
+
+wire::holding holding_of(worker_id who, step_id step, round_id round, const microbatch_set& held) {
+  wire::builder<schemas::Holding> message;
+  wire::to_wire(who, message->initWorker());
+  message->setStep(step.value());
+  message->setRound(round.value());
+  message->setHeld(capnp::Data::Reader(held.bytes().data(), held.bytes().size()));
+  return message.finish();
+}
+
+wire::reduced reduced_of(worker_id who, const wire::epoch& when, const std::string& hash,
+                         double squared_norm) {
+  wire::builder<schemas::Reduced> message;
+  wire::to_wire(who, message->initWorker());
+  message->setStep(when.step.value());
+  message->setRound(when.round.value());
+  message->setHash(hash);
+  message->setSquaredNorm(squared_norm);
+  return message.finish();
+}
+
+wire::committed committed_of(worker_id who, step_id version, const std::string& weights_hash) {
+  wire::builder<schemas::Committed> message;
+  wire::to_wire(who, message->initWorker());
+  message->setVersion(version.value());
+  message->setWeightsHash(weights_hash);
+  return message.finish();
+}
+
+wire::state_chunk chunk_of(step_id version, const snapshot_store::chunk& chunk) {
+  wire::builder<schemas::StateChunk> message;
+  message->setVersion(version.value());
+  message->setTotalBytes(chunk.state.bytes());
+  message->setOffsetBytes(chunk.offset_bytes);
+  message->setChecksum(chunk.checksum);
+  message->setBytes(capnp::Data::Reader(chunk.state.as<kj::byte>() + chunk.offset_bytes,
+                                        static_cast<size_t>(chunk.size_bytes)));
+  return message.finish();
+}
+
+wire::state_request request_of(stage_id stage, int64_t version, uint64_t offset_bytes) {
+  wire::builder<schemas::StateRequest> message;
+  message->setStage(static_cast<uint32_t>(stage.value()));
+  message->setVersion(version);
+  message->setOffsetBytes(offset_bytes);
+  return message.finish();
+}
+
+}  // namespace swarm::stage

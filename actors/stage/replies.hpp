@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "actors/ids.hpp"
+#include "actors/stage/state_transfer.hpp"
+#include "actors/stage/step_guard.hpp"
+#include "actors/wire/messages.hpp"
+#include "actors/wire/ticket.hpp"
+
+/// The messages that a stage worker builds itself; what they mean is said in schemas/.
+namespace swarm::stage {
+
+wire::holding holding_of(worker_id who, step_id step, round_id round, const microbatch_set& held);
+
+wire::reduced reduced_of(worker_id who, const wire::epoch& when, const std::string& hash,
+                         double squared_norm);
+
+wire::committed committed_of(worker_id who, step_id version, const std::string& weights_hash);
+
+/// Copies the chunk's bytes.
+wire::state_chunk chunk_of(step_id version, const snapshot_store::chunk& chunk);
+
+/// Version -1 asks for the newest.
+wire::state_request request_of(stage_id stage, int64_t version, uint64_t offset_bytes);
+
+}  // namespace swarm::stage
