@@ -37,10 +37,14 @@ struct generation {
   std::mt19937_64 random;
 };
 
-class evaluator final : public evaluator_actor::base {
+using give_up_atom = caf::atom_constant<caf::atom("giveup")>;
+
+using full_actor = evaluator_actor::extend<caf::reacts_to<give_up_atom, uint64_t>>;
+
+class evaluator final : public full_actor::base {
  public:
   evaluator(caf::actor_config& cfg, evaluator_options options)
-      : evaluator_actor::base(cfg), options_(std::move(options)) {
+      : full_actor::base(cfg), options_(std::move(options)) {
     workers_.resize(static_cast<size_t>(options_.stages));
   }
 
@@ -52,6 +56,8 @@ class evaluator final : public evaluator_actor::base {
     workers_.clear();
     for (const auto& [serial, call] : std::exchange(out_, {}))
       call.fail(caf::make_error(caf::sec::request_receiver_down));
+    for (const auto& [serial, call] : std::exchange(waiting_, {}))
+      call.fail(caf::make_error(caf::sec::request_receiver_down));
   }
 
   behavior_type make_behavior() override {
@@ -60,7 +66,8 @@ class evaluator final : public evaluator_actor::base {
         [this](evaluate_atom, int64_t batches) { return on_evaluate(batches); },
         [this](generate_atom, const std::vector<int32_t>& prompt, int64_t count, double temperature,
                uint64_t seed) { return on_generate(prompt, count, temperature, seed); },
-        [this](const wire::roster_update& update) { on_roster(update); }};
+        [this](const wire::roster_update& update) { on_roster(update); },
+        [this](give_up_atom, uint64_t serial) { stop_waiting(serial); }};
   }
 
  private:
@@ -86,11 +93,15 @@ class evaluator final : public evaluator_actor::base {
     }
     for (const auto& id : lost)
       give_up_on(id);
+    for (const auto& [serial, call] : std::exchange(waiting_, {}))
+      call.again();
   }
 
   /// Brings `input` from stage `stage` to the last one, which answers what is wanted.
   void pass(size_t stage, const host_tensor& input, const host_tensor& targets, want last,
             result_handler done, error_handler fail) {
+    if (workers_[stage].empty())
+      return wait([=] { pass(stage, input, targets, last, done, fail); }, fail);
     const bool at_end = stage + 1 == workers_.size();
     wire::builder<schemas::Infer> message;
     message->setWant(at_end ? last : want::HIDDEN);
@@ -114,6 +125,21 @@ class evaluator final : public evaluator_actor::base {
       };
     }
     ask(stage, std::move(candidates), message.finish(), std::move(next), std::move(fail));
+  }
+
+  /// Nobody serves the stage: somebody may be restarting, or not have announced itself yet.
+  void wait(std::function<void()> again, error_handler fail) {
+    const auto serial = ++serial_;
+    waiting_[serial] = {{}, std::move(again), std::move(fail)};
+    delayed_send(this, options_.call_timeout, give_up_atom::value, serial);
+  }
+
+  void stop_waiting(uint64_t serial) {
+    const auto found = waiting_.find(serial);
+    if (found == waiting_.end()) return;
+    const auto fail = std::move(found->second.fail);
+    waiting_.erase(found);
+    fail(make_error(errc::stage_unreachable));
   }
 
   /// Asks the last candidate, and the others in turn when it fails or dies.
@@ -247,6 +273,7 @@ class evaluator final : public evaluator_actor::base {
     error_handler fail;
   };
   std::map<uint64_t, call> out_;
+  std::map<uint64_t, call> waiting_;  ///< for somebody to serve a stage
   uint64_t serial_ = 0;
   size_t turn_ = 0;
 };

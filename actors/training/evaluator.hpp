@@ -35,8 +35,9 @@ struct evaluator_options {
 };
 
 /// Validation loss and sampled text through the swarm's own stages, without gradients. A failed
-/// call is tried at every other worker of the stage once, then the request fails with
-/// stage_unreachable. Ask between steps: a commit in the middle mixes two versions.
+/// call is tried at every other worker of the stage once, and a stage that nobody serves is waited
+/// for during call_timeout; then the request fails with stage_unreachable. Ask between steps: a
+/// commit in the middle mixes two versions.
 evaluator_actor spawn_evaluator(caf::actor_system& system, evaluator_options options);
 
 }  // namespace swarm::training

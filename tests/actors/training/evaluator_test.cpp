@@ -120,10 +120,23 @@ BOOST_AUTO_TEST_CASE(a_silent_worker_is_replaced_after_the_limit) {
   BOOST_TEST(f.loss.has_value());
 }
 
-BOOST_AUTO_TEST_CASE(an_empty_stage_is_an_error) {
+BOOST_AUTO_TEST_CASE(a_worker_that_announces_itself_late_is_waited_for) {
   fixture f{2};
   f.add_worker(1, 0);
   f.evaluate(4);
+  BOOST_TEST(!f.loss);
+  f.world.pass(10s);
+  f.add_worker(2, 1);
+  f.world.run();
+  BOOST_TEST(f.loss.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_that_stays_empty_is_an_error) {
+  fixture f{2};
+  f.add_worker(1, 0);
+  f.evaluate(4);
+  BOOST_TEST(!f.error);
+  f.world.pass(31s);
   BOOST_REQUIRE(f.error);
   BOOST_TEST((*f.error == training::make_error(training::errc::stage_unreachable)));
 }
