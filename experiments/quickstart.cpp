@@ -77,10 +77,12 @@ class progress {
     tokens_ += experiments::number(event, "tokens").value_or(0);
     busy_seconds_ += seconds;
     if (step_ == 0) first_step_seconds_ = watch_.seconds();
+    const auto workers = text_of(event, "workers");
+    if (!workers_.empty() && workers != workers_) note("workers per stage: " + workers);
+    workers_ = workers;
     if (step_ != 0 && (step_ + 1) % line_every != 0) return;
     std::printf("%6.1f s  step %4lld  loss %.4f  %6.0f tokens/s  workers %s\n", watch_.seconds(),
-                static_cast<long long>(step_), loss, tokens_ / busy_seconds_,
-                text_of(event, "workers").c_str());
+                static_cast<long long>(step_), loss, tokens_ / busy_seconds_, workers.c_str());
     tokens_ = busy_seconds_ = 0;
   }
 
@@ -89,6 +91,7 @@ class progress {
   const experiments::stopwatch& watch_;
   std::vector<std::pair<double, double>> curve_;
   std::vector<tools::plot_event> kills_;
+  std::string workers_;
   int64_t step_ = 0;
   int64_t reworked_ = 0;
   double tokens_ = 0;
