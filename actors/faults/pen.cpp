@@ -1,0 +1,33 @@
+#include "actors/faults/pen.hpp"
+
+namespace swarm::faults {
+
+bool pen::park(caf::strong_actor_ptr arrival, caf::mailbox_element_ptr message) {
+  const std::lock_guard<std::mutex> guard{mutex_};
+  if (messages_.size() >= messages_max) return false;
+  messages_.emplace_back(std::move(arrival), std::move(message));
+  return true;
+}
+
+std::vector<pen::parked> pen::take() {
+  const std::lock_guard<std::mutex> guard{mutex_};
+  return std::exchange(messages_, {});
+}
+
+size_t pen::open() {
+  auto all = take();
+  for (auto& [arrival, message] : all)
+    arrival->enqueue(std::move(message), nullptr);
+  return all.size();
+}
+
+size_t pen::drop() {
+  return take().size();
+}
+
+size_t pen::size() const {
+  const std::lock_guard<std::mutex> guard{mutex_};
+  return messages_.size();
+}
+
+}  // namespace swarm::faults
