@@ -136,7 +136,8 @@ class compute final : public compute_actor::base {
     return {t.step.value(), t.microbatch.value()};
   }
 
-  /// Takes a core, and turns what an engine throws into an error reply.
+  /// Takes a core, and turns what an engine throws into an error reply. The ticket is the
+  /// request's.
   template <class Reply, class F>
   caf::result<Reply> run(F&& body, const wire::ticket& ticket = {}) {
     const slot_guard guard{options_.slots.get()};
@@ -147,18 +148,33 @@ class compute final : public compute_actor::base {
     }
   }
 
+  bool extract(schemas::Tensor::Reader source, const wire::frame_ptr& owner, host_tensor& out) {
+    return wire::extract_into(source, owner, out, options_.allow_virtual);
+  }
+
+  struct sample {
+    host_tensor input;
+    host_tensor targets;
+  };
+
+  /// Of a Loss or an Infer.
+  template <class Schema>
+  bool extract(const wire::reading<Schema>& request, const wire::frame_ptr& owner, sample& out) {
+    return extract(request->getInput(), owner, out.input) &&
+           extract(request->getTargets(), owner, out.targets);
+  }
+
   double seconds_since(caf::actor_clock::time_point start) {
     return std::chrono::duration<double>(clock().now() - start).count();
   }
 
   caf::result<wire::activation> on_forward(const wire::forward& m) {
     const auto request = m.read();
+    const auto ticket = wire::from_wire(request->getTicket());
     host_tensor input;
-    if (!wire::extract_into(request->getInput(), m.bytes(), input))
-      return make_error(wire::errc::bad_tensor);
-    return run<wire::activation>([&] {
+    if (!extract(request->getInput(), m.bytes(), input)) return make_error(wire::errc::bad_tensor);
+    const auto body = [&] {
       const auto start = clock().now();
-      const auto ticket = wire::from_wire(request->getTicket());
       auto result = engine_->forward(engine_key(ticket), input, true);
       if (result.saved) {
         const auto bytes = result.saved->bytes();
@@ -169,7 +185,8 @@ class compute final : public compute_actor::base {
       wire::attach(reply, reply->initOutput(), result.output);
       reply->setComputeSeconds(seconds_since(start));
       return reply.finish();
-    });
+    };
+    return run<wire::activation>(body, ticket);
   }
 
   caf::result<wire::input_gradient> on_backward(const wire::backward& m, int weight) {
@@ -177,13 +194,13 @@ class compute final : public compute_actor::base {
     const auto ticket = wire::from_wire(request->getTicket());
     host_tensor input;
     host_tensor output_gradient;
-    if (!wire::extract_into(request->getInput(), m.bytes(), input) ||
-        !wire::extract_into(request->getOutputGradient(), m.bytes(), output_gradient))
+    if (!extract(request->getInput(), m.bytes(), input) ||
+        !extract(request->getOutputGradient(), m.bytes(), output_gradient))
       return make_error(wire::errc::bad_tensor);
     auto saved = cache_.take(key_of(ticket));
     if (!saved && input.empty())
       return make_error(refusal{refusal_reason::activation_missing, ticket.term, ticket.step, {}});
-    return run<wire::input_gradient>([&] {
+    const auto body = [&] {
       const auto start = clock().now();
       const bool recomputed = !saved;
       auto graph =
@@ -195,48 +212,44 @@ class compute final : public compute_actor::base {
       reply->setComputeSeconds(seconds_since(start));
       reply->setRecomputed(recomputed);
       return reply.finish();
-    });
+    };
+    return run<wire::input_gradient>(body, ticket);
   }
 
   caf::result<wire::loss_done> on_loss(const wire::loss& m, int weight) {
     const auto request = m.read();
-    host_tensor input;
-    host_tensor targets;
-    if (!wire::extract_into(request->getInput(), m.bytes(), input) ||
-        !wire::extract_into(request->getTargets(), m.bytes(), targets))
-      return make_error(wire::errc::bad_tensor);
-    return run<wire::loss_done>([&] {
+    const auto ticket = wire::from_wire(request->getTicket());
+    sample given;
+    if (!extract(request, m.bytes(), given)) return make_error(wire::errc::bad_tensor);
+    const auto body = [&] {
       const auto start = clock().now();
-      const auto ticket = wire::from_wire(request->getTicket());
-      const auto result = engine_->loss(engine_key(ticket), input, targets, weight);
+      const auto result = engine_->loss(engine_key(ticket), given.input, given.targets, weight);
       wire::builder<schemas::LossDone> reply;
       copy_ticket(request, reply);
       reply->setLoss(result.loss);
       wire::attach(reply, reply->initInputGradient(), result.input_gradient);
       reply->setComputeSeconds(seconds_since(start));
       return reply.finish();
-    });
+    };
+    return run<wire::loss_done>(body, ticket);
   }
 
   caf::result<wire::inferred> on_infer(const wire::infer& m, int64_t version) {
     const auto request = m.read();
-    host_tensor input;
-    host_tensor targets;
-    if (!wire::extract_into(request->getInput(), m.bytes(), input) ||
-        !wire::extract_into(request->getTargets(), m.bytes(), targets))
-      return make_error(wire::errc::bad_tensor);
+    sample given;
+    if (!extract(request, m.bytes(), given)) return make_error(wire::errc::bad_tensor);
     return run<wire::inferred>([&] {
       wire::builder<schemas::Inferred> reply;
       reply->setVersion(version);
       switch (request->getWant()) {
         case schemas::Infer::Want::HIDDEN:
-          wire::attach(reply, reply->initOutput(), engine_->infer(input));
+          wire::attach(reply, reply->initOutput(), engine_->infer(given.input));
           break;
         case schemas::Infer::Want::LOSS:
-          reply->setLoss(engine_->evaluate(input, targets));
+          reply->setLoss(engine_->evaluate(given.input, given.targets));
           break;
         case schemas::Infer::Want::LOGITS:
-          wire::attach(reply, reply->initOutput(), engine_->logits(input));
+          wire::attach(reply, reply->initOutput(), engine_->logits(given.input));
           break;
       }
       return reply.finish();

@@ -66,6 +66,8 @@ struct compute_options {
   /// Null: run at once, in the scheduler's thread.
   std::shared_ptr<device_slots> slots;
   bool detached = true;
+  /// Takes tensors that only have a size, for engines that only have a cost.
+  bool allow_virtual = false;
   size_t activation_cache_bytes = size_t{1} << 30;
 };
 

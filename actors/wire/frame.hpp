@@ -30,8 +30,8 @@ using segments = std::vector<kj::ArrayPtr<const capnp::word>>;
 /// attached tensors (made here), or one flat buffer (received). Shared between threads.
 class frame {
  public:
-  frame(segments parts, std::vector<std::shared_ptr<const void>> owners)
-      : parts_(std::move(parts)), owners_(std::move(owners)) {}
+  frame(segments parts, std::vector<std::shared_ptr<const void>> owners, size_t virtual_bytes = 0)
+      : parts_(std::move(parts)), owners_(std::move(owners)), virtual_bytes_(virtual_bytes) {}
 
   const segments& parts() const { return parts_; }
 
@@ -41,11 +41,15 @@ class frame {
   /// Bytes as they stand on the wire, header included.
   size_t wire_bytes() const { return frame_header_bytes + body_bytes(); }
 
+  /// What it would take if its virtual tensors had bytes. Known to who built the frame only.
+  size_t modelled_bytes() const { return wire_bytes() + virtual_bytes_; }
+
   capnp::ReaderOptions reader_options() const;
 
  private:
   segments parts_;
   std::vector<std::shared_ptr<const void>> owners_;
+  size_t virtual_bytes_ = 0;
 };
 
 using frame_ptr = std::shared_ptr<const frame>;

@@ -103,13 +103,17 @@ class builder {
   /// Keeps `owner` alive as long as the message.
   void keep(std::shared_ptr<const void> owner) { owners_.push_back(std::move(owner)); }
 
+  /// Counts the bytes of a virtual tensor.
+  void model(size_t bytes) { virtual_bytes_ += bytes; }
+
   /// No changes afterwards.
   message<Schema> finish() {
     segments parts;
     for (auto part : message_->getSegmentsForOutput())
       parts.push_back(part);
     owners_.push_back(std::move(message_));
-    return message<Schema>{std::make_shared<const frame>(std::move(parts), std::move(owners_))};
+    return message<Schema>{
+        std::make_shared<const frame>(std::move(parts), std::move(owners_), virtual_bytes_)};
   }
 
  private:
@@ -118,6 +122,7 @@ class builder {
   std::shared_ptr<capnp::MallocMessageBuilder> message_;
   typename Schema::Builder root_;
   std::vector<std::shared_ptr<const void>> owners_;
+  size_t virtual_bytes_ = 0;
 };
 
 }  // namespace swarm::wire

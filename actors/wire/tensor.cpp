@@ -56,8 +56,9 @@ std::variant<host_tensor, errc> extract(schemas::Tensor::Reader source, const fr
   return host_tensor{type, std::move(shape), owner, payload.begin()};
 }
 
-bool extract_into(schemas::Tensor::Reader source, const frame_ptr& owner, host_tensor& out) {
-  auto result = extract(source, owner);
+bool extract_into(schemas::Tensor::Reader source, const frame_ptr& owner, host_tensor& out,
+                  bool allow_virtual) {
+  auto result = extract(source, owner, allow_virtual);
   if (!std::holds_alternative<host_tensor>(result)) return false;
   out = std::get<host_tensor>(std::move(result));
   return true;

@@ -20,6 +20,7 @@ void attach(builder<Schema>& message, schemas::Tensor::Builder target,
             const tensors::host_tensor& value) {
   describe(target, value);
   if (value.owner()) message.keep(value.owner());
+  if (value.is_virtual()) message.model(value.bytes());
 }
 
 /// A tensor that aliases the frame it came in and keeps it alive; empty when the field is unset.
@@ -31,7 +32,7 @@ std::variant<tensors::host_tensor, errc> extract(schemas::Tensor::Reader source,
                                                  bool allow_virtual = false);
 
 /// The same, as nothing on any fault.
-bool extract_into(schemas::Tensor::Reader source, const frame_ptr& owner,
-                  tensors::host_tensor& out);
+bool extract_into(schemas::Tensor::Reader source, const frame_ptr& owner, tensors::host_tensor& out,
+                  bool allow_virtual = false);
 
 }  // namespace swarm::wire
