@@ -1,0 +1,287 @@
+#include "actors/simulation/modelled_engine.hpp"
+
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+namespace swarm::simulation {
+
+namespace {
+
+using tensors::engine_error;
+using tensors::engine_fault;
+using tensors::host_tensor;
+using words = std::array<uint64_t, fingerprint_elements>;
+using sums = std::vector<int64_t>;
+
+/// The state travels as f32 [3, n]: weights; version; checksum. Bits, not numbers.
+constexpr size_t row_bytes = fingerprint_elements * sizeof(uint64_t);
+constexpr auto row_elements = static_cast<int64_t>(row_bytes / sizeof(float));
+/// A fingerprint's size, so that a million of them fit a sum.
+constexpr int fingerprint_bits = 40;
+/// Squared norms are small whole numbers, whose sum over the stages is exact in any order.
+constexpr uint64_t squared_norm_max = 1023;
+constexpr int64_t vocabulary = 8;
+
+uint64_t mix(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+  return z ^ (z >> 31);
+}
+
+uint64_t mix(uint64_t a, uint64_t b) {
+  return mix(a + 0x9e3779b97f4a7c15ULL + mix(b + 0x9e3779b97f4a7c15ULL) * 3);
+}
+
+int64_t fingerprint(int64_t step, int64_t microbatch, int32_t stage, size_t element) {
+  const auto where = mix(static_cast<uint64_t>(stage), element);
+  const auto when = mix(static_cast<uint64_t>(step), static_cast<uint64_t>(microbatch));
+  return static_cast<int64_t>(mix(when, where) >> (64 - fingerprint_bits));
+}
+
+words initial_weights(int32_t stage) {
+  words result{};
+  for (size_t e = 0; e < result.size(); ++e)
+    result[e] = mix(static_cast<uint64_t>(stage) + 1, e + 1);
+  return result;
+}
+
+double squared_norm(const int64_t* reduced) {
+  return static_cast<double>(mix(static_cast<uint64_t>(reduced[0])) & squared_norm_max);
+}
+
+void fold(words& weights, int64_t step, const int64_t* reduced, double scale) {
+  uint64_t scale_bits = 0;
+  std::memcpy(&scale_bits, &scale, sizeof(scale));
+  const auto when = mix(static_cast<uint64_t>(step), scale_bits);
+  for (size_t e = 0; e < weights.size(); ++e)
+    weights[e] = mix(weights[e], mix(static_cast<uint64_t>(reduced[e]), when));
+}
+
+std::string hex(const words& weights) {
+  std::string text;
+  char word[17];
+  for (const uint64_t w : weights) {
+    std::snprintf(word, sizeof(word), "%016llx", static_cast<unsigned long long>(w));
+    text += word;
+  }
+  return text;
+}
+
+struct saved_state {
+  words weights{};
+  words version{};
+  words checksum{};
+
+  void seal() { checksum = proof(); }
+  bool sound() const { return checksum == proof(); }
+
+ private:
+  words proof() const {
+    words result{};
+    for (size_t e = 0; e < result.size(); ++e)
+      result[e] = mix(weights[e], version[e] + e);
+    return result;
+  }
+};
+static_assert(sizeof(saved_state) == 3 * row_bytes);
+
+host_tensor export_weights(const words& weights, int64_t version) {
+  saved_state state;
+  state.weights = weights;
+  state.version[0] = static_cast<uint64_t>(version);
+  state.seal();
+  void* bytes = nullptr;
+  auto result = host_tensor::allocate(tensors::dtype::f32, {3, row_elements}, &bytes);
+  std::memcpy(bytes, &state, sizeof(state));
+  return result;
+}
+
+struct modelled_activation final : tensors::activation {
+  modelled_activation(size_t size, int64_t of_version) : size_bytes(size), version(of_version) {}
+  size_t bytes() const override { return size_bytes; }
+
+  size_t size_bytes;
+  int64_t version;
+};
+
+class modelled_engine final : public tensors::stage_engine {
+ public:
+  explicit modelled_engine(const modelled_options& options)
+      : options_(options), weights_(initial_weights(options.stage)) {
+    config_.span = {options.stage, options.stage + 1, options.stage == 0,
+                    options.stage == options.stages - 1};
+    config_.mode = tensors::numeric_mode::reproducible;
+    config_.microbatches_per_step = options.microbatches;
+    clear_gradient();
+  }
+
+  const tensors::engine_config& config() const override { return config_; }
+
+  tensors::forward_result forward(tensors::microbatch_key, const host_tensor& input,
+                                  bool keep) override {
+    check_input(input);
+    tensors::forward_result result;
+    result.output = hidden();
+    if (keep) result.saved = std::make_shared<modelled_activation>(options_.saved_bytes, version_);
+    return result;
+  }
+
+  host_tensor backward(tensors::microbatch_key key, const tensors::activation& saved,
+                       const host_tensor& output_gradient, int weight) override {
+    check(output_gradient, hidden(), "the output gradient");
+    if (dynamic_cast<const modelled_activation&>(saved).version != version_)
+      throw engine_error(engine_fault::bad_state, "the graph is older than the weights");
+    return accumulate(key, weight);
+  }
+
+  tensors::loss_result loss(tensors::microbatch_key key, const host_tensor& input,
+                            const host_tensor& targets, int weight) override {
+    check_input(input);
+    check(targets, tokens(), "the targets");
+    return {loss_at(key), accumulate(key, weight)};
+  }
+
+  double evaluate(const host_tensor& input, const host_tensor& targets) override {
+    check_input(input);
+    check(targets, tokens(), "the targets");
+    return loss_at({version_, 0});
+  }
+
+  host_tensor logits(const host_tensor& input) override {
+    check_input(input);
+    std::vector<float> scores(static_cast<size_t>(options_.rows * vocabulary));
+    for (size_t i = 0; i < scores.size(); ++i)
+      scores[i] = static_cast<float>(mix(weights_[0], i) >> 44);
+    return host_tensor::adopt(std::move(scores), {options_.rows, vocabulary});
+  }
+
+  host_tensor infer(const host_tensor& input) override { return forward({}, input, false).output; }
+
+  host_tensor gradient_sum() const override {
+    return {tensors::dtype::i64,
+            {static_cast<int64_t>(fingerprint_elements)},
+            gradient_,
+            gradient_->data()};
+  }
+
+  void clear_gradient() override { gradient_ = std::make_shared<sums>(fingerprint_elements, 0); }
+
+  double set_reduced(const host_tensor& reduced) override {
+    if (reduced.is_virtual() || reduced.type() != tensors::dtype::i64 ||
+        reduced.elements() != static_cast<int64_t>(fingerprint_elements))
+      throw engine_error(engine_fault::wrong_shape, "the reduced gradient");
+    std::memcpy(reduced_.data(), reduced.data(), reduced.bytes());
+    return squared_norm(reduced_.data());
+  }
+
+  void apply(int64_t step, double scale) override {
+    fold(weights_, step, reduced_.data(), scale);
+    ++version_;
+    clear_gradient();
+  }
+
+  host_tensor export_state() const override { return export_weights(weights_, version_); }
+
+  void import_state(const host_tensor& state) override {
+    saved_state read;
+    if (state.is_virtual() || state.bytes() != sizeof(read))
+      throw engine_error(engine_fault::bad_state, "the state has another size");
+    std::memcpy(&read, state.data(), sizeof(read));
+    if (!read.sound()) throw engine_error(engine_fault::bad_state, "the state is damaged");
+    weights_ = read.weights;
+    version_ = static_cast<int64_t>(read.version[0]);
+  }
+
+  std::string weights_hash() const override { return hex(weights_); }
+
+ private:
+  host_tensor tokens() const {
+    return host_tensor::modelled(tensors::dtype::i32, {options_.rows, options_.context});
+  }
+
+  host_tensor hidden() const {
+    return host_tensor::modelled(tensors::dtype::f32,
+                                 {options_.rows, options_.context, options_.width});
+  }
+
+  static void check(const host_tensor& given, const host_tensor& wanted, const char* what) {
+    if (given.type() != wanted.type() || given.shape() != wanted.shape())
+      throw engine_error(engine_fault::wrong_shape, what);
+  }
+
+  void check_input(const host_tensor& input) const {
+    check(input, options_.stage == 0 ? tokens() : hidden(), "the input");
+  }
+
+  static double loss_at(tensors::microbatch_key key) {
+    return 4.0 / static_cast<double>(1 + key.step) +
+           static_cast<double>(mix(static_cast<uint64_t>(key.index)) >> 56) / 1024;
+  }
+
+  host_tensor accumulate(tensors::microbatch_key key, int weight) {
+    if (weight != 0) {
+      // Somebody may still be reading the last sum.
+      if (gradient_.use_count() > 1) gradient_ = std::make_shared<sums>(*gradient_);
+      for (size_t e = 0; e < fingerprint_elements; ++e)
+        (*gradient_)[e] += weight * fingerprint(key.step, key.index, options_.stage, e);
+    }
+    return options_.stage == 0 ? host_tensor{} : hidden();
+  }
+
+  modelled_options options_;
+  tensors::engine_config config_;
+  words weights_;
+  int64_t version_ = 0;
+  std::shared_ptr<sums> gradient_;
+  std::array<int64_t, fingerprint_elements> reduced_{};
+};
+
+}  // namespace
+
+std::unique_ptr<tensors::stage_engine> make_modelled_engine(const modelled_options& options) {
+  return std::make_unique<modelled_engine>(options);
+}
+
+std::pair<host_tensor, host_tensor> modelled_microbatch(const modelled_options& options) {
+  const auto tokens = host_tensor::modelled(tensors::dtype::i32, {options.rows, options.context});
+  return {tokens, tokens};
+}
+
+modelled_reference::modelled_reference(int32_t stages, int64_t microbatches,
+                                       tensors::optimizer_config optimizer)
+    : microbatches_(microbatches), optimizer_(optimizer) {
+  for (int32_t s = 0; s < stages; ++s)
+    weights_.push_back(initial_weights(s));
+}
+
+void modelled_reference::advance(const std::set<int64_t>& dropped) {
+  std::vector<std::array<int64_t, fingerprint_elements>> reduced(weights_.size());
+  double norm_squared = 0;
+  for (size_t s = 0; s < weights_.size(); ++s) {
+    for (int64_t m = 0; m < microbatches_; ++m) {
+      if (dropped.count(m) != 0) continue;
+      for (size_t e = 0; e < fingerprint_elements; ++e)
+        reduced[s][e] += fingerprint(version_, m, static_cast<int32_t>(s), e);
+    }
+    norm_squared += squared_norm(reduced[s].data());
+  }
+  const auto all = static_cast<double>(microbatches_);
+  const auto kept = all - static_cast<double>(dropped.size());
+  // The mean is over the microbatches that count.
+  const double mean = kept > 0 ? all / kept : 0;
+  const double scale = mean * tensors::clip_factor(optimizer_, norm_squared * mean * mean);
+  for (size_t s = 0; s < weights_.size(); ++s)
+    fold(weights_[s], version_, reduced[s].data(), scale);
+  ++version_;
+}
+
+std::string modelled_reference::weights_hash(int32_t stage) const {
+  return hex(weights_[static_cast<size_t>(stage)]);
+}
+
+host_tensor modelled_reference::state(int32_t stage) const {
+  return export_weights(weights_[static_cast<size_t>(stage)], version_);
+}
+
+}  // namespace swarm::simulation
