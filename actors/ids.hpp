@@ -58,6 +58,28 @@ using round_id = strong_id<struct round_id_tag, std::uint32_t>;
 /// Grows with every restart of a peer's worker, so that a dead one's messages are told apart.
 using incarnation_id = strong_id<struct incarnation_id_tag, std::uint32_t>;
 
+/// An attempt of a step, across coordinators: a later term's come after all of an earlier one's.
+struct attempt_id {
+  term_id term;
+  round_id round;
+
+  /// No attempt: rounds begin at 1.
+  constexpr bool none() const noexcept { return round == round_id{}; }
+
+  friend constexpr bool operator==(const attempt_id& a, const attempt_id& b) noexcept {
+    return a.term == b.term && a.round == b.round;
+  }
+  friend constexpr bool operator!=(const attempt_id& a, const attempt_id& b) noexcept {
+    return !(a == b);
+  }
+  friend constexpr bool operator<(const attempt_id& a, const attempt_id& b) noexcept {
+    return a.term != b.term ? a.term < b.term : a.round < b.round;
+  }
+  friend constexpr bool operator<=(const attempt_id& a, const attempt_id& b) noexcept {
+    return !(b < a);
+  }
+};
+
 /// One life of one peer's worker.
 struct worker_id {
   peer_id peer;

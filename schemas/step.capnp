@@ -12,6 +12,12 @@
 #      |-- Commit(scale) ------------------------------>| optimizer step, version + 1
 #      |<--------------------------------- Committed ---|
 #
+#   A coordinator that takes over begins with
+#      |-- TakeOver(term) ----------------------------->| from here on no lower term is obeyed
+#      |<---------------------------------- Standing ---|
+#   and ends the step it finds: commits it if anybody has committed it or if every stage has reduced
+#   it, and gathers otherwise.
+#
 # Nothing is forgotten before the commit: local sums live until then, so a failed reduce costs a
 # round, not a gradient. Every message carries (term, step, round); a receiver that has seen a
 # higher term or is at another version refuses and says which (Refusal).
@@ -83,6 +89,11 @@ struct LeaseDone {
   # Forwards that ran again for it.
   retries @7 :UInt32;
   item @8 :UInt32;
+
+  seenTerm @9 :UInt64;
+  seenVersion @10 :Int64;
+  # The highest that a worker has named in a refusal: a coordinator that has been replaced or
+  # overtaken learns it here.
 }
 
 struct Gather {
@@ -130,6 +141,8 @@ struct Reduce {
   stage @3 :UInt32;
   members @4 :List(GroupMember);
   # In an order that is the same for all.
+  counted @5 :UInt32;
+  # Microbatches in the sum over the group: those of the step less the dropped ones.
 }
 
 struct Reduced {
@@ -146,15 +159,52 @@ struct Reduced {
 struct Commit {
   # Coordinator -> every member: make the optimizer step with the reduced gradient times `scale`
   # (clipping, and the mean over the microbatches that were not dropped). Decided once every
-  # stage's group has reduced, and never taken back. A worker that misses it re-fetches its state.
+  # stage's group has reduced, and never taken back. It is sent again until it is answered; a worker
+  # that misses it for good re-fetches its state.
 
   term @0 :UInt64;
   step @1 :Int64;
   round @2 :UInt32;
   scale @3 :Float64;
+
+  reducedTerm @4 :UInt64;
+  # (reducedTerm, round) names the sum. It is an older term's when a coordinator that has taken over
+  # ends what its predecessor began.
+}
+
+struct TakeOver {
+  # New coordinator -> every worker. Repeats get the same answer. Refused (lowerTerm) when the worker
+  # has answered a higher term.
+
+  term @0 :UInt64;
+}
+
+struct Standing {
+  # The reply: where the worker stands.
+
+  worker @0 :WorkerId;
+  stage @1 :UInt32;
+  version @2 :Int64;
+
+  reduced @3 :Attempt;
+  # The sum it has for step `version`, if any (round 0: none): what a commit would apply.
+  hash @4 :Text;
+  squaredNorm @5 :Float64;
+  counted @6 :UInt32;
+
+  committed @7 :Attempt;
+  scale @8 :Float64;
+  # The commit that made `version`, if this worker took part in it (round 0: it fetched).
+}
+
+struct Attempt {
+  term @0 :UInt64;
+  round @1 :UInt32;
 }
 
 struct Committed {
+  # The reply to Commit; a repeat gets it again.
+
   worker @0 :WorkerId;
   version @1 :Int64;
   weightsHash @2 :Text;

@@ -94,11 +94,12 @@ class averager final : public full_actor::base {
     std::vector<butterfly_member> members;
     for (const auto& x : body->getMembers())
       members.push_back({wire::from_wire(x.getWorker()), x.getContributes(), 1});
-    // A repeat must not start again: nobody sends the parts that were taken in a second time.
+    // A repeat does not start again, but sends again: a part may have been lost.
     if (order_of(when) == order_of(when_) && is_current(members)) {
       if (waiting_.size() >= repeats_max)
         return reply.deliver(make_error(averaging_errc::superseded));
       waiting_.push_back(reply);
+      send_again();
       finish_if_done();
       return reply;
     }
@@ -157,6 +158,13 @@ class averager final : public full_actor::base {
     for (const auto& early : std::exchange(early_, {}))
       on_part(early);
     finish_if_done(opened);
+  }
+
+  void send_again() {
+    if (const auto* floats = std::get_if<std::shared_ptr<session<float>>>(&session_))
+      transmit(*floats, (*floats)->machine.sent());
+    if (const auto* integers = std::get_if<std::shared_ptr<session<int64_t>>>(&session_))
+      transmit(*integers, (*integers)->machine.sent());
   }
 
   void finish_if_done() {

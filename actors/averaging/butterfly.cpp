@@ -8,6 +8,8 @@
 #include <limits>
 #include <utility>
 
+#include "actors/planted_bug.hpp"
+
 namespace swarm::averaging {
 
 namespace {
@@ -182,6 +184,22 @@ butterfly<T>::butterfly(butterfly_plan plan, size_t self, const T* own)
 
 template <class T>
 std::vector<butterfly_send<T>> butterfly<T>::start() {
+  auto out = contributions();
+  for (size_t p = 0; p < sums_.size(); ++p)
+    if (advance(p)) broadcast(p, out);
+  return out;
+}
+
+template <class T>
+std::vector<butterfly_send<T>> butterfly<T>::sent() const {
+  auto out = contributions();
+  for (size_t p = 0; p < sums_.size(); ++p)
+    if (present_[*own_slice_][p]) broadcast(p, out);
+  return out;
+}
+
+template <class T>
+std::vector<butterfly_send<T>> butterfly<T>::contributions() const {
   std::vector<butterfly_send<T>> out;
   if (!own_slice_) return out;
   // Part by part, and beginning with the neighbour's slice, so that all owners can start at once.
@@ -197,8 +215,6 @@ std::vector<butterfly_send<T>> butterfly<T>::start() {
                      static_cast<uint32_t>(p), own_ + range.begin, range.count});
     }
   }
-  for (size_t p = 0; p < sums_.size(); ++p)
-    if (advance(p)) broadcast(p, out);
   return out;
 }
 
@@ -273,6 +289,11 @@ butterfly_outcome<T> butterfly<T>::accept_part(worker_id from, uint32_t slice, u
   auto& sum = sums_[part];
   if (sum.arrived[*contributor]) {
     out.duplicate = true;
+    const auto range = plan_.part(slice, part);
+    if (planted(planted_bug::part_added_twice)) add_into(result_.data() + range.begin, data, count);
+    // It is sent again because something was lost: perhaps our answer.
+    if (present_[slice][part])
+      out.send.push_back({from, true, slice, part, result_.data() + range.begin, range.count});
     return out;
   }
   sum.arrived[*contributor] = true;

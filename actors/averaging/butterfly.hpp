@@ -138,7 +138,10 @@ class butterfly {
   /// sums are among it.
   std::vector<butterfly_send<T>> start();
 
-  /// A member's share of our slice.
+  /// All that has been sent so far, to be sent again.
+  std::vector<butterfly_send<T>> sent() const;
+
+  /// A member's share of our slice. A repeat is answered with the finished sum.
   butterfly_outcome<T> accept_part(worker_id from, uint32_t slice, uint32_t part, const T* data,
                                    size_t count);
   /// A finished sum, from its owner.
@@ -168,6 +171,8 @@ class butterfly {
   void add(accumulation& sum, element_range range, const T* data);
   bool advance(size_t part);
   std::optional<averaging_errc> check(uint32_t slice, uint32_t part, size_t count) const;
+  /// Our shares of the others' slices.
+  std::vector<butterfly_send<T>> contributions() const;
   void broadcast(size_t part, std::vector<butterfly_send<T>>& out) const;
 
   butterfly_plan plan_;

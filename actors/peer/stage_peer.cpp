@@ -50,12 +50,17 @@ child_spec worker_child(const stage_peer_options& options, std::shared_ptr<uint3
     stage::stage_worker_options worker;
     worker.id = {options.id, incarnation_id{*incarnation}};
     worker.stage = options.stage;
-    worker.start = *incarnation == 1 ? options.start : stage::start_mode::fetch;
+    const bool first_life = *incarnation == options.first_incarnation.value();
+    worker.start = first_life ? options.start : stage::start_mode::fetch;
     worker.compute = view.get<stage::compute_actor>("compute");
+    if (options.wrap_compute) worker.compute = options.wrap_compute(self->system(), worker.compute);
     worker.averager = view.get<wire::averager_actor>("averager");
     worker.directory = options.directory;
     worker.telemetry = options.telemetry;
-    worker.request_timeout = options.request_timeout;
+    worker.store = options.store;
+    worker.chunk_timeout = options.chunk_timeout;
+    worker.fetch_retry = options.fetch_retry;
+    worker.chunk_bytes = options.chunk_bytes;
     return caf::actor_cast<caf::actor>(
         stage::spawn_stage_worker(self->system(), std::move(worker)));
   };
@@ -67,7 +72,7 @@ child_spec worker_child(const stage_peer_options& options, std::shared_ptr<uint3
 caf::actor spawn_stage_peer(caf::actor_system& system, stage_peer_options options) {
   const auto name = "peer-" + std::to_string(options.id.value());
   // One count for averager and worker: an incarnation is one life of the whole stage.
-  const auto incarnation = std::make_shared<uint32_t>(0);
+  const auto incarnation = std::make_shared<uint32_t>(options.first_incarnation.value() - 1);
   child_spec stage;
   stage.id = "stage";
   stage.shutdown_timeout = supervision::no_shutdown_limit;

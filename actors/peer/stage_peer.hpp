@@ -13,8 +13,11 @@ namespace swarm::peer {
 
 struct stage_peer_options {
   peer_id id;
+  /// Of the first life; a peer that comes back after its process died needs a higher one than any
+  /// of its lives had.
+  incarnation_id first_incarnation{1};
   stage_id stage{0};
-  /// Of the first life only; whoever restarts fetches.
+  /// Of the first life only; whoever restarts resumes from `store`, or fetches.
   stage::start_mode start = stage::start_mode::fetch;
   std::function<std::unique_ptr<tensors::stage_engine>(stage_id)> make_engine;
   std::shared_ptr<stage::device_slots> slots;
@@ -23,7 +26,13 @@ struct stage_peer_options {
   wire::directory_actor directory;
   caf::actor telemetry;  ///< optional
   supervision::policy_options restart;
-  std::chrono::milliseconds request_timeout{30'000};
+  std::shared_ptr<stage::state_store> store;  ///< optional: survives the worker's lives
+  std::chrono::milliseconds chunk_timeout{30'000};
+  std::chrono::milliseconds fetch_retry{200};
+  uint64_t chunk_bytes = stage::state_chunk_bytes_max;
+  /// Optional: puts something between the worker and its compute actor, for simulated time and
+  /// injected faults.
+  std::function<stage::compute_actor(caf::actor_system&, const stage::compute_actor&)> wrap_compute;
 };
 
 /// A stage peer is one supervision tree; stopping the returned root stops all of it.

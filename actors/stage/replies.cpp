@@ -11,14 +11,31 @@ wire::holding holding_of(worker_id who, step_id step, round_id round, const micr
   return message.finish();
 }
 
-wire::reduced reduced_of(worker_id who, const wire::epoch& when, const std::string& hash,
-                         double squared_norm) {
+wire::reduced reduced_of(worker_id who, const wire::epoch& when, const reduced_sum& sum) {
   wire::builder<schemas::Reduced> message;
   wire::to_wire(who, message->initWorker());
   message->setStep(when.step.value());
   message->setRound(when.round.value());
-  message->setHash(hash);
-  message->setSquaredNorm(squared_norm);
+  message->setHash(sum.hash);
+  message->setSquaredNorm(sum.squared_norm);
+  return message.finish();
+}
+
+wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guard) {
+  const auto write = [](attempt_id from, schemas::Attempt::Builder to) {
+    to.setTerm(from.term.value());
+    to.setRound(from.round.value());
+  };
+  wire::builder<schemas::Standing> message;
+  wire::to_wire(who, message->initWorker());
+  message->setStage(static_cast<uint32_t>(stage.value()));
+  message->setVersion(guard.version().value());
+  write(guard.sum().attempt, message->initReduced());
+  message->setHash(guard.sum().hash);
+  message->setSquaredNorm(guard.sum().squared_norm);
+  message->setCounted(guard.sum().counted);
+  write(guard.committed().attempt, message->initCommitted());
+  message->setScale(guard.committed().scale);
   return message.finish();
 }
 

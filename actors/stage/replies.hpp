@@ -13,8 +13,9 @@ namespace swarm::stage {
 
 wire::holding holding_of(worker_id who, step_id step, round_id round, const microbatch_set& held);
 
-wire::reduced reduced_of(worker_id who, const wire::epoch& when, const std::string& hash,
-                         double squared_norm);
+wire::reduced reduced_of(worker_id who, const wire::epoch& when, const reduced_sum& sum);
+
+wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guard);
 
 wire::committed committed_of(worker_id who, step_id version, const std::string& weights_hash);
 

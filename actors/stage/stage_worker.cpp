@@ -1,34 +1,29 @@
 #include "actors/stage/stage_worker.hpp"
 
 #include <caf/send.hpp>
-#include <caf/typed_event_based_actor.hpp>
 #include <functional>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "actors/invariant.hpp"
+#include "actors/planted_bug.hpp"
 #include "actors/stage/errc.hpp"
+#include "actors/stage/joiner.hpp"
 #include "actors/stage/replies.hpp"
-#include "actors/stage/state_fetch.hpp"
-#include "actors/stage/state_transfer.hpp"
-#include "actors/stage/step_guard.hpp"
-#include "actors/telemetry/event.hpp"
 #include "actors/wire/ticket.hpp"
 
 namespace swarm::stage {
 
 namespace {
 
-using fetch_atom = caf::atom_constant<caf::atom("fetch")>;
-
-using full_actor = wire::stage_worker_actor::extend<caf::reacts_to<wire::roster_update>,
-                                                    caf::reacts_to<fetch_atom>>;
-
-class stage_worker final : public full_actor::base {
+class stage_worker final : public full_worker_actor::base, private worker_host {
  public:
   stage_worker(caf::actor_config& cfg, stage_worker_options options)
-      : full_actor::base(cfg), options_(std::move(options)), guard_(step_id{0}) {}
+      : full_worker_actor::base(cfg),
+        options_(std::move(options)),
+        guard_(step_id{0}),
+        joiner_(*this, options_) {}
 
   const char* name() const override { return "stage_worker"; }
 
@@ -37,16 +32,17 @@ class stage_worker final : public full_actor::base {
     options_ = {};
     waiting_.clear();
     drained_.clear();
-    fetch_ = {};
+    commit_replies_.clear();
+    joiner_.clear();
     snapshots_ = {};
   }
 
   behavior_type make_behavior() override {
     send(options_.directory, wire::subscribe_atom::value, self_handle());
     if (options_.start == start_mode::fresh) {
-      serve_from(step_id{0});
-    } else {
-      send(this, fetch_atom::value);
+      serve("");
+    } else if (!joiner_.resume()) {
+      joiner_.start(std::nullopt, step_id{0});
     }
     return {[this](const wire::forward& m) { return on_forward(m); },
             [this](const wire::backward& m) { return on_backward(m); },
@@ -56,27 +52,35 @@ class stage_worker final : public full_actor::base {
             [this](const wire::drop& m) { return on_drop(m); },
             [this](const wire::reduce& m) { return on_reduce(m); },
             [this](const wire::commit& m) { return on_commit(m); },
+            [this](const wire::take_over& m) { return on_take_over(m); },
             [this](const wire::state_request& m) { return on_state_request(m); },
-            [this](const wire::roster_update& m) { on_roster(m); },
-            [this](fetch_atom) { fetch(); }};
+            [this](const wire::roster_update& m) { joiner_.on_roster(m); },
+            [this](fetch_atom) { joiner_.on_fetch(); }};
   }
 
  private:
-  template <class Reply>
-  using promise = caf::typed_response_promise<Reply>;
+  /// Of the last version whose making is complete.
+  struct weights {
+    step_id version;
+    std::string hash;
+  };
 
   caf::actor self_handle() { return caf::actor_cast<caf::actor>(ctrl()); }
 
-  void report(const char* what, std::vector<telemetry::field> fields = {}) {
+  // -- worker_host --------------------------------------------------------------------------
+
+  full_worker_actor::pointer self() override { return this; }
+
+  step_guard& guard() override { return guard_; }
+
+  void report(const char* what, std::vector<telemetry::field> fields = {}) override {
     if (!options_.telemetry) return;
     fields.insert(fields.begin(), {{"stage", int64_t{options_.stage.value()}},
                                    {"peer", static_cast<int64_t>(options_.id.peer.value())}});
     caf::anon_send(options_.telemetry, telemetry::event{what, std::move(fields)});
   }
 
-  // -- announcing ---------------------------------------------------------------------------
-
-  void announce(wire::member_state state) {
+  void announce(wire::member_state state) override {
     wire::member me;
     me.role = wire::member_role::stage_worker;
     me.id = options_.id;
@@ -88,28 +92,24 @@ class stage_worker final : public full_actor::base {
     send(options_.directory, wire::announce_atom::value, std::move(me));
   }
 
-  void serve_from(step_id version) {
-    guard_.advance(version);
-    has_state_ = true;
-    serve();
-  }
-
-  void serve() {
+  void serve(std::string weights_hash) override {
     serving_ = true;
+    weights_ = {guard_.version(), std::move(weights_hash)};
     announce(wire::member_state::serving);
     report("serving", {{"version", guard_.version().value()}});
+    keep_state([] {});
     retry_waiting();
   }
 
-  /// This worker cannot follow any more: it was left out of a commit. The last one of its stage
-  /// goes on, since nobody has anything newer.
-  void fall_back(const char* why) {
-    if (!serving_ || !fetch_.has_donors()) return;
+  /// This worker cannot follow any more: it was left out of a commit, and the others are at
+  /// `wanted`. The last one of its stage goes on, since nobody has anything newer.
+  void fall_back(const char* why, step_id wanted) {
+    if (!serving_ || !joiner_.has_donors()) return;
     serving_ = false;
     report("refetch", {{"why", std::string{why}}, {"version", guard_.version().value()}});
     announce(wire::member_state::joining);
+    joiner_.start(guard_.version(), wanted);
     retry_waiting();
-    send(this, fetch_atom::value);
   }
 
   // -- pipeline -----------------------------------------------------------------------------
@@ -120,15 +120,16 @@ class stage_worker final : public full_actor::base {
 
   std::optional<refusal> unavailable() const {
     if (!serving_) return because(refusal_reason::not_serving);
-    if (pending_ >= pending_requests_max) return because(refusal_reason::overloaded);
+    if (pending_ >= pending_requests_max && !planted(planted_bug::unbounded_queue))
+      return because(refusal_reason::overloaded);
     return std::nullopt;
   }
 
   /// Refuses, or answers through the compute actor. `again` repeats the whole call; it is kept
   /// while the commit that the sender has already seen is still on its way to us.
   template <class Reply, class Ask>
-  void admit(std::optional<refusal> why, promise<Reply> reply, std::function<void()> again,
-             Ask&& ask) {
+  void admit(std::optional<refusal> why, step_id step, promise<Reply> reply,
+             std::function<void()> again, Ask&& ask) {
     if (!why || !serving_) why = unavailable();
     if (!why) {
       ++pending_;
@@ -140,7 +141,7 @@ class stage_worker final : public full_actor::base {
         waiting_.push_back(std::move(again));
         return;
       }
-      fall_back("missed a commit");
+      fall_back("missed a commit", step);
     }
     reply.deliver(make_error(*why));
   }
@@ -178,7 +179,8 @@ class stage_worker final : public full_actor::base {
   void accumulate(const Request& m, microbatch_id index, int asked, promise<Reply> reply) {
     int weight = guard_.effective_weight(index, asked);
     // Two copies of one request may be at the engine at once; only one of them counts.
-    if (weight != 0 && !in_sum_.insert(index).second) weight = 0;
+    if (weight != 0 && !in_sum_.insert(index).second && !planted(planted_bug::set_without_dedupe))
+      weight = 0;
     if (weight != 0) ++accumulating_;
     const auto version = guard_.version();
     const auto done = [this, index, weight, version](bool counted) {
@@ -204,16 +206,16 @@ class stage_worker final : public full_actor::base {
 
   promise<wire::activation> on_forward(const wire::forward& m) {
     auto reply = make_response_promise<promise<wire::activation>>();
-    serve(m, reply);
+    serve_forward(m, reply);
     return reply;
   }
 
-  void serve(const wire::forward& m, promise<wire::activation> reply) {
+  void serve_forward(const wire::forward& m, promise<wire::activation> reply) {
     if (auto fault = m.fault()) return static_cast<void>(reply.deliver(damaged(*fault)));
     const auto ticket = wire::from_wire(m.read()->getTicket());
     admit(
-        guard_.admit_read(ticket.term, ticket.step), reply, [=] { serve(m, reply); },
-        [&] { relay(reply, m); });
+        guard_.admit_read(ticket.term, ticket.step), ticket.step, reply,
+        [=] { serve_forward(m, reply); }, [&] { relay(reply, m); });
   }
 
   promise<wire::input_gradient> on_backward(const wire::backward& m) {
@@ -238,7 +240,7 @@ class stage_worker final : public full_actor::base {
         ticket.microbatch >= microbatch_id{microbatches_max})
       return static_cast<void>(reply.deliver(damaged(wire::errc::malformed)));
     admit(
-        guard_.admit_accumulate(ticket.term, ticket.step, ticket.round), reply,
+        guard_.admit_accumulate(ticket.term, ticket.step, ticket.round), ticket.step, reply,
         [=] { serve_accumulating(m, reply); },
         [&] { accumulate(m, ticket.microbatch, weight, reply); });
   }
@@ -269,36 +271,42 @@ class stage_worker final : public full_actor::base {
     drained_.push_back(std::move(answer));
   }
 
-  template <class Reply, class Request>
-  bool refused(const Request& m, promise<Reply>& reply,
-               std::optional<refusal> (step_guard::*check)(term_id, step_id, round_id)) {
-    if (auto fault = m.fault()) {
-      reply.deliver(damaged(*fault));
-      return true;
-    }
-    const auto when = wire::epoch_of(*m.read());
-    auto why = (guard_.*check)(when.term, when.step, when.round);
-    if (why && why->reason == refusal_reason::behind) fall_back("missed a commit");
-    // The stage commits without this worker.
-    if (why && why->reason == refusal_reason::wrong_round && check == &step_guard::commit)
-      fall_back("missed a reduce");
+  /// Answers and returns true when the order is not to be carried out.
+  template <class Reply>
+  bool refused(std::optional<refusal> why, step_id step, promise<Reply>& reply) {
+    if (why && why->reason == refusal_reason::behind) fall_back("missed a commit", step);
     if (!serving_) why = because(refusal_reason::not_serving);
     if (why) reply.deliver(make_error(*why));
     return why.has_value();
   }
 
+  promise<wire::standing> on_take_over(const wire::take_over& m) {
+    auto reply = make_response_promise<promise<wire::standing>>();
+    if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
+    auto why = guard_.take_over(term_id{m.read()->getTerm()});
+    if (!why && !serving_) why = because(refusal_reason::not_serving);
+    if (why) return reply.deliver(make_error(*why));
+    return reply.deliver(standing_of(options_.id, options_.stage, guard_));
+  }
+
   promise<wire::holding> on_gather(const wire::gather& m) {
     auto reply = make_response_promise<promise<wire::holding>>();
-    if (refused(m, reply, &step_guard::gather)) return reply;
-    const auto round = wire::epoch_of(*m.read()).round;
-    when_drained([this, reply, round]() mutable { reply.deliver(holding(round)); });
+    if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
+    const auto when = wire::epoch_of(*m.read());
+    if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return reply;
+    when_drained([this, reply, when]() mutable {
+      // A later gather, or a commit, has come meanwhile.
+      if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return;
+      reply.deliver(holding(when.round));
+    });
     return reply;
   }
 
   promise<wire::holding> on_drop(const wire::drop& m) {
     auto reply = make_response_promise<promise<wire::holding>>();
-    if (refused(m, reply, &step_guard::gather)) return reply;
+    if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
     const auto when = wire::epoch_of(*m.read());
+    if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return reply;
     when_drained([this, reply, when]() mutable {
       if (auto why = guard_.drop(when.term, when.step, when.round))
         return static_cast<void>(reply.deliver(make_error(*why)));
@@ -311,9 +319,15 @@ class stage_worker final : public full_actor::base {
 
   promise<wire::reduced> on_reduce(const wire::reduce& m) {
     auto reply = make_response_promise<promise<wire::reduced>>();
-    if (refused(m, reply, &step_guard::reduce)) return reply;
+    if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
+    if (joiner_.following()) {
+      joiner_.on_reduce(m, reply);
+      return reply;
+    }
     const auto when = wire::epoch_of(*m.read());
+    if (refused(guard_.reduce(when.term, when.step, when.round), when.step, reply)) return reply;
     const auto fail = [reply](caf::error& error) mutable { reply.deliver(std::move(error)); };
+    const auto counted = m.read()->getCounted();
     when_drained([=]() mutable {
       request(options_.compute, caf::infinite, sum_atom::value)
           .then(
@@ -321,7 +335,7 @@ class stage_worker final : public full_actor::base {
                 request(options_.averager, caf::infinite, m, sum)
                     .then(
                         [=](const tensors::host_tensor& total, const std::string& hash) mutable {
-                          take_reduced(when, total, hash, reply);
+                          take_reduced(when, total, {attempt_of(when), hash, 0, counted}, reply);
                         },
                         fail);
               },
@@ -330,44 +344,103 @@ class stage_worker final : public full_actor::base {
     return reply;
   }
 
-  void take_reduced(wire::epoch when, const tensors::host_tensor& total, const std::string& hash,
+  static attempt_id attempt_of(const wire::epoch& when) { return {when.term, when.round}; }
+
+  void take_reduced(wire::epoch when, const tensors::host_tensor& total, reduced_sum sum,
                     promise<wire::reduced> reply) {
     if (auto why = guard_.reduce(when.term, when.step, when.round))
       return static_cast<void>(reply.deliver(make_error(*why)));
-    guard_.reducing(when.round);
+    guard_.reducing(sum.attempt);
     request(options_.compute, caf::infinite, reduced_atom::value, total)
         .then(
             [=](double squared_norm) mutable {
               // A later gather has reopened the step: this result is void.
               if (auto why = guard_.reduce(when.term, when.step, when.round))
                 return static_cast<void>(reply.deliver(make_error(*why)));
-              guard_.reduced(when.round);
-              reply.deliver(reduced_of(options_.id, when, hash, squared_norm));
+              sum.squared_norm = squared_norm;
+              guard_.reduced(sum);
+              if (options_.store) options_.store->put(stored_sum{when.step, sum, total});
+              reply.deliver(reduced_of(options_.id, when, sum));
             },
             [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
   }
 
   promise<wire::committed> on_commit(const wire::commit& m) {
     auto reply = make_response_promise<promise<wire::committed>>();
-    if (refused(m, reply, &step_guard::commit)) return reply;
-    const auto when = wire::epoch_of(*m.read());
+    if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
+    if (joiner_.following()) {
+      joiner_.on_commit(m, reply);
+      return reply;
+    }
+    const auto body = m.read();
+    const auto when = wire::epoch_of(*body);
+    const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
+    if (is_repeat(when, attempt)) {
+      answer_commit(reply);
+      return reply;
+    }
+    auto why = guard_.commit(when.term, when.step, attempt);
     // Only a confused coordinator leases a later round and then commits this one.
-    if (accumulating_ > 0) return reply.deliver(make_error(because(refusal_reason::wrong_round)));
-    // The compute actor works in order, so whatever is admitted from here on sees the new weights.
-    const auto version = when.step.next();
-    request(options_.compute, caf::infinite, apply_atom::value, when.step.value(),
-            m.read()->getScale())
-        .then(
-            [=](const std::string& hash) mutable {
-              reply.deliver(committed_of(options_.id, version, hash));
-            },
-            [=](caf::error& error) mutable {
-              reply.deliver(error);
-              quit(std::move(error));
-            });
-    guard_.advance(version);
-    retry_waiting();
+    if (!why && accumulating_ > 0) why = because(refusal_reason::wrong_round);
+    // The stage commits without this worker.
+    else if (why && why->reason == refusal_reason::wrong_round)
+      fall_back("missed a reduce", when.step.next());
+    if (refused(why, when.step, reply)) return reply;
+    apply(when.step, body->getScale());
+    answer_commit(reply);
     return reply;
+  }
+
+  bool is_repeat(const wire::epoch& when, attempt_id attempt) {
+    return serving_ && !planted(planted_bug::commit_applied_twice) &&
+           !guard_.take_over(when.term) && when.step.next() == guard_.version() &&
+           guard_.committed().attempt == attempt;
+  }
+
+  void apply(step_id step, double scale) {
+    request(options_.compute, caf::infinite, apply_atom::value, step.value(), scale)
+        .then(
+            [this, version = step.next()](const std::string& hash) {
+              keep_state([this, version, hash] { applied({version, hash}); });
+            },
+            [this](caf::error& error) { quit(std::move(error)); });
+    // The compute actor works in order, so whatever is admitted from here on sees the new weights.
+    guard_.commit_applied(scale);
+    retry_waiting();
+  }
+
+  void applied(weights now) {
+    weights_ = std::move(now);
+    for (auto& [version, reply] : std::exchange(commit_replies_, {})) {
+      if (version == weights_.version) {
+        reply.deliver(committed_of(options_.id, version, weights_.hash));
+      } else {
+        commit_replies_.emplace_back(version, std::move(reply));
+      }
+    }
+  }
+
+  void answer_commit(promise<wire::committed> reply) {
+    if (weights_.version == guard_.version())
+      return static_cast<void>(
+          reply.deliver(committed_of(options_.id, weights_.version, weights_.hash)));
+    if (commit_replies_.size() >= commit_repeats_max)
+      return static_cast<void>(reply.deliver(make_error(because(refusal_reason::overloaded))));
+    commit_replies_.emplace_back(guard_.version(), std::move(reply));
+  }
+
+  /// Leaves the state for the next life, then goes on.
+  void keep_state(std::function<void()> then) {
+    if (!options_.store) return then();
+    const auto version = guard_.version();
+    const auto commit = guard_.committed();
+    request(options_.compute, caf::infinite, export_atom::value)
+        .then(
+            [=, then = std::move(then)](const tensors::host_tensor& state) {
+              options_.store->put(stored_state{version, state, commit});
+              then();
+            },
+            [this](caf::error& error) { quit(std::move(error)); });
   }
 
   // -- state --------------------------------------------------------------------------------
@@ -395,93 +468,23 @@ class stage_worker final : public full_actor::base {
   }
 
   void send_chunk(step_id version, uint64_t offset, promise<wire::state_chunk> reply) {
-    const auto chunk = snapshots_.read(version, offset);
+    const auto chunk = snapshots_.read(version, offset, options_.chunk_bytes);
     if (!chunk) return static_cast<void>(reply.deliver(make_error(errc::no_state)));
     reply.deliver(chunk_of(version, *chunk));
-  }
-
-  void on_roster(const wire::roster_update& update) {
-    bool lost = false;
-    for (const auto& id : update.gone)
-      lost |= fetch_.remove(id);
-    for (const auto& member : update.changed) {
-      if (member.role != wire::member_role::stage_worker || member.stage != options_.stage ||
-          member.id == options_.id)
-        continue;
-      if (member.state == wire::member_state::serving) {
-        fetch_.add(member.id, caf::actor_cast<wire::stage_worker_actor>(member.handle));
-      } else {
-        lost |= fetch_.remove(member.id);
-      }
-    }
-    if (lost) fetch_later("the donor is gone");
-  }
-
-  void fetch_later(const char* why) {
-    report("fetch_failed", {{"why", std::string{why}}});
-    fetch_.give_up();
-    delayed_send(this, options_.fetch_retry, fetch_atom::value);
-  }
-
-  void fetch() {
-    if (serving_) return;
-    // All of the stage fell back at once: what we have is the newest there is.
-    if (has_state_ && !fetch_.has_donors()) return serve();
-    if (!fetch_.has_donors()) return fetch_later("no donor");
-    if (auto question = fetch_.begin()) ask_chunk(*question);
-  }
-
-  using question = state_fetch<wire::stage_worker_actor>::question;
-
-  void ask_chunk(const question& asked) {
-    request(asked.donor, options_.request_timeout,
-            request_of(options_.stage, asked.version, asked.offset_bytes))
-        .then(
-            [=](const wire::state_chunk& m) {
-              if (fetch_.open(asked)) on_chunk(asked, m);
-            },
-            [=](caf::error&) {
-              if (fetch_.open(asked)) fetch_later("donor failed");
-            });
-  }
-
-  void on_chunk(const question& asked, const wire::state_chunk& m) {
-    if (m.fault()) return fetch_later("damaged chunk");
-    const auto chunk = m.read();
-    const auto bytes = chunk->getBytes();
-    switch (fetch_.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
-                          chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
-                          bytes.size())) {
-      case state_assembly::progress::more:
-        return ask_chunk(fetch_.next(asked));
-      case state_assembly::progress::complete: {
-        const auto [version, state] = fetch_.take();
-        return import(version, state);
-      }
-      case state_assembly::progress::stale:
-        return fetch_later("the donor moved on");
-      case state_assembly::progress::damaged:
-        return fetch_later("the checksum is wrong");
-    }
-  }
-
-  void import(step_id version, const tensors::host_tensor& state) {
-    request(options_.compute, caf::infinite, import_atom::value, state)
-        .then([=](const std::string&) { serve_from(version); },
-              [=](caf::error&) { fetch_later("the state does not fit this stage"); });
   }
 
   stage_worker_options options_;
   step_guard guard_;
   bool serving_ = false;
-  bool has_state_ = false;  ///< even while fetching a newer one
+  weights weights_;
   size_t pending_ = 0;
   size_t accumulating_ = 0;
   std::set<microbatch_id> in_sum_;  ///< at the compute actor with a weight
   std::vector<std::function<void()>> waiting_;
   std::vector<std::function<void()>> drained_;
+  std::vector<std::pair<step_id, promise<wire::committed>>> commit_replies_;
   snapshot_store snapshots_;
-  state_fetch<wire::stage_worker_actor> fetch_;
+  joiner joiner_;
 };
 
 }  // namespace

@@ -3,18 +3,24 @@
 #include <caf/actor_system.hpp>
 #include <caf/typed_actor.hpp>
 #include <chrono>
+#include <memory>
 
 #include "actors/ids.hpp"
 #include "actors/stage/compute.hpp"
+#include "actors/stage/state_store.hpp"
+#include "actors/stage/state_transfer.hpp"
 #include "actors/wire/roster.hpp"
 
 namespace swarm::stage {
 
 /// Requests at the compute actor, or waiting for a commit that is on its way.
 inline constexpr size_t pending_requests_max = 256;
+/// Copies of one commit that wait for its answer; further ones are refused.
+inline constexpr size_t commit_repeats_max = 16;
+
 enum class start_mode : uint8_t {
   fresh,  ///< version 0, weights from the run's seed
-  fetch   ///< state from another worker of the stage; waits for one
+  fetch   ///< what the last life left, else state from another worker; waits for one
 };
 
 struct stage_worker_options {
@@ -25,17 +31,22 @@ struct stage_worker_options {
   wire::averager_actor averager;
   wire::directory_actor directory;
   caf::actor telemetry;  ///< optional
-  std::chrono::milliseconds request_timeout{30'000};
-  /// A joiner without a donor, or whose donor failed, tries again after this.
+  /// What survives this life; optional. Costs a copy of the state per commit.
+  std::shared_ptr<state_store> store;
+  /// A donor that does not send the next chunk within this is left for another.
+  std::chrono::milliseconds chunk_timeout{30'000};
+  /// A joiner without a donor, or whose donor failed, tries again after this; doubles.
   std::chrono::milliseconds fetch_retry{200};
+  uint64_t chunk_bytes = state_chunk_bytes_max;
 };
 
 /// One worker of one stage: the protocol of pipeline.capnp, step.capnp and state.capnp around a
 /// step_guard; the numbers are the compute actor's.
 ///
-/// Life: joining (fetches its state) -> announces itself -> serving; back to joining when it finds
-/// that it missed a commit. Owner: the stage supervisor (one_for_all with compute and averager); a
-/// restarted worker has the next incarnation and fetches. May drop: nothing; it refuses instead.
+/// Life: joining (fetches its state, follows) -> announces itself -> serving; back to joining when
+/// it finds that it missed a commit. Owner: the stage supervisor (one_for_all with compute and
+/// averager); a restarted worker has the next incarnation and fetches. May drop: nothing; it
+/// refuses instead.
 wire::stage_worker_actor spawn_stage_worker(caf::actor_system& system,
                                             stage_worker_options options);
 

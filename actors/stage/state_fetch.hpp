@@ -33,7 +33,8 @@ class state_fetch {
     return asking_ && asked_ == id;
   }
 
-  /// From the start, at the next donor; nothing while a question is open or without a donor.
+  /// At the next donor, from where the last one stopped; nothing while a question is open or
+  /// without a donor.
   std::optional<question> begin() {
     if (asking_ || donors_.empty()) return std::nullopt;
     auto next = donors_.upper_bound(asked_);
@@ -52,6 +53,7 @@ class state_fetch {
   state_assembly::progress accept(step_id version, uint64_t total_bytes, uint64_t offset_bytes,
                                   uint64_t checksum, const void* bytes, size_t count) {
     asking_ = false;
+    switches_ = 0;
     return assembly_.accept(version, total_bytes, offset_bytes, checksum, bytes, count);
   }
 
@@ -61,10 +63,24 @@ class state_fetch {
     return {version, assembly_.take()};
   }
 
+  /// The donor has failed: the next `begin` goes on at another one with what has arrived, until
+  /// every donor has been tried in vain.
+  void switch_donor() {
+    asking_ = false;
+    ++attempt_;
+    if (++switches_ >= donors_.size()) give_up();
+  }
+
   void give_up() {
     asking_ = false;
     ++attempt_;
+    switches_ = 0;
     assembly_.reset();
+  }
+
+  /// Of the download under way.
+  std::optional<step_id> version() const {
+    return assembly_.started() ? std::optional<step_id>{assembly_.version()} : std::nullopt;
   }
 
  private:
@@ -78,6 +94,7 @@ class state_fetch {
   worker_id asked_;
   bool asking_ = false;
   uint64_t attempt_ = 0;
+  size_t switches_ = 0;  ///< donors that failed in a row
   state_assembly assembly_;
 };
 

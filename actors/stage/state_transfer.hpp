@@ -34,8 +34,10 @@ class snapshot_store {
   void put(step_id version, tensors::host_tensor state);
   bool has(step_id version) const { return snapshots_.count(version) != 0; }
 
-  /// Nothing when there is no such snapshot or the offset is past its end.
-  std::optional<chunk> read(step_id version, uint64_t offset_bytes) const;
+  /// At most `bytes_max` of them. Nothing when there is no such snapshot or the offset is past its
+  /// end.
+  std::optional<chunk> read(step_id version, uint64_t offset_bytes,
+                            uint64_t bytes_max = state_chunk_bytes_max) const;
 
  private:
   struct snapshot {

@@ -1,6 +1,7 @@
 #include "actors/stage/step_guard.hpp"
 
 #include "actors/invariant.hpp"
+#include "actors/planted_bug.hpp"
 
 namespace swarm::stage {
 
@@ -29,13 +30,20 @@ size_t microbatch_set::size() const {
 }
 
 refusal step_guard::because(refusal_reason reason) const {
-  return {reason, term_, version_, frozen_round_};
+  return {reason, term_, version_, frozen_.round};
+}
+
+std::optional<refusal> step_guard::take_over(term_id term) {
+  if (term < term_ && !planted(planted_bug::lower_term_accepted))
+    return because(refusal_reason::lower_term);
+  term_ = term;
+  return std::nullopt;
 }
 
 std::optional<refusal> step_guard::check(term_id term, step_id step) {
-  if (term < term_) return because(refusal_reason::lower_term);
-  term_ = term;
-  if (step < version_) return because(refusal_reason::ahead);
+  if (auto why = take_over(term)) return why;
+  if (step < version_ && !planted(planted_bug::stale_version_accepted))
+    return because(refusal_reason::ahead);
   if (version_ < step) return because(refusal_reason::behind);
   return std::nullopt;
 }
@@ -46,55 +54,67 @@ std::optional<refusal> step_guard::admit_read(term_id term, step_id step) {
 
 std::optional<refusal> step_guard::admit_accumulate(term_id term, step_id step, round_id round) {
   if (auto why = check(term, step)) return why;
-  if (round <= frozen_round_) return because(refusal_reason::frozen);
+  if (attempt_id{term, round} <= frozen_ && !planted(planted_bug::late_after_freeze))
+    return because(refusal_reason::frozen);
   return std::nullopt;
 }
 
 int step_guard::effective_weight(microbatch_id index, int weight) const {
   SWARM_INVARIANT(weight >= -1 && weight <= 1, "a weight is -1, 0 or 1");
   const bool there = held_.contains(index);
-  if (weight > 0) return there ? 0 : 1;
+  if (weight > 0) return there && !planted(planted_bug::double_count_on_retry) ? 0 : 1;
   if (weight < 0) return there ? -1 : 0;
   return 0;
 }
 
 void step_guard::accumulated(microbatch_id index, int weight) {
-  SWARM_INVARIANT(effective_weight(index, weight) == weight,
-                  "a microbatch enters or leaves the gradient sum once");
+  SWARM_INVARIANT(
+      effective_weight(index, weight) == weight || planted(planted_bug::set_without_dedupe),
+      "a microbatch enters or leaves the gradient sum once");
   if (weight > 0) held_.insert(index);
   if (weight < 0) held_.erase(index);
 }
 
 std::optional<refusal> step_guard::gather(term_id term, step_id step, round_id round) {
   if (auto why = check(term, step)) return why;
-  if (round < frozen_round_) return because(refusal_reason::frozen);
-  frozen_round_ = round;
+  const attempt_id asked{term, round};
+  if (asked < frozen_) return because(refusal_reason::frozen);
+  frozen_ = asked;
   return std::nullopt;
 }
 
 std::optional<refusal> step_guard::drop(term_id term, step_id step, round_id round) {
   if (auto why = gather(term, step, round)) return why;
-  held_.clear();
+  if (!planted(planted_bug::drop_keeps_the_set)) held_.clear();
   return std::nullopt;
 }
 
 std::optional<refusal> step_guard::reduce(term_id term, step_id step, round_id round) {
   if (auto why = check(term, step)) return why;
-  if (round != frozen_round_) return because(refusal_reason::wrong_round);
+  if (attempt_id{term, round} != frozen_) return because(refusal_reason::wrong_round);
   return std::nullopt;
 }
 
-std::optional<refusal> step_guard::commit(term_id term, step_id step, round_id round) {
+std::optional<refusal> step_guard::commit(term_id term, step_id step, attempt_id attempt) {
   if (auto why = check(term, step)) return why;
-  if (round != reduced_round_) return because(refusal_reason::wrong_round);
+  if ((attempt.none() || attempt != reduced_.attempt) &&
+      !planted(planted_bug::commit_of_another_round))
+    return because(refusal_reason::wrong_round);
   return std::nullopt;
 }
 
 void step_guard::advance(step_id version) {
   version_ = version;
-  frozen_round_ = round_id{0};
-  reduced_round_ = round_id{0};
+  frozen_ = {};
+  reduced_ = {};
+  committed_ = {};
   held_.clear();
+}
+
+void step_guard::commit_applied(double scale) {
+  const last_commit commit{reduced_.attempt, scale};
+  advance(version_.next());
+  committed_ = commit;
 }
 
 }  // namespace swarm::stage

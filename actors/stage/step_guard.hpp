@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "actors/ids.hpp"
@@ -49,6 +51,20 @@ class microbatch_set {
   std::vector<uint8_t> bytes_;
 };
 
+/// The sum over the whole stage that a commit would apply.
+struct reduced_sum {
+  attempt_id attempt;
+  std::string hash;
+  double squared_norm = 0;
+  uint32_t counted = 0;  ///< microbatches in it
+};
+
+/// The commit that made the present version.
+struct last_commit {
+  attempt_id attempt;  ///< none: the state was fetched
+  double scale = 0;
+};
+
 /// The step transaction as one stage worker sees it, without actors or numbers: which requests may
 /// touch the gradient sum, and which microbatches are in it.
 ///
@@ -56,15 +72,18 @@ class microbatch_set {
 ///      frozen --reduce(r)--> reduced --commit(r)--> version + 1, empty set, serving
 ///
 /// Every decision is a function of (term, step, round) and of what was admitted before, so repeats
-/// and late arrivals are harmless in any order.
+/// and late arrivals are harmless in any order. A higher term makes all rounds of lower ones old; a
+/// sum that was reduced in an older term stays, so that the new coordinator may commit it.
 class step_guard {
  public:
   explicit step_guard(step_id version) : version_(version) {}
 
   step_id version() const { return version_; }
   term_id term() const { return term_; }
-  round_id frozen_round() const { return frozen_round_; }
+  attempt_id frozen() const { return frozen_; }
   const microbatch_set& held() const { return held_; }
+  const reduced_sum& sum() const { return reduced_; }
+  const last_commit& committed() const { return committed_; }
 
   /// A forward reads the parameters and changes nothing else.
   std::optional<refusal> admit_read(term_id term, step_id step);
@@ -79,29 +98,39 @@ class step_guard {
   /// The engine has done it.
   void accumulated(microbatch_id index, int weight);
 
+  /// From here on no lower term is obeyed.
+  std::optional<refusal> take_over(term_id term);
   std::optional<refusal> gather(term_id term, step_id step, round_id round);
   std::optional<refusal> drop(term_id term, step_id step, round_id round);
   std::optional<refusal> reduce(term_id term, step_id step, round_id round);
 
-  /// The engine is about to take this round's sum in place of any other's.
-  void reducing(round_id round) {
-    if (reduced_round_ != round) reduced_round_ = round_id{0};
+  /// The engine is about to take this attempt's sum in place of any other's.
+  void reducing(attempt_id attempt) {
+    if (reduced_.attempt != attempt) reduced_ = {};
   }
 
   /// Reduced in the round that is frozen: the commit may be on its way, and who has seen it before
   /// us may be ahead.
-  bool may_follow() const {
-    return reduced_round_ != round_id{0} && reduced_round_ == frozen_round_;
+  bool may_follow() const { return !reduced_.attempt.none() && reduced_.attempt == frozen_; }
+
+  /// The all-reduce of this attempt has ended with a result here.
+  void reduced(reduced_sum sum) { reduced_ = std::move(sum); }
+
+  /// `attempt` names the sum, which may be of a lower term. Refuses `ahead` when already committed,
+  /// `wrong_round` when that sum is not here.
+  std::optional<refusal> commit(term_id term, step_id step, attempt_id attempt);
+
+  /// State of `version` was loaded: nothing is held.
+  void advance(step_id version);
+
+  /// What the last life left was loaded.
+  void resume(step_id version, last_commit commit) {
+    advance(version);
+    committed_ = commit;
   }
 
-  /// The all-reduce of this round has ended with a result here.
-  void reduced(round_id round) { reduced_round_ = round; }
-
-  /// Refuses `ahead` when already committed, `wrong_round` when nothing was reduced in `round`.
-  std::optional<refusal> commit(term_id term, step_id step, round_id round);
-
-  /// The optimizer step is done, or state of `version` was loaded: nothing is held.
-  void advance(step_id version);
+  /// The optimizer step with the reduced sum is being made: the next version, nothing is held.
+  void commit_applied(double scale);
 
  private:
   std::optional<refusal> check(term_id term, step_id step);
@@ -109,8 +138,9 @@ class step_guard {
 
   step_id version_;
   term_id term_{0};
-  round_id frozen_round_{0};   ///< rounds up to this one are closed; 0: none
-  round_id reduced_round_{0};  ///< 0: none
+  attempt_id frozen_;  ///< attempts up to this one are closed
+  reduced_sum reduced_;
+  last_commit committed_;
   microbatch_set held_;
 };
 

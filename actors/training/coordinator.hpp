@@ -17,14 +17,21 @@ using advance_atom = caf::atom_constant<caf::atom("advance")>;
 /// and the others fetch from it: a group that cannot agree must not stop the run.
 inline constexpr uint32_t failed_reduces_max = 3;
 
+/// An order that is not answered is sent so often within its time-out; each worker does it once.
+inline constexpr uint32_t calls_max = 4;
+
 /// advance: commit steps until the model has this version, then stop; answers that version. While
-/// it is on its way, a higher target replaces the lower one and both are answered.
+/// it is on its way, a higher target replaces the lower one and both are answered. A candidate that
+/// stands by remembers the target for the day it leads, and answers when the leader has got there.
 using coordinator_actor =
     caf::typed_actor<caf::reacts_to<wire::lease_done>, caf::reacts_to<wire::roster_update>,
                      caf::replies_to<advance_atom, int64_t>::with<int64_t>>;
 
 struct coordinator_options {
   worker_id id;
+  /// Leads at once, from `first_step` and with at least `term`. Of the first candidate of a new run
+  /// only: everybody else stands by until nobody leads, and asks the workers where they stand.
+  bool first = true;
   term_id term{1};
   step_id first_step{0};
   int32_t stages = 1;
@@ -38,13 +45,16 @@ struct coordinator_options {
   std::chrono::milliseconds lease_timeout{120'000};
   /// How long a step with an empty stage waits before it asks again.
   std::chrono::milliseconds empty_stage_retry{200};
+  /// Nobody leads for so long, times the rank among the candidates: take over.
+  std::chrono::milliseconds election_timeout{3'000};
 };
 
-/// Runs the step transaction: leases the global batch to trainers, gathers, reconciles, lets the
-/// stages reduce, commits. The decisions are the step_ledger's.
+/// One candidate for the coordinator's office. The one that leads runs the step transaction: leases
+/// the global batch to trainers, gathers, reconciles, lets the stages reduce, commits. The
+/// decisions are the step_ledger's, the election's and the succession's.
 ///
 /// Owner: the training supervisor. It may drop: answers to leases, gathers and reduces of rounds
-/// that are over. A restarted coordinator needs a higher term.
+/// that are over. A restarted one has the next incarnation and stands by.
 coordinator_actor spawn_coordinator(caf::actor_system& system, coordinator_options options);
 
 }  // namespace swarm::training

@@ -4,14 +4,15 @@
 #include <cmath>
 
 #include "actors/invariant.hpp"
+#include "actors/planted_bug.hpp"
 
 namespace swarm::training {
 
-step_ledger::step_ledger(step_id step, int64_t microbatches, int32_t stages)
+step_ledger::step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how)
     : step_(step), microbatches_(microbatches), stages_(stages) {
   SWARM_INVARIANT(microbatches > 0 && microbatches <= microbatches_max, "a step has microbatches");
   SWARM_INVARIANT(stages > 0 && stages <= stages_max, "a lease names at most 64 stages");
-  for (int64_t i = 0; i < microbatches; ++i)
+  for (int64_t i = 0; i < microbatches && how == beginning::fresh; ++i)
     enqueue(microbatch_id{i}, all_stages(), 1, {});
 }
 
@@ -46,7 +47,11 @@ bool step_ledger::settle(uint32_t item, lease_outcome outcome, double loss) {
       if (std::isfinite(loss)) losses_.emplace(what.microbatch.value(), loss);
       break;
     case lease_outcome::non_finite:
-      dropped_.insert(what.microbatch);
+      if (++non_finite_[what.microbatch] < non_finite_max) {
+        queue_.push_back(what);
+      } else {
+        dropped_.insert(what.microbatch);
+      }
       break;
     case lease_outcome::returned:
       queue_.push_front(what);
@@ -61,7 +66,7 @@ void step_ledger::trainer_lost(worker_id trainer) {
       ++it;
       continue;
     }
-    queue_.push_back(it->second.item);
+    if (!planted(planted_bug::lease_lost_with_its_trainer)) queue_.push_back(it->second.item);
     it = leased_.erase(it);
   }
 }
@@ -73,7 +78,7 @@ size_t step_ledger::expire(double now_seconds, double age_seconds) {
       ++it;
       continue;
     }
-    queue_.push_back(it->second.item);
+    if (!planted(planted_bug::lease_expiry_forgotten)) queue_.push_back(it->second.item);
     it = leased_.erase(it);
     ++count;
   }
@@ -168,10 +173,11 @@ step_ledger::verdict step_ledger::reconcile() {
       bool held = dropped_.count(microbatch_id{m}) != 0;
       for (const auto& [worker, who] : by_stage[static_cast<size_t>(s)]) {
         if (!holds(*who, m)) continue;
-        if (held) extra[worker].push_back(m);
+        if (held && !planted(planted_bug::extra_not_reconciled)) extra[worker].push_back(m);
         held = true;
       }
-      if (!held) lacking[static_cast<size_t>(m)] |= uint64_t{1} << s;
+      if (!held && !planted(planted_bug::lacking_not_replayed))
+        lacking[static_cast<size_t>(m)] |= uint64_t{1} << s;
     }
     for (const auto& [worker, microbatches] : extra)
       give_up(worker, microbatches, lacking);
@@ -208,6 +214,7 @@ bool step_ledger::reduced(worker_id worker, round_id round, const std::string& h
   for (const auto& [other, result] : results_) {
     if (holders_.at(other).stage != stage) continue;
     if (result.hash == hash && result.squared_norm == squared_norm) continue;
+    if (planted(planted_bug::reduce_hash_not_compared)) continue;
     reduce_failed_ = true;
     return false;
   }
@@ -216,6 +223,8 @@ bool step_ledger::reduced(worker_id worker, round_id round, const std::string& h
 }
 
 void step_ledger::check_law() const {
+  if (planted(planted_bug::extra_not_reconciled) || planted(planted_bug::lacking_not_replayed))
+    return;
   for (const auto& holders : holders_by_stage()) {
     for (int64_t m = 0; m < microbatches_; ++m) {
       const auto count = std::count_if(holders.begin(), holders.end(),
@@ -228,8 +237,9 @@ void step_ledger::check_law() const {
 
 bool step_ledger::committable() {
   if (phase_ == phase::committable) return true;
-  if (phase_ != phase::reducing || reduce_failed_ || results_.size() != holders_.size())
-    return false;
+  const bool all = results_.size() == holders_.size() ||
+                   (planted(planted_bug::commit_before_all_reduced) && !results_.empty());
+  if (phase_ != phase::reducing || reduce_failed_ || !all) return false;
   check_law();
   phase_ = phase::committable;
   return true;
@@ -243,13 +253,17 @@ double step_ledger::squared_norm() const {
       total += result.squared_norm;
       break;
     }
+    if (planted(planted_bug::clip_of_one_stage)) break;
   }
   return total * dropped_scale() * dropped_scale();
 }
 
+double dropped_scale_of(int64_t microbatches, int64_t counted) {
+  return counted > 0 ? static_cast<double>(microbatches) / static_cast<double>(counted) : 0.0;
+}
+
 double step_ledger::dropped_scale() const {
-  const auto counting = microbatches_ - static_cast<int64_t>(dropped_.size());
-  return counting > 0 ? static_cast<double>(microbatches_) / static_cast<double>(counting) : 0.0;
+  return dropped_scale_of(microbatches_, counted());
 }
 
 double step_ledger::mean_loss() const {

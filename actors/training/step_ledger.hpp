@@ -15,6 +15,10 @@ namespace swarm::training {
 /// Bits of a lease's stage mask.
 inline constexpr int32_t stages_max = 64;
 inline constexpr int64_t microbatches_max = int64_t{1} << 20;
+/// A microbatch whose loss or gradient is not finite is tried so often, from its tokens and with
+/// whatever workers the routers pick, before all stages drop it: one worker's fault must not cost
+/// a microbatch.
+inline constexpr uint32_t non_finite_max = 5;
 
 /// One thing for a trainer to do; see schemas::LeaseItem.
 struct lease_item {
@@ -32,6 +36,9 @@ struct stage_result {
   std::string hash;
   double squared_norm = 0;
 };
+
+/// What makes a sum over `counted` microbatches, each divided by the step's number of them, a mean.
+double dropped_scale_of(int64_t microbatches, int64_t counted);
 
 /// The ledger of one optimizer step: who was leased what, who holds what, and whether the step may
 /// be committed. No actors, no clock.
@@ -52,7 +59,11 @@ class step_ledger {
     stage_empty  ///< a stage has nobody: wait for a worker, then gather again
   };
 
-  step_ledger(step_id step, int64_t microbatches, int32_t stages);
+  /// How the step begins: with every microbatch to be leased, or by gathering what the workers hold
+  /// already, because another coordinator began it.
+  enum class beginning : uint8_t { fresh, adopted };
+
+  step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how = beginning::fresh);
 
   step_id step() const { return step_; }
   round_id round() const { return round_; }
@@ -121,8 +132,12 @@ class step_ledger {
   /// were not dropped.
   double dropped_scale() const;
 
-  /// Mean loss over the microbatches that count.
+  /// Mean loss over the microbatches that count and whose loss is known: an adopted step has
+  /// others.
   double mean_loss() const;
+
+  /// Microbatches that count.
+  int64_t counted() const { return microbatches_ - static_cast<int64_t>(dropped_.size()); }
 
   const std::set<microbatch_id>& dropped() const { return dropped_; }
   /// Items leased again because somebody had lost or doubled them.
@@ -159,6 +174,7 @@ class step_ledger {
   std::map<uint32_t, lease_state> leased_;
   std::map<int64_t, double> losses_;
   std::set<microbatch_id> dropped_;
+  std::map<microbatch_id, uint32_t> non_finite_;  ///< times
   std::set<worker_id> awaited_;
   std::map<worker_id, stage_id> asked_;
   std::map<worker_id, holder> holders_;

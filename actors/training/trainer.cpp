@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <caf/sec.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <cmath>
 #include <deque>
 #include <map>
 #include <memory>
@@ -55,6 +56,8 @@ struct run {
   double loss = 0;
   uint32_t retries = 0;
   uint32_t recomputed = 0;
+  term_id seen_term{0};
+  step_id seen_version{0};
 };
 
 class trainer final : public full_actor::base {
@@ -113,8 +116,9 @@ class trainer final : public full_actor::base {
         cancel(r);
       runs_.clear();
       queue_.clear();
-      saved_.clear();
     }
+    // What a new coordinator leases of the same step is the same.
+    if (step != step_) saved_.clear();
     term_ = term;
     step_ = step;
     return true;
@@ -292,6 +296,7 @@ class trainer final : public full_actor::base {
 
   bool take(run& r, const wire::loss_done& reply) {
     r.loss = reply.read()->getLoss();
+    if (!std::isfinite(r.loss)) return false;
     return stage_of(r) == 0 || keep(reply.read()->getInputGradient(), reply.bytes(),
                                     saved_.at(r.item.microbatch).output_gradients[stage_of(r) - 1]);
   }
@@ -317,6 +322,7 @@ class trainer final : public full_actor::base {
     run& r = runs_.at(item);
     const auto reason = error != nullptr ? wire::refusal_reason(*error) : std::nullopt;
     if (reason) {
+      note(r, *error);
       switch (*reason) {
         case schemas::Refusal::Reason::LOWER_TERM:
         case schemas::Refusal::Reason::AHEAD:
@@ -327,7 +333,7 @@ class trainer final : public full_actor::base {
           return finish(item, lease_outcome::returned);
         case schemas::Refusal::Reason::NON_FINITE:
           routers_[stage_of(r)]->on_cancel(r.worker, work_of(r.calls.front().kind));
-          return finish(item, lease_outcome::non_finite);
+          return give_back(item, lease_outcome::non_finite);
         case schemas::Refusal::Reason::ACTIVATION_MISSING:
           if (!r.send_input) {
             routers_[stage_of(r)]->on_cancel(r.worker, work_of(r.calls.front().kind));
@@ -380,10 +386,19 @@ class trainer final : public full_actor::base {
     if (found != runs_.end() && found->second.serial == serial && !found->second.out) advance(item);
   }
 
+  /// For the coordinator, which may have been replaced or overtaken.
+  static void note(run& r, const caf::error& error) {
+    const auto refusal = wire::refusal_of(error);
+    if (!refusal || refusal->fault()) return;
+    const auto body = refusal->read();
+    r.seen_term = std::max(r.seen_term, term_id{body->getTerm()});
+    r.seen_version = std::max(r.seen_version, step_id{body->getVersion()});
+  }
+
   /// What is saved of it may be why it fails: the next attempt begins with the tokens.
-  void give_back(uint32_t item) {
+  void give_back(uint32_t item, lease_outcome outcome = lease_outcome::returned) {
     const auto microbatch = runs_.at(item).item.microbatch;
-    finish(item, lease_outcome::returned);
+    finish(item, outcome);
     if (!in_flight(microbatch)) saved_.forget(microbatch);
   }
 
@@ -398,6 +413,8 @@ class trainer final : public full_actor::base {
     message->setLoss(r.loss);
     message->setRecomputed(r.recomputed);
     message->setRetries(r.retries);
+    message->setSeenTerm(r.seen_term.value());
+    message->setSeenVersion(r.seen_version.value());
     send(coordinator_, message.finish());
     saved_.trim([this](microbatch_id id) { return in_flight(id); });
     start_runs();

@@ -25,6 +25,8 @@ void add_message_types(caf::actor_system_config& config) {
       .add_message_type<reduced>("swarm.reduced")
       .add_message_type<commit>("swarm.commit")
       .add_message_type<committed>("swarm.committed")
+      .add_message_type<take_over>("swarm.take_over")
+      .add_message_type<standing>("swarm.standing")
       .add_message_type<refusal>("swarm.refusal")
       .add_message_type<part>("swarm.part")
       .add_message_type<state_request>("swarm.state_request")

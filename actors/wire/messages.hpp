@@ -33,6 +33,8 @@ using reduce = message<schemas::Reduce>;
 using reduced = message<schemas::Reduced>;
 using commit = message<schemas::Commit>;
 using committed = message<schemas::Committed>;
+using take_over = message<schemas::TakeOver>;
+using standing = message<schemas::Standing>;
 using refusal = message<schemas::Refusal>;
 
 using part = message<schemas::Part>;

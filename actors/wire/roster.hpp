@@ -21,10 +21,11 @@ namespace swarm::wire {
 
 enum class member_role : uint8_t { stage_worker, trainer, coordinator };
 
-/// What a stage worker can do at the moment.
+/// What a member can do at the moment.
 enum class member_state : uint8_t {
-  joining,  ///< fetching its state; sends work away
-  serving
+  joining,    ///< a worker that fetches its state; a coordinator that stands by
+  serving,    ///< a coordinator: it leads
+  following,  ///< a worker that fetches its state and follows the all-reduce with weight zero
 };
 
 struct member {
@@ -33,6 +34,7 @@ struct member {
   stage_id stage{0};  ///< of a stage worker
   member_state state = member_state::joining;
   int64_t version = 0;    ///< when it announced itself; it may have moved on
+  uint64_t term = 0;      ///< of a coordinator: the highest it has seen, or its own
   uint32_t capacity = 0;  ///< of a trainer: leases it wants at once
   caf::actor handle;      ///< the role's typed interface, below
   caf::actor averager;    ///< of a stage worker
@@ -40,7 +42,7 @@ struct member {
 
 template <class Inspector>
 auto inspect(Inspector& f, member& x) {
-  return f(caf::meta::type_name("swarm.member"), x.role, x.id, x.stage, x.state, x.version,
+  return f(caf::meta::type_name("swarm.member"), x.role, x.id, x.stage, x.state, x.version, x.term,
            x.capacity, x.handle, x.averager);
 }
 
@@ -63,7 +65,7 @@ using stage_worker_actor = caf::typed_actor<
     caf::replies_to<loss>::with<loss_done>, caf::replies_to<infer>::with<inferred>,
     caf::replies_to<gather>::with<holding>, caf::replies_to<drop>::with<holding>,
     caf::replies_to<reduce>::with<reduced>, caf::replies_to<commit>::with<committed>,
-    caf::replies_to<state_request>::with<state_chunk>>;
+    caf::replies_to<take_over>::with<standing>, caf::replies_to<state_request>::with<state_chunk>>;
 
 /// Besides the parts of its peers, an averager takes orders from its own worker: all-reduce this
 /// vector in the group that the Reduce names. Answers the sum and its hash; `superseded` when a

@@ -133,8 +133,9 @@ struct round_table {
             ? machine.accept_reduced(m.from, m.send.slice, m.send.part, copy.data(), copy.size())
             : machine.accept_part(m.from, m.send.slice, m.send.part, copy.data(), copy.size());
     BOOST_REQUIRE(!out.error);
-    if (out.duplicate) BOOST_TEST(out.send.empty());
+    if (out.duplicate) BOOST_TEST(out.send.size() <= 1U);
     duplicates += out.duplicate ? 1 : 0;
+    answers += out.duplicate ? out.send.size() : 0;
     post(to, out.send);
     const auto slice = machine.plan().slice_of(to);
     const size_t own = slice ? machine.plan().slice(*slice).count : 0;
@@ -146,6 +147,7 @@ struct round_table {
   std::vector<message> wire;
   size_t messages = 0;
   size_t duplicates = 0;
+  size_t answers = 0;  ///< to repeats: the finished sum once more
 };
 
 template <class T>
@@ -262,7 +264,7 @@ BOOST_AUTO_TEST_CASE(a_member_sends_and_receives_what_a_butterfly_costs) {
   round_table<float> table(group(4, 1), elements, 100, vectors, random);
   table.run();
   // 4 slices of 400 = 4 parts each: to the owner from 3 others, and back to 4 others.
-  BOOST_TEST(table.messages == 4u * 4 * (3 + 4));
+  BOOST_TEST(table.messages - table.answers == 4u * 4 * (3 + 4));
 }
 
 BOOST_AUTO_TEST_CASE(a_group_of_one_needs_no_messages) {

@@ -75,14 +75,35 @@ BOOST_AUTO_TEST_CASE(forwards_still_run_in_a_closed_round) {
 BOOST_AUTO_TEST_CASE(commit_needs_the_reduce_of_its_round) {
   step_guard guard{step};
   BOOST_TEST(!guard.gather(term, step, round_of(2)));
-  BOOST_TEST(refused_because(guard.commit(term, step, round_of(2)), refusal_reason::wrong_round));
+  BOOST_TEST(
+      refused_because(guard.commit(term, step, {term, round_of(2)}), refusal_reason::wrong_round));
   BOOST_TEST(refused_because(guard.reduce(term, step, round_of(1)), refusal_reason::wrong_round));
   BOOST_TEST(!guard.reduce(term, step, round_of(2)));
-  guard.reduced(round_of(2));
-  BOOST_TEST(refused_because(guard.commit(term, step, round_of(1)), refusal_reason::wrong_round));
-  BOOST_TEST(!guard.commit(term, step, round_of(2)));
-  guard.advance(step.next());
-  BOOST_TEST(refused_because(guard.commit(term, step, round_of(2)), refusal_reason::ahead));
+  guard.reduced({{term, round_of(2)}, "hash", 1, 4});
+  BOOST_TEST(
+      refused_because(guard.commit(term, step, {term, round_of(1)}), refusal_reason::wrong_round));
+  BOOST_TEST(!guard.commit(term, step, {term, round_of(2)}));
+  guard.commit_applied(0.5);
+  BOOST_TEST((guard.version() == step.next()));
+  BOOST_TEST((guard.committed().attempt == attempt_id{term, round_of(2)}));
+  BOOST_TEST(guard.committed().scale == 0.5);
+  BOOST_TEST(refused_because(guard.commit(term, step, {term, round_of(2)}), refusal_reason::ahead));
+}
+
+BOOST_AUTO_TEST_CASE(a_higher_term_makes_all_rounds_old_and_leaves_the_sum_to_be_committed) {
+  step_guard guard{step};
+  const term_id higher{6};
+  BOOST_TEST(!guard.gather(term, step, round_of(4)));
+  guard.reduced({{term, round_of(4)}, "hash", 1, 4});
+  BOOST_TEST(!guard.take_over(higher));
+  BOOST_TEST(
+      refused_because(guard.commit(term, step, {term, round_of(4)}), refusal_reason::lower_term));
+  BOOST_TEST(refused_because(guard.take_over(term), refusal_reason::lower_term));
+  BOOST_TEST(guard.may_follow());
+  BOOST_TEST(!guard.admit_accumulate(higher, step, round_of(1)));
+  BOOST_TEST(!guard.commit(higher, step, {term, round_of(4)}));
+  BOOST_TEST(!guard.gather(higher, step, round_of(1)));
+  BOOST_TEST(!guard.may_follow());
 }
 
 BOOST_AUTO_TEST_CASE(an_advance_starts_with_an_empty_set) {

@@ -207,7 +207,10 @@ template <class Schema>
 wire::message<Schema> order_of(const when& w) {
   wire::builder<Schema> message;
   wire::set_epoch(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
-  if constexpr (std::is_same_v<Schema, schemas::Commit>) message->setScale(1);
+  if constexpr (std::is_same_v<Schema, schemas::Commit>) {
+    message->setReducedTerm(w.term);
+    message->setScale(1);
+  }
   return message.finish();
 }
 

@@ -197,7 +197,17 @@ BOOST_AUTO_TEST_CASE(a_dropped_microbatch_must_be_held_by_nobody) {
   step_ledger ledger{step_id{0}, 2, 1};
   auto first = ledger.lease(trainer_a, 0);
   auto second = ledger.lease(trainer_a, 0);
+  // One worker's fault must not cost a microbatch: it is tried again.
+  for (uint32_t times = 1; times < non_finite_max; ++times) {
+    ledger.settle(first->item, lease_outcome::non_finite, 0);
+    BOOST_TEST(ledger.dropped().empty());
+    first = ledger.lease(trainer_a, 0);
+    BOOST_REQUIRE(first.has_value());
+    BOOST_TEST((first->microbatch == microbatch_id{0}));
+  }
   ledger.settle(first->item, lease_outcome::non_finite, 0);
+  BOOST_TEST(ledger.dropped().size() == 1U);
+  BOOST_TEST(!ledger.waiting());
   ledger.settle(second->item, lease_outcome::done, 3.0);
   ledger.open_gather({{worker(1), stage_id{0}}});
   ledger.report(worker(1), round_id{1}, bits({1}));

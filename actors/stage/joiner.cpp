@@ -1,0 +1,293 @@
+#include "actors/stage/joiner.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "actors/invariant.hpp"
+#include "actors/planted_bug.hpp"
+#include "actors/stage/errc.hpp"
+#include "actors/stage/replies.hpp"
+#include "actors/wire/ticket.hpp"
+
+namespace swarm::stage {
+
+using tensors::host_tensor;
+
+void joiner::clear() {
+  fetch_ = {};
+  log_.clear();
+}
+
+void joiner::start(std::optional<step_id> standing, step_id wanted) {
+  active_ = true;
+  standing_ = standing;
+  wanted_ = wanted;
+  old_versions_ = failures_ = 0;
+  host_.self()->send(host_.self(), fetch_atom::value);
+}
+
+void joiner::on_roster(const wire::roster_update& update) {
+  bool lost = false;
+  for (const auto& id : update.gone)
+    lost |= fetch_.remove(id);
+  for (const auto& member : update.changed) {
+    if (member.role != wire::member_role::stage_worker || member.stage != options_.stage ||
+        member.id == options_.id)
+      continue;
+    if (member.state == wire::member_state::serving) {
+      fetch_.add(member.id, caf::actor_cast<wire::stage_worker_actor>(member.handle));
+    } else {
+      lost |= fetch_.remove(member.id);
+    }
+  }
+  if (lost) fetch_later("the donor is gone", true);
+}
+
+void joiner::fetch_later(const char* why, bool resumable) {
+  host_.report("fetch_failed", {{"why", std::string{why}}});
+  if (resumable) {
+    fetch_.switch_donor();
+  } else {
+    fetch_.give_up();
+  }
+  if (!fetch_.version()) {
+    log_.clear();
+    following_ = false;
+  }
+  ++generation_;
+  importing_ = false;
+  const auto doublings = failures_ > 0 ? std::min(failures_ - 1, fetch_backoffs_max) : 0;
+  if (fetch_.has_donors()) ++failures_;
+  host_.self()->delayed_send(host_.self(), options_.fetch_retry * (1 << doublings),
+                             fetch_atom::value);
+}
+
+void joiner::on_fetch() {
+  if (!active_ || importing_) return;
+  if (!fetch_.has_donors()) {
+    // All of the stage fell back at once: what we have is the newest there is.
+    if (standing_) return go_on_alone();
+    if (planted(planted_bug::dead_donor_taken_as_fresh)) return done(step_id{0});
+    return fetch_later("no donor");
+  }
+  if (auto question = fetch_.begin()) ask_chunk(*question);
+}
+
+void joiner::ask_chunk(const question& asked) {
+  host_.self()
+      ->request(asked.donor, options_.chunk_timeout,
+                request_of(options_.stage, asked.version, asked.offset_bytes))
+      .then(
+          [=](const wire::state_chunk& m) {
+            if (fetch_.open(asked)) on_chunk(asked, m);
+          },
+          [=](caf::error&) {
+            if (fetch_.open(asked)) fetch_later("donor failed", true);
+          });
+}
+
+void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
+  if (m.fault()) return fetch_later("damaged chunk", true);
+  const auto chunk = m.read();
+  const auto bytes = chunk->getBytes();
+  if (step_id{chunk->getVersion()} < wanted_ && old_versions_ < old_versions_max) {
+    ++old_versions_;
+    return fetch_later("the donor is not there yet either");
+  }
+  switch (fetch_.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
+                        chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
+                        bytes.size())) {
+    case state_assembly::progress::more:
+      if (!following_) follow(step_id{chunk->getVersion()});
+      return ask_chunk(fetch_.next(asked));
+    case state_assembly::progress::complete: {
+      const auto [version, state] = fetch_.take();
+      return import(version, state);
+    }
+    case state_assembly::progress::stale:
+      return fetch_later("the donor moved on");
+    case state_assembly::progress::damaged:
+      return fetch_later("the checksum is wrong");
+  }
+}
+
+// -- following ----------------------------------------------------------------------------------
+
+void joiner::follow(step_id version) {
+  following_ = true;
+  log_.clear();
+  host_.guard().advance(version);
+  host_.announce(wire::member_state::following);
+}
+
+void joiner::on_reduce(const wire::reduce& m, promise<wire::reduced> reply) {
+  auto& guard = host_.guard();
+  const auto when = wire::epoch_of(*m.read());
+  // A follower has nothing to report, so it is not asked to gather.
+  if (auto why = guard.gather(when.term, when.step, when.round)) {
+    reply.deliver(make_error(*why));
+    if (why->reason == refusal_reason::behind && !planted(planted_bug::follower_skips_a_step))
+      fetch_later("missed a step while following");
+    return;
+  }
+  if (log_.full()) {
+    reply.deliver(
+        make_error(refusal{refusal_reason::overloaded, guard.term(), guard.version(), {}}));
+    return fetch_later("the download takes too many steps");
+  }
+  const auto fail = [reply](caf::error& error) mutable { reply.deliver(std::move(error)); };
+  const attempt_id attempt{when.term, when.round};
+  const auto counted = m.read()->getCounted();
+  host_.self()
+      ->request(options_.compute, caf::infinite, sum_atom::value)
+      .then(
+          [=](const host_tensor& shape) {
+            host_.self()
+                ->request(options_.averager, caf::infinite, m, shape)
+                .then(
+                    [=](const host_tensor& total, const std::string& hash) mutable {
+                      auto& guard = host_.guard();
+                      if (!following_ || guard.version() != when.step || guard.frozen() != attempt)
+                        return static_cast<void>(reply.deliver(make_error(refusal{
+                            refusal_reason::wrong_round, guard.term(), guard.version(), {}})));
+                      const reduced_sum sum{attempt, hash, 0, counted};
+                      log_.reduced(when.step, sum, total);
+                      guard.reduced(sum);
+                      reply.deliver(reduced_of(options_.id, when, sum));
+                    },
+                    fail);
+          },
+          fail);
+}
+
+void joiner::on_commit(const wire::commit& m, promise<wire::committed> reply) {
+  auto& guard = host_.guard();
+  const auto body = m.read();
+  const auto when = wire::epoch_of(*body);
+  const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
+  const auto why = guard.commit(when.term, when.step, attempt);
+  if (!why) {
+    log_.committed(when.step, body->getScale());
+    guard.commit_applied(body->getScale());
+    return static_cast<void>(reply.deliver(committed_of(options_.id, guard.version(), "")));
+  }
+  reply.deliver(make_error(*why));
+  if (why->reason != refusal_reason::behind && why->reason != refusal_reason::wrong_round) return;
+  if (planted(planted_bug::follower_skips_a_step)) return guard.advance(when.step.next());
+  fetch_later("missed a step while following");
+}
+
+// -- ready --------------------------------------------------------------------------------------
+
+void joiner::import(step_id version, const host_tensor& state) {
+  if (!following_) follow(version);
+  importing_ = true;
+  host_.self()
+      ->request(options_.compute, caf::infinite, import_atom::value, state)
+      .then(
+          [=, generation = generation_](const std::string& hash) {
+            standing_ = version;
+            weights_hash_ = hash;
+            if (generation == generation_) catch_up(version);
+          },
+          [=, generation = generation_](caf::error&) {
+            if (generation == generation_) fetch_later("the state does not fit this stage");
+          });
+}
+
+/// The engine stands at `version`; the guard may be steps ahead.
+void joiner::catch_up(step_id version) {
+  if (auto step = log_.take_committed(version)) return apply(version, *step);
+  if (planted(planted_bug::follower_skips_a_step)) return done(host_.guard().version());
+  SWARM_INVARIANT(version == host_.guard().version(), "a follower misses no step");
+  const auto* open = log_.open(version);
+  if (open == nullptr || host_.guard().sum().attempt != open->sum.attempt) return done(version);
+  // Reduced but not committed yet: the commit finds the sum in the engine.
+  host_.self()
+      ->request(options_.compute, caf::infinite, reduced_atom::value, open->total)
+      .then(
+          [=, generation = generation_](double) {
+            if (generation != generation_) return;
+            // The commit may have come meanwhile.
+            if (host_.guard().version() == version) return done(version);
+            catch_up(version);
+          },
+          [=, generation = generation_](caf::error&) {
+            if (generation == generation_) fetch_later("the sum does not fit this stage");
+          });
+}
+
+void joiner::apply(step_id version, const follow_log::entry& step) {
+  const auto fail = [=, generation = generation_](caf::error&) {
+    if (generation == generation_) fetch_later("a followed step could not be applied");
+  };
+  // The compute actor works in order.
+  host_.self()
+      ->request(options_.compute, caf::infinite, reduced_atom::value, step.total)
+      .then([](double) {}, fail);
+  host_.self()
+      ->request(options_.compute, caf::infinite, apply_atom::value, version.value(), *step.scale)
+      .then(
+          [=, generation = generation_](const std::string& hash) {
+            standing_ = version.next();
+            weights_hash_ = hash;
+            if (generation == generation_) catch_up(version.next());
+          },
+          fail);
+}
+
+void joiner::go_on_alone() {
+  const auto version = *standing_;
+  importing_ = true;
+  host_.self()
+      ->request(options_.compute, caf::infinite, clear_atom::value)
+      .then(
+          [=, generation = generation_](bool) {
+            if (generation != generation_) return;
+            host_.guard().advance(version);
+            done(version);
+          },
+          [=](caf::error& error) { host_.self()->quit(std::move(error)); });
+}
+
+void joiner::done(step_id version) {
+  SWARM_INVARIANT(version == host_.guard().version() || planted(planted_bug::follower_skips_a_step),
+                  "the engine stands where the guard says");
+  active_ = following_ = importing_ = false;
+  ++generation_;
+  fetch_.give_up();
+  log_.clear();
+  host_.serve(weights_hash_);
+}
+
+bool joiner::resume() {
+  if (!options_.store) return false;
+  const auto stored = options_.store->state();
+  if (!stored) return false;
+  active_ = importing_ = true;
+  auto sum = options_.store->sum();
+  if (sum && sum->step != stored->version) sum.reset();
+  const auto fail = [=](caf::error& error) { host_.self()->quit(std::move(error)); };
+  host_.self()
+      ->request(options_.compute, caf::infinite, import_atom::value, stored->state)
+      .then(
+          [=, version = stored->version, commit = stored->commit](const std::string& hash) {
+            weights_hash_ = hash;
+            host_.guard().resume(version, commit);
+            standing_ = version;
+            if (!sum) return done(version);
+            host_.self()
+                ->request(options_.compute, caf::infinite, reduced_atom::value, sum->total)
+                .then(
+                    [=](double) {
+                      host_.guard().reduced(sum->sum);
+                      done(version);
+                    },
+                    fail);
+          },
+          fail);
+  return true;
+}
+
+}  // namespace swarm::stage

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "actors/stage/follow_log.hpp"
+#include "actors/stage/stage_worker.hpp"
+#include "actors/stage/state_fetch.hpp"
+#include "actors/stage/worker_base.hpp"
+
+namespace swarm::stage {
+
+/// A download that only finds older versions than the one it needs is taken all the same after so
+/// many attempts: then nobody has anything newer.
+inline constexpr uint32_t old_versions_max = 8;
+/// Attempts after the second double their distance this often.
+inline constexpr uint32_t fetch_backoffs_max = 5;
+
+/// How a worker comes by its stage's state:
+///
+///   fetch chunks of version v --all there--> apply the steps followed since v --> serve
+///        '-- from the first chunk on: follow the all-reduce of each step with weight zero
+///
+/// So a download may last longer than a step. Whoever misses a step of the followed ones starts the
+/// download again at a newer version. Without a donor it waits, and says so.
+class joiner {
+ public:
+  joiner(worker_host& host, const stage_worker_options& options) : host_(host), options_(options) {}
+
+  bool has_donors() const { return fetch_.has_donors(); }
+  bool following() const { return following_; }
+
+  /// Begins to fetch a state of at least version `wanted`. `standing`: of the engine, if it has a
+  /// state at all; with nobody to fetch from, the worker goes on from there.
+  void start(std::optional<step_id> standing, step_id wanted);
+
+  /// What the last life left, if it left anything.
+  bool resume();
+
+  void on_roster(const wire::roster_update& update);
+  void on_fetch();
+
+  /// Orders of the coordinator to a follower.
+  void on_reduce(const wire::reduce& m, promise<wire::reduced> reply);
+  void on_commit(const wire::commit& m, promise<wire::committed> reply);
+
+  void clear();
+
+ private:
+  using question = state_fetch<wire::stage_worker_actor>::question;
+
+  void fetch_later(const char* why, bool resumable = false);
+  void ask_chunk(const question& asked);
+  void on_chunk(const question& asked, const wire::state_chunk& m);
+  void follow(step_id version);
+  void import(step_id version, const tensors::host_tensor& state);
+  void catch_up(step_id version);
+  void apply(step_id version, const follow_log::entry& step);
+  void go_on_alone();
+  void done(step_id version);
+
+  worker_host& host_;
+  const stage_worker_options& options_;
+  state_fetch<wire::stage_worker_actor> fetch_;
+  follow_log log_;
+  bool active_ = false;
+  bool following_ = false;
+  bool importing_ = false;
+  std::optional<step_id> standing_;
+  std::string weights_hash_;  ///< of the engine, as far as this joiner put it there
+  step_id wanted_;
+  uint32_t old_versions_ = 0;
+  uint32_t failures_ = 0;
+  uint64_t generation_ = 0;  ///< of imports: a restarted download ignores the old one's answers
+};
+
+}  // namespace swarm::stage

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <caf/typed_event_based_actor.hpp>
+#include <string>
+#include <vector>
+
+#include "actors/stage/step_guard.hpp"
+#include "actors/telemetry/event.hpp"
+#include "actors/wire/roster.hpp"
+
+/// What the parts of a stage worker share; of no use outside it.
+namespace swarm::stage {
+
+using fetch_atom = caf::atom_constant<caf::atom("fetch")>;
+
+using full_worker_actor = wire::stage_worker_actor::extend<caf::reacts_to<wire::roster_update>,
+                                                           caf::reacts_to<fetch_atom>>;
+
+template <class Reply>
+using promise = caf::typed_response_promise<Reply>;
+
+/// The worker as its parts see it.
+class worker_host {
+ public:
+  virtual ~worker_host() = default;
+
+  virtual full_worker_actor::pointer self() = 0;
+  virtual step_guard& guard() = 0;
+  virtual void announce(wire::member_state state) = 0;
+  virtual void report(const char* what, std::vector<telemetry::field> fields = {}) = 0;
+  /// The engine stands where the guard says: take part from here on.
+  virtual void serve(std::string weights_hash) = 0;
+};
+
+}  // namespace swarm::stage

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <caf/sec.hpp>
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/telemetry/event.hpp"
+#include "actors/training/coordinator.hpp"
+#include "actors/training/crew.hpp"
+#include "actors/training/election.hpp"
+#include "actors/training/step_ledger.hpp"
+#include "actors/training/succession.hpp"
+#include "actors/wire/ticket.hpp"
+
+/// The coordinator's class, in two files: coordinator.cpp has its life and its office,
+/// coordinator_step.cpp one step.
+namespace swarm::training {
+
+using gather_atom = caf::atom_constant<caf::atom("gather")>;
+using lease_atom = caf::atom_constant<caf::atom("lease")>;
+using tick_atom = caf::atom_constant<caf::atom("tick")>;
+using retake_atom = caf::atom_constant<caf::atom("retake")>;
+
+using full_coordinator =
+    coordinator_actor::extend<caf::reacts_to<gather_atom, uint64_t>, caf::reacts_to<lease_atom>,
+                              caf::reacts_to<tick_atom>, caf::reacts_to<retake_atom, uint64_t>>;
+
+class coordinator final : public full_coordinator::base {
+ public:
+  coordinator(caf::actor_config& cfg, coordinator_options options);
+
+  const char* name() const override { return "coordinator"; }
+  void on_exit() override;
+  behavior_type make_behavior() override;
+
+ private:
+  struct waiting_caller {
+    step_id target;
+    caf::typed_response_promise<int64_t> reply;
+  };
+
+  double now() { return std::chrono::duration<double>(clock().now().time_since_epoch()).count(); }
+
+  void report(const char* what, std::vector<telemetry::field> fields);
+  void report_worker(const char* what, worker_id id);
+  wire::epoch current() const { return {election_.term(), version_, ledger_->round()}; }
+
+  // -- office ---------------------------------------------------------------------------------
+
+  void announce();
+  void on_roster(const wire::roster_update& update);
+  void on_candidate(const wire::member& m);
+  void forget(worker_id id);
+  void on_tick();
+  void decide();
+  void stand_down();
+  caf::result<int64_t> on_advance(step_id target);
+  void answer_callers();
+
+  /// A worker has shown a higher term, or a version that this coordinator knows nothing of.
+  void overtaken(term_id term, step_id version);
+  void overtaken(const caf::error& why);
+  void take_over();
+  void ask_standing(worker_id id);
+  void succeed_if_known();
+  void finish(const succession& plan, step_id step, double scale);
+  void retake_later();
+
+  /// Sends an order until it is answered, within its time-out; then `done` with the answer or the
+  /// error. Nothing more is sent once `wanted` is false or the worker is gone.
+  template <class Reply, class Order, class Wanted, class Done>
+  void ask(worker_id id, const Order& order, std::chrono::milliseconds timeout, Wanted wanted,
+           Done done, uint32_t calls_left = calls_max) {
+    const auto* who = crew_.find(id);
+    if (who == nullptr) return;
+    request(who->handle, timeout / calls_max, order)
+        .then([=](const Reply& reply) mutable { done(&reply, nullptr); },
+              [=](caf::error& error) mutable {
+                const bool again = error == caf::sec::request_timeout && calls_left > 1 &&
+                                   wanted() && crew_.find(id) != nullptr;
+                if (!again) return done(nullptr, &error);
+                ask<Reply>(id, order, timeout, wanted, done, calls_left - 1);
+              });
+  }
+
+  // -- one step -------------------------------------------------------------------------------
+
+  void begin_step(step_ledger::beginning how);
+  void progress();
+  void lease_out();
+  void on_lease_done(const wire::lease_done& m);
+  void gather();
+  void on_holding(worker_id id, wire::epoch when, const wire::holding& m);
+  void lost(worker_id id, wire::epoch when, const caf::error* why = nullptr);
+  bool is_current(wire::epoch when) const;
+  void reconcile();
+  void drop(wire::epoch closed);
+  void reduce();
+  void on_reduced(worker_id id, wire::epoch when, const wire::reduced& m);
+  void reduce_failed(worker_id id, wire::epoch when);
+  void commit();
+  void send_commit(worker_id id);
+  void on_committed(worker_id id, step_id version, const wire::committed& m);
+  void diverged(worker_id id);
+  void report_step(double norm_squared);
+
+  coordinator_options options_;
+  election election_;
+  crew crew_;
+  step_id version_;
+  step_id target_{0};
+  std::unique_ptr<step_ledger> ledger_;
+  std::vector<waiting_caller> callers_;
+  // Of a take-over under way; an answer of another generation is late.
+  bool taking_over_ = false;
+  uint64_t generation_ = 0;
+  std::set<worker_id> asked_;
+  std::map<worker_id, standing> standings_;
+  step_id announced_version_{-1};
+  // Of the step under way.
+  worker_id last_leased_;
+  double started_ = 0;
+  int64_t retries_ = 0;
+  int64_t recomputed_ = 0;
+  uint32_t failed_reduces_ = 0;  ///< other than by a death
+  uint64_t gather_later_ = 0;    ///< which delayed gather is waited for; 0: none
+  uint64_t gathers_later_ = 0;
+  bool lease_later_ = false;
+  // Who has not answered yet; the dead never will, so they are taken out when they are seen to go.
+  std::set<worker_id> dropping_;
+  // Of the last step.
+  std::set<worker_id> uncommitted_;
+  wire::commit last_order_;
+  std::map<stage_id, std::string> weights_hashes_;
+};
+
+}  // namespace swarm::training

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "actors/ids.hpp"
+#include "actors/wire/roster.hpp"
+
+namespace swarm::training {
+
+/// The workers and trainers that a coordinator knows of.
+class crew {
+ public:
+  struct worker {
+    stage_id stage;
+    wire::stage_worker_actor handle;
+  };
+  struct trainer {
+    uint32_t capacity;
+    wire::trainer_inbox handle;
+  };
+
+  explicit crew(int32_t stages) : stages_(stages) {}
+
+  const std::map<worker_id, worker>& workers() const { return workers_; }
+  const std::map<worker_id, worker>& followers() const { return followers_; }
+  const std::map<worker_id, trainer>& trainers() const { return trainers_; }
+
+  const worker* find(worker_id id) const {
+    const auto found = workers_.find(id);
+    return found == workers_.end() ? nullptr : &found->second;
+  }
+
+  /// Takes in a worker or trainer. True: a worker that serves.
+  bool add(const wire::member& m) {
+    if (m.role == wire::member_role::trainer) {
+      trainers_[m.id] = {m.capacity, caf::actor_cast<wire::trainer_inbox>(m.handle)};
+      return false;
+    }
+    if (m.role != wire::member_role::stage_worker || m.stage.value() < 0 ||
+        m.stage.value() >= stages_)
+      return false;
+    const worker entry{m.stage, caf::actor_cast<wire::stage_worker_actor>(m.handle)};
+    if (m.state == wire::member_state::following) followers_[m.id] = entry;
+    if (m.state != wire::member_state::serving) return false;
+    followers_.erase(m.id);
+    diverged_.erase(m.id);
+    workers_[m.id] = entry;
+    return true;
+  }
+
+  /// No longer serving, or gone.
+  bool remove_worker(worker_id id) {
+    diverged_.erase(id);
+    return workers_.erase(id) != 0;
+  }
+  void remove_follower(worker_id id) { followers_.erase(id); }
+  bool remove_trainer(worker_id id) { return trainers_.erase(id) != 0; }
+
+  /// Its weights are not those of its stage: no part in any sum until it serves anew.
+  bool diverged(worker_id id) {
+    if (workers_.count(id) == 0) return false;
+    diverged_.insert(id);
+    return true;
+  }
+
+  /// Who takes part in a step: everybody but the diverged, or one per stage (the `turn`-th) when
+  /// they cannot agree on a sum.
+  std::map<worker_id, stage_id> participants(bool one_each, uint32_t turn) const {
+    std::map<stage_id, std::vector<worker_id>> by_stage;
+    for (const auto& [id, w] : workers_)
+      if (diverged_.count(id) == 0) by_stage[w.stage].push_back(id);
+    for (const auto& id : diverged_) {
+      auto& others = by_stage[workers_.at(id).stage];
+      if (others.empty()) others.push_back(id);
+    }
+    std::map<worker_id, stage_id> result;
+    for (const auto& [stage, ids] : by_stage) {
+      if (one_each) {
+        result[ids[turn % ids.size()]] = stage;
+      } else {
+        for (const auto& id : ids)
+          result[id] = stage;
+      }
+    }
+    return result;
+  }
+
+  std::vector<worker_id> followers_of(stage_id stage) const {
+    std::vector<worker_id> result;
+    for (const auto& [id, w] : followers_)
+      if (w.stage == stage) result.push_back(id);
+    return result;
+  }
+
+  void clear() {
+    workers_.clear();
+    followers_.clear();
+    trainers_.clear();
+  }
+
+ private:
+  int32_t stages_;
+  std::map<worker_id, worker> workers_;
+  std::map<worker_id, worker> followers_;
+  std::map<worker_id, trainer> trainers_;
+  std::set<worker_id> diverged_;
+};
+
+}  // namespace swarm::training

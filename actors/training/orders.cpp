@@ -1,0 +1,93 @@
+#include "actors/training/orders.hpp"
+
+#include <cmath>
+
+namespace swarm::training {
+
+wire::begin_step begin_step_of(const wire::epoch& when, int64_t microbatches) {
+  wire::builder<schemas::BeginStep> message;
+  message->setTerm(when.term.value());
+  message->setStep(when.step.value());
+  message->setMicrobatches(microbatches);
+  return message.finish();
+}
+
+wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& items) {
+  wire::builder<schemas::Lease> message;
+  wire::set_epoch(*message, when);
+  auto list = message->initItems(static_cast<unsigned>(items.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    list[i].setItem(items[i].item);
+    list[i].setMicrobatch(items[i].microbatch.value());
+    list[i].setStages(items[i].stages);
+    list[i].setWeight(static_cast<int8_t>(items[i].weight));
+    wire::to_wire(items[i].target, list[i].initTarget());
+  }
+  return message.finish();
+}
+
+wire::gather gather_of(const wire::epoch& when) {
+  wire::builder<schemas::Gather> message;
+  wire::set_epoch(*message, when);
+  return message.finish();
+}
+
+wire::drop drop_of(const wire::epoch& when) {
+  wire::builder<schemas::Drop> message;
+  wire::set_epoch(*message, when);
+  return message.finish();
+}
+
+wire::reduce reduce_of(const wire::epoch& when, stage_id stage,
+                       const std::vector<worker_id>& members,
+                       const std::vector<worker_id>& followers, int64_t counted) {
+  wire::builder<schemas::Reduce> message;
+  wire::set_epoch(*message, when);
+  message->setStage(static_cast<uint32_t>(stage.value()));
+  message->setCounted(static_cast<uint32_t>(counted));
+  auto list = message->initMembers(static_cast<unsigned>(members.size() + followers.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    const bool contributes = i < members.size();
+    wire::to_wire(contributes ? members[i] : followers[i - members.size()], list[i].initWorker());
+    list[i].setContributes(contributes);
+  }
+  return message.finish();
+}
+
+wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale) {
+  wire::builder<schemas::Commit> message;
+  wire::set_epoch(*message, {term, step, attempt.round});
+  message->setReducedTerm(attempt.term.value());
+  message->setScale(scale);
+  return message.finish();
+}
+
+wire::take_over take_over_of(term_id term) {
+  wire::builder<schemas::TakeOver> message;
+  message->setTerm(term.value());
+  return message.finish();
+}
+
+std::optional<std::pair<worker_id, standing>> read_standing(const wire::standing& m,
+                                                            int32_t stages) {
+  if (m.fault()) return std::nullopt;
+  const auto body = m.read();
+  const auto attempt = [](schemas::Attempt::Reader x) {
+    return attempt_id{term_id{x.getTerm()}, round_id{x.getRound()}};
+  };
+  if (body->getStage() >= static_cast<uint32_t>(stages) || body->getVersion() < 0 ||
+      !std::isfinite(body->getSquaredNorm()) || !std::isfinite(body->getScale()))
+    return std::nullopt;
+  standing result;
+  result.stage = stage_id{static_cast<int32_t>(body->getStage())};
+  result.version = step_id{body->getVersion()};
+  result.reduced = attempt(body->getReduced());
+  result.hash = body->getHash().cStr();
+  result.squared_norm = body->getSquaredNorm();
+  result.counted = body->getCounted();
+  result.committed = attempt(body->getCommitted());
+  result.scale = body->getScale();
+  return std::make_pair(wire::from_wire(body->getWorker()), result);
+}
+
+}  // namespace swarm::training

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "actors/training/step_ledger.hpp"
+#include "actors/training/succession.hpp"
+#include "actors/wire/messages.hpp"
+#include "actors/wire/ticket.hpp"
+
+/// The messages that a coordinator builds and reads; what they mean is said in schemas/step.capnp.
+namespace swarm::training {
+
+wire::begin_step begin_step_of(const wire::epoch& when, int64_t microbatches);
+
+wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& items);
+
+wire::gather gather_of(const wire::epoch& when);
+
+wire::drop drop_of(const wire::epoch& when);
+
+/// `followers` receive the sum and add nothing.
+wire::reduce reduce_of(const wire::epoch& when, stage_id stage,
+                       const std::vector<worker_id>& members,
+                       const std::vector<worker_id>& followers, int64_t counted);
+
+/// Commits the sum of `attempt` in the name of `term`.
+wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale);
+
+wire::take_over take_over_of(term_id term);
+
+/// The worker that answers, and where it stands; nothing when the answer makes no sense.
+std::optional<std::pair<worker_id, standing>> read_standing(const wire::standing& m,
+                                                            int32_t stages);
+
+}  // namespace swarm::training

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/ids.hpp"
+
+namespace swarm::training {
+
+/// Where a worker stood when a new coordinator asked (schemas/step.capnp, Standing).
+struct standing {
+  stage_id stage{0};
+  step_id version{0};
+  attempt_id reduced;  ///< none: no sum
+  std::string hash;
+  double squared_norm = 0;
+  uint32_t counted = 0;
+  attempt_id committed;  ///< none: it did not take part in the commit that made `version`
+  double scale = 0;
+};
+
+/// What a new coordinator does with the step that it finds.
+struct succession {
+  enum class verdict : uint8_t {
+    begin,   ///< all stages stand at `version`: gather there what their workers hold
+    finish,  ///< step `version` - 1 is committed at some stages: commit it at `lagging`
+    commit,  ///< every stage has reduced `attempt` of step `version`: commit it
+    wait,    ///< a stage has nobody
+    behind   ///< a stage has nobody who could make the step that others have committed
+  };
+
+  verdict what = verdict::wait;
+  step_id version{0};
+  attempt_id attempt;
+  double scale = 0;                ///< of `finish`
+  double squared_norm = 0;         ///< of `commit`: over all stages
+  uint32_t counted = 0;            ///< of `commit`
+  std::vector<worker_id> lagging;  ///< who gets the commit of `finish` or `commit`
+  std::optional<stage_id> stage;   ///< which one `wait` and `behind` mean
+};
+
+/// A commit that anybody has applied is a fact: it was decided because every stage had reduced. One
+/// that nobody has applied may be decided now if every stage still holds a sum of one attempt; the
+/// predecessor can no longer decide anything, since everybody asked obeys the new term. Otherwise
+/// the step is gathered again and nothing is lost, because local sums live until the commit.
+succession succeed(const std::map<worker_id, standing>& standings, int32_t stages);
+
+}  // namespace swarm::training
