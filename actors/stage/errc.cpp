@@ -1,17 +1,16 @@
 #include "actors/stage/errc.hpp"
 
-#include <caf/atom.hpp>
 #include <caf/make_message.hpp>
 #include <caf/message.hpp>
 #include <string>
 
-#include "actors/wire/messages.hpp"
+#include "actors/wire/refusal.hpp"
 
 namespace swarm::stage {
 
 namespace {
 
-constexpr auto category = caf::atom("stage");
+constexpr auto category = wire::refusal_category;
 
 }  // namespace
 
@@ -34,12 +33,9 @@ caf::error make_error(errc code, const char* detail) {
 }
 
 caf::error make_error(const refusal& why) {
-  wire::builder<schemas::Refusal> message;
-  message->setReason(static_cast<schemas::Refusal::Reason>(why.reason));
-  message->setTerm(why.term.value());
-  message->setVersion(why.version.value());
-  message->setFrozenRound(why.frozen_round.value());
-  return {static_cast<uint8_t>(errc::refused), category, caf::make_message(message.finish())};
+  static_assert(static_cast<uint8_t>(errc::refused) == wire::refusal_code);
+  return wire::make_refusal(static_cast<schemas::Refusal::Reason>(why.reason), why.term,
+                            why.version, why.frozen_round);
 }
 
 }  // namespace swarm::stage

@@ -1,8 +1,19 @@
 #include "actors/wire/refusal.hpp"
 
+#include <caf/make_message.hpp>
 #include <caf/message.hpp>
 
 namespace swarm::wire {
+
+caf::error make_refusal(schemas::Refusal::Reason reason, term_id term, step_id version,
+                        round_id frozen_round) {
+  builder<schemas::Refusal> message;
+  message->setReason(reason);
+  message->setTerm(term.value());
+  message->setVersion(version.value());
+  message->setFrozenRound(frozen_round.value());
+  return {refusal_code, refusal_category, caf::make_message(message.finish())};
+}
 
 std::optional<refusal> refusal_of(const caf::error& error) {
   const auto& context = error.context();
