@@ -298,6 +298,7 @@ void coordinator::report_step(double norm_squared) {
   for (int64_t count : per_stage)
     workers += (workers.empty() ? "" : "/") + std::to_string(count);
   report("step", {{"step", version_.value()},
+                  {"term", static_cast<int64_t>(election_.term().value())},
                   {"loss", ledger_->mean_loss()},
                   {"grad_norm", std::sqrt(norm_squared)},
                   {"lr", tensors::learning_rate(options_.optimizer, version_.value())},

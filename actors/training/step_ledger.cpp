@@ -37,6 +37,7 @@ bool step_ledger::settle(uint32_t item, lease_outcome outcome, double loss) {
   if (found == leased_.end()) return false;
   const lease_item what = found->second.item;
   leased_.erase(found);
+  ++settled_items_;
   if (what.weight < 0) {
     if (outcome != lease_outcome::done) cannot_undo_.insert(what.target);
     return true;
@@ -48,12 +49,14 @@ bool step_ledger::settle(uint32_t item, lease_outcome outcome, double loss) {
       break;
     case lease_outcome::non_finite:
       if (++non_finite_[what.microbatch] < non_finite_max) {
+        --settled_items_;
         queue_.push_back(what);
       } else {
         dropped_.insert(what.microbatch);
       }
       break;
     case lease_outcome::returned:
+      --settled_items_;
       queue_.push_front(what);
       break;
   }
@@ -91,7 +94,14 @@ size_t step_ledger::leased_to(worker_id trainer) const {
   }));
 }
 
+/// Leased = settled + given up + in flight.
+void step_ledger::check_balance() const {
+  SWARM_INVARIANT(settled_items_ + queue_.size() + leased_.size() == next_item_,
+                  "every item is waiting, leased or settled");
+}
+
 void step_ledger::open_gather(const std::map<worker_id, stage_id>& workers) {
+  check_balance();
   SWARM_INVARIANT(phase_ == phase::computing ? settled() : true, "gather closes a settled round");
   if (phase_ != phase::computing) round_ = round_.next();
   phase_ = phase::gathering;
@@ -124,9 +134,11 @@ void step_ledger::worker_lost(worker_id worker) {
   const auto gone = [&](const lease_item& item) {
     return item.weight < 0 && item.target == worker;
   };
+  const size_t before = queue_.size() + leased_.size();
   queue_.erase(std::remove_if(queue_.begin(), queue_.end(), gone), queue_.end());
   for (auto it = leased_.begin(); it != leased_.end();)
     it = gone(it->second.item) ? leased_.erase(it) : std::next(it);
+  settled_items_ += before - queue_.size() - leased_.size();
 }
 
 bool step_ledger::holds(const holder& who, int64_t microbatch) {

@@ -162,6 +162,7 @@ class step_ledger {
   void enqueue(microbatch_id microbatch, uint64_t stages, int weight, worker_id target);
   void give_up(worker_id worker, const std::vector<int64_t>& extra, std::vector<uint64_t>& lacking);
   void check_law() const;
+  void check_balance() const;
   uint64_t all_stages() const;
 
   step_id step_;
@@ -170,6 +171,7 @@ class step_ledger {
   round_id round_{1};
   phase phase_ = phase::computing;
   uint32_t next_item_ = 0;
+  size_t settled_items_ = 0;  ///< or given up, because their target is gone
   std::deque<lease_item> queue_;
   std::map<uint32_t, lease_state> leased_;
   std::map<int64_t, double> losses_;

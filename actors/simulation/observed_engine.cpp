@@ -1,0 +1,75 @@
+#include "actors/simulation/observed_engine.hpp"
+
+#include <utility>
+
+namespace swarm::simulation {
+
+namespace {
+
+using tensors::host_tensor;
+using tensors::microbatch_key;
+
+class observed_engine final : public tensors::stage_engine {
+ public:
+  observed_engine(std::unique_ptr<tensors::stage_engine> engine, engine_observer observer)
+      : engine_(std::move(engine)), observer_(std::move(observer)) {}
+
+  const tensors::engine_config& config() const override { return engine_->config(); }
+
+  tensors::forward_result forward(microbatch_key key, const host_tensor& input,
+                                  bool keep) override {
+    auto result = engine_->forward(key, input, keep);
+    observer_({engine_event::what::forward, key, 0, 0, {}});
+    return result;
+  }
+
+  host_tensor backward(microbatch_key key, const tensors::activation& saved,
+                       const host_tensor& output_gradient, int weight) override {
+    auto result = engine_->backward(key, saved, output_gradient, weight);
+    observer_({engine_event::what::backward, key, weight, 0, {}});
+    return result;
+  }
+
+  tensors::loss_result loss(microbatch_key key, const host_tensor& input,
+                            const host_tensor& targets, int weight) override {
+    auto result = engine_->loss(key, input, targets, weight);
+    observer_({engine_event::what::loss, key, weight, 0, {}});
+    return result;
+  }
+
+  double evaluate(const host_tensor& input, const host_tensor& targets) override {
+    return engine_->evaluate(input, targets);
+  }
+  host_tensor logits(const host_tensor& input) override { return engine_->logits(input); }
+  host_tensor infer(const host_tensor& input) override { return engine_->infer(input); }
+  host_tensor gradient_sum() const override { return engine_->gradient_sum(); }
+  void clear_gradient() override { engine_->clear_gradient(); }
+  double set_reduced(const host_tensor& reduced) override { return engine_->set_reduced(reduced); }
+
+  void apply(int64_t step, double scale) override {
+    engine_->apply(step, scale);
+    observer_({engine_event::what::applied, {}, 0, step, engine_->weights_hash()});
+  }
+
+  host_tensor export_state() const override { return engine_->export_state(); }
+
+  void import_state(const host_tensor& state) override {
+    engine_->import_state(state);
+    observer_({engine_event::what::imported, {}, 0, 0, engine_->weights_hash()});
+  }
+
+  std::string weights_hash() const override { return engine_->weights_hash(); }
+
+ private:
+  std::unique_ptr<tensors::stage_engine> engine_;
+  engine_observer observer_;
+};
+
+}  // namespace
+
+std::unique_ptr<tensors::stage_engine> observe(std::unique_ptr<tensors::stage_engine> engine,
+                                               engine_observer observer) {
+  return std::make_unique<observed_engine>(std::move(engine), std::move(observer));
+}
+
+}  // namespace swarm::simulation
