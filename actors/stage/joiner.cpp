@@ -24,6 +24,7 @@ void joiner::start(std::optional<step_id> standing, step_id wanted) {
   standing_ = standing;
   wanted_ = wanted;
   old_versions_ = failures_ = 0;
+  followed_ = 0;
   host_.self()->send(host_.self(), fetch_atom::value);
 }
 
@@ -232,6 +233,7 @@ void joiner::apply(step_id version, const follow_log::entry& step) {
           [=, generation = generation_](const std::string& hash) {
             standing_ = version.next();
             weights_hash_ = hash;
+            ++followed_;
             if (generation == generation_) catch_up(version.next());
           },
           fail);
@@ -254,6 +256,7 @@ void joiner::go_on_alone() {
 void joiner::done(step_id version) {
   SWARM_INVARIANT(version == host_.guard().version() || planted(planted_bug::follower_skips_a_step),
                   "the engine stands where the guard says");
+  host_.report("joined", {{"version", version.value()}, {"followed", followed_}});
   active_ = following_ = importing_ = false;
   ++generation_;
   fetch_.give_up();

@@ -71,6 +71,7 @@ class joiner {
   step_id wanted_;
   uint32_t old_versions_ = 0;
   uint32_t failures_ = 0;
+  int64_t followed_ = 0;     ///< steps applied after the download
   uint64_t generation_ = 0;  ///< of imports: a restarted download ignores the old one's answers
 };
 

@@ -20,7 +20,8 @@ coordinator::coordinator(caf::actor_config& cfg, coordinator_options options)
       options_(std::move(options)),
       election_(options_.id, to_seconds(options_.election_timeout)),
       crew_(options_.stages),
-      version_(options_.first_step) {}
+      version_(options_.first_step),
+      target_(options_.target) {}
 
 // A terminated actor lives on until nobody holds it, so whom it holds must go now.
 void coordinator::on_exit() {
@@ -37,6 +38,7 @@ coordinator::behavior_type coordinator::make_behavior() {
   announce();
   delayed_send(this, std::min(options_.lease_timeout, options_.election_timeout) / 4,
                tick_atom::value);
+  if (election_.leading()) begin_step(step_ledger::beginning::fresh);
   return {[this](const wire::lease_done& m) { on_lease_done(m); },
           [this](const wire::roster_update& m) { on_roster(m); },
           [this](advance_atom, int64_t target) { return on_advance(step_id{target}); },

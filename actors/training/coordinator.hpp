@@ -34,6 +34,8 @@ struct coordinator_options {
   bool first = true;
   term_id term{1};
   step_id first_step{0};
+  /// Steps are committed up to this version without being asked for.
+  step_id target{0};
   int32_t stages = 1;
   int64_t microbatches = 1;  ///< of a global batch
   int64_t tokens_per_microbatch = 1;

@@ -115,7 +115,7 @@ class coordinator final : public full_coordinator::base {
   election election_;
   crew crew_;
   step_id version_;
-  step_id target_{0};
+  step_id target_;
   std::unique_ptr<step_ledger> ledger_;
   std::vector<waiting_caller> callers_;
   // Of a take-over under way; an answer of another generation is late.
