@@ -42,7 +42,8 @@ const measures& frames() {
                    wire::loss, wire::loss_done, wire::part, wire::lease, wire::lease_done,
                    wire::begin_step, wire::gather, wire::holding, wire::drop, wire::reduce,
                    wire::reduced, wire::commit, wire::committed, wire::state_request,
-                   wire::state_chunk, wire::infer, wire::inferred, wire::refusal>();
+                   wire::state_chunk, wire::take_over, wire::standing, wire::infer, wire::inferred,
+                   wire::refusal>();
   return all;
 }
 
