@@ -9,6 +9,7 @@
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,7 @@ class rig {
 class scripted : public link_policy {
  public:
   fate decide(const passage& message) override {
+    const std::lock_guard<std::mutex> guard{mutex_};
     ++seen[static_cast<size_t>(message.way)];
     requests.push_back(message.request);
     auto& next = script[static_cast<size_t>(message.way)];
@@ -70,6 +72,7 @@ class scripted : public link_policy {
   bool arrives(const passage&) override { return up; }
 
   void then(direction way, fate what) {
+    const std::lock_guard<std::mutex> guard{mutex_};
     script[static_cast<size_t>(way)].push_back(std::move(what));
   }
   size_t count(direction way) const { return seen[static_cast<size_t>(way)]; }
@@ -78,6 +81,9 @@ class scripted : public link_policy {
   std::array<size_t, 2> seen{};
   std::vector<uint64_t> requests;
   bool up = true;
+
+ private:
+  std::mutex mutex_;
 };
 
 /// What an asker heard.
