@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "actors/faults/subject.hpp"
 #include "actors/simulation/bridge.hpp"
 #include "actors/simulation/device.hpp"
 #include "actors/simulation/virtual_network.hpp"
@@ -26,7 +27,7 @@ const char* to_string(host_state state);
 
 /// One simulated machine and the one peer that runs on it: directory, bridge, and the tree of the
 /// factory's root. To be driven from outside the actors, between two steps of the world.
-class host {
+class host final : public faults::subject {
  public:
   /// `how` is optional: what slow() slows down. The factory puts it in front of compute actors.
   host(world& w, virtual_network& net, bridges& links, peer_factory make_peer,
@@ -46,15 +47,15 @@ class host {
   // What does not fit the state is ignored: only who is down starts, only who is up freezes.
   void start(bool with_state = false);
   /// SIGKILL: no goodbye, frozen or not.
-  void kill();
+  void kill() override;
   /// Kill, if need be, and start.
-  void restart(bool with_state);
-  void freeze();
-  void thaw();
+  void restart(bool with_state) override;
+  void freeze() override;
+  void thaw() override;
   /// Its device takes so many times as long as normal; 1 is normal again.
-  void slow(double factor);
+  void slow(double factor) override;
   /// Asks the root to end in good order; the rest of the host follows with the next kill or start.
-  void leave();
+  void leave() override;
 
  private:
   world& world_;

@@ -160,7 +160,9 @@ void world::run(caf::resumable* job, caf::scheduled_actor& actor, host_id where)
   // The first job only makes the behavior when no message came before it.
   const bool starts = !met_[id];
   if (starts) meet(actor, id, where);
-  if (!starts || !actor.mailbox().empty()) ++delivered_;
+  const auto waiting = actor.mailbox().size();
+  if (waiting > longest_mailbox_.messages) longest_mailbox_ = {waiting, actor.name()};
+  if (!starts || waiting > 0) ++delivered_;
   hash_.add(id, static_cast<uint64_t>(now().count()), delivered_);
   const auto before = std::exchange(current_, where);
   const auto outcome = job->resume(&runner_, messages_per_job);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "actors/random.hpp"
@@ -96,6 +97,12 @@ class world {
 
   /// Messages that actors have handled.
   uint64_t delivered() const { return delivered_; }
+  /// The longest mailbox that an actor was found with when its turn came, and its name.
+  struct crowd {
+    size_t messages = 0;
+    std::string actor;
+  };
+  const crowd& longest_mailbox() const { return longest_mailbox_; }
   /// Of all jobs, and of what others `note`.
   uint64_t hash() const { return hash_.value(); }
   /// Enters a decision that was made outside the scheduler into the hash.
@@ -156,6 +163,7 @@ class world {
   host_id current_ = observer;
   std::vector<std::function<void(host_id)>> on_kill_;
   uint64_t delivered_ = 0;
+  crowd longest_mailbox_;
   event_hash hash_;
 };
 

@@ -142,6 +142,18 @@ BOOST_AUTO_TEST_CASE(a_frozen_host_does_nothing_and_catches_up_when_it_thaws) {
   BOOST_TEST(ticks.size() == 6U);
 }
 
+BOOST_AUTO_TEST_CASE(the_longest_mailbox_is_remembered) {
+  world w{1};
+  const auto who = w.system().spawn(player);
+  w.settle();
+  BOOST_TEST(w.longest_mailbox().messages <= 1U);
+  for (int i = 0; i < 9; ++i)
+    caf::anon_send(who, ball_atom::value, 0);
+  w.settle();
+  BOOST_TEST(w.longest_mailbox().messages == 9U);
+  BOOST_TEST(!w.longest_mailbox().actor.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_killed_host_runs_nothing_that_it_was_sent_before) {
   for (const bool frozen : {false, true}) {
     world w{1};
