@@ -10,6 +10,7 @@
 #include <caf/sec.hpp>
 #include <caf/system_messages.hpp>
 #include <cassert>
+#include <functional>
 #include <iterator>
 #include <list>
 #include <mutex>
@@ -17,6 +18,8 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include "actors/random.hpp"
 
 namespace swarm::faults {
 
@@ -94,6 +97,15 @@ struct link_core {
 
 using core_ptr = std::shared_ptr<link_core>;
 
+/// Actors of other nodes count their ids on their own. CAF's hash of a node is the same for all
+/// systems of one process, its text is not.
+caf::actor_id identity(const strong_actor_ptr& who) {
+  if (!who) return caf::invalid_actor_id;
+  const auto& node = who->node();
+  if (node == who->home_system->node()) return who->id();
+  return who->id() ^ splitmix64 { std::hash<std::string>{}(to_string(node)) }.next();
+}
+
 passage passage_of(direction way, caf::actor_id sender, const caf::mailbox_element& what) {
   const bool answer = what.mid.is_response();
   const bool request = answer || what.mid.is_request();
@@ -135,7 +147,7 @@ class return_link : public caf::monitorable_actor {
       : monitorable_actor(config),
         core_(std::move(core)),
         sender_(caf::actor_cast<caf::actor_addr>(sender)),
-        sender_id_(sender->id()),
+        sender_id_(identity(sender)),
         key_(sender.get()),
         types_(sender->get()->message_types()) {}
 
@@ -236,7 +248,7 @@ void arrival::enqueue(mailbox_element_ptr what, caf::execution_unit* host) {
   const bool forward = way_ == direction::forward;
   const auto to = forward ? target_ : caf::actor_cast<strong_actor_ptr>(sender_);
   if (!to || core_->cut) return refuse(*what, {});
-  const auto seen = passage_of(way_, forward ? sender_id(what->sender) : to->id(), *what);
+  const auto seen = passage_of(way_, forward ? sender_id(what->sender) : identity(to), *what);
   if (const auto held = core_->policy->holds(seen)) {
     held->park(strong_actor_ptr{ctrl()}, std::move(what));
   } else if (core_->policy->arrives(seen)) {
@@ -361,7 +373,7 @@ void link_actor::enqueue(mailbox_element_ptr what, caf::execution_unit* host) {
   strong_actor_ptr target;
   shared_critical_section([&] { target = target_; });
   if (!target || core_->cut) return refuse(*what, fail_state());
-  const auto sender = what->sender ? what->sender->id() : caf::invalid_actor_id;
+  const auto sender = identity(what->sender);
   auto chosen = core_->policy->decide(passage_of(direction::forward, sender, *what));
   bounce_as_chosen(*core_, chosen, *what);
   if (chosen.copies == 0) return;

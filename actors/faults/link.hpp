@@ -40,7 +40,8 @@ struct passage {
   bool is_request = false;
   /// This is an answer. Requests may also go back, to current_sender().
   bool is_answer = false;
-  /// The actor on this side of the link; 0: none (anon_send).
+  /// The actor on this side of the link, by its id (mixed with its node's if that is another one);
+  /// 0: none (anon_send).
   caf::actor_id sender = 0;
   /// With `sender`, the same for a request and its answer, and for no other; 0: not a request.
   uint64_t request = 0;
