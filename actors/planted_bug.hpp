@@ -32,7 +32,7 @@ enum class planted_bug : uint8_t {
   commit_not_repeated,          ///< a lost commit stays lost
   follower_skips_a_step,        ///< a joiner serves without the steps it missed
   part_added_twice,             ///< a repeated part of an all-reduce counts again
-  unbounded_queue,              ///< requests beyond the limit wait
+  retry_without_backoff,        ///< a trainer asks an empty stage again at once
 };
 
 namespace detail {

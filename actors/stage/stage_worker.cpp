@@ -120,8 +120,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
 
   std::optional<refusal> unavailable() const {
     if (!serving_) return because(refusal_reason::not_serving);
-    if (pending_ >= pending_requests_max && !planted(planted_bug::unbounded_queue))
-      return because(refusal_reason::overloaded);
+    if (pending_ >= pending_requests_max) return because(refusal_reason::overloaded);
     return std::nullopt;
   }
 

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "actors/planted_bug.hpp"
 #include "actors/training/microbatch_run.hpp"
 #include "actors/wire/refusal.hpp"
 #include "actors/wire/tensor.hpp"
@@ -369,7 +370,8 @@ class trainer final : public full_actor::base {
   void retry_later(uint32_t item) {
     run& r = runs_.at(item);
     r.avoid.clear();
-    if (++r.attempts >= attempts_max) return give_back(item);
+    if (++r.attempts >= attempts_max && !planted(planted_bug::retry_without_backoff))
+      return give_back(item);
     // Each was given up, but there are no others.
     auto& router = *routers_[stage_of(r)];
     if (!router.next_retry_s(now()))
@@ -377,6 +379,8 @@ class trainer final : public full_actor::base {
         router.add_peer(id, now());
     const auto wait = options_.retry_min * (1 << std::min<uint32_t>(r.attempts, 10));
     r.serial = ++serial_;
+    if (planted(planted_bug::retry_without_backoff))
+      return send(this, retry_atom::value, item, r.serial);
     delayed_send(this, std::min<std::chrono::milliseconds>(wait, options_.retry_max),
                  retry_atom::value, item, r.serial);
   }

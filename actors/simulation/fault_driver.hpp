@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "actors/faults/fault_plan.hpp"
+#include "actors/simulation/fleet.hpp"
+#include "actors/simulation/scenario.hpp"
+
+namespace swarm::simulation {
+
+/// Carries a plan of faults out on a fleet and its network. It leaves out what would take the last
+/// copy of a stage's newest state: to bring that back is the custodians' business. So of every
+/// stage, at every moment, at least one member that is alive, or will come back with its state,
+/// stands at the newest version that any coordinator has decided on.
+class fault_driver {
+ public:
+  /// Throws std::invalid_argument for faults that nobody knows.
+  fault_driver(const scenario& what, world& w, virtual_network& net, fleet& whom, uint64_t seed);
+
+  const std::vector<faults::plan_event>& timeline() const { return timeline_; }
+
+  /// Begins or ends a fault. `decided`: steps decided on; `versions`: of the members' engines. False:
+  /// it was left out.
+  bool carry_out(const faults::plan_event& event, int64_t decided, std::vector<int64_t>& versions);
+
+  std::string describe(const faults::plan_event& event) const;
+
+  /// Faults that have begun, by class.
+  const std::map<std::string, uint64_t>& counts() const { return counts_; }
+
+ private:
+  bool begin(size_t which, int64_t decided, std::vector<int64_t>& versions);
+  void end(size_t which);
+  bool strike_peers(const faults::planned_fault& fault, int64_t decided,
+                    std::vector<int64_t>& versions);
+  bool survivable(size_t victim, bool with_state, int64_t decided,
+                  const std::vector<int64_t>& versions) const;
+  bool strike_paths(size_t which);
+  bool strike_part(const faults::planned_fault& fault, int64_t decided,
+                   std::vector<int64_t>& versions);
+  path_conditions clogged() const;
+
+  world& world_;
+  virtual_network& net_;
+  fleet& fleet_;
+  faults::fault_plan plan_;
+  std::vector<faults::plan_event> timeline_;
+  std::map<size_t, std::vector<size_t>> hit_;         ///< by fault: whom it really hit
+  std::map<size_t, partition_id> partitions_;         ///< by fault
+  std::map<std::string, uint64_t> counts_;
+};
+
+}  // namespace swarm::simulation

@@ -1,0 +1,192 @@
+#include "actors/simulation/fleet.hpp"
+
+#include <utility>
+
+#include "actors/faults/compute_faults.hpp"
+#include "actors/peer/stage_peer.hpp"
+#include "actors/peer/training_peer.hpp"
+
+namespace swarm::simulation {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Shorter than in production, where computing takes longer than a few milliseconds.
+constexpr auto call_timeout = 2'000ms;
+constexpr auto round_timeout = 4'000ms;
+constexpr auto lease_timeout = 8'000ms;
+constexpr auto election_timeout = 1'500ms;
+/// So that the state of a few numbers takes several chunks.
+constexpr uint64_t chunk_bytes = 24;
+/// Incarnations of one process; a restart of the process goes on above them.
+constexpr uint32_t lives_per_process = 16;
+
+supervision::policy_options restart_policy() {
+  supervision::policy_options result;
+  result.intensity = 100;
+  result.period = 10s;
+  result.backoff.min = 50ms;
+  return result;
+}
+
+incarnation_id first_incarnation(const host& where) {
+  return incarnation_id{1 + (where.lives() - 1) * lives_per_process};
+}
+
+knob fixed(const knob& from, splitmix64& random) {
+  const double value = from.draw(random);
+  return {value, value};
+}
+
+}  // namespace
+
+fleet_plan draw_fleet(const scenario& what, splitmix64& random) {
+  fleet_plan plan;
+  plan.stages = static_cast<int32_t>(what.stages.draw_whole(random));
+  plan.workers_per_stage = static_cast<int32_t>(what.workers_per_stage.draw_whole(random));
+  plan.trainers = static_cast<int32_t>(what.trainers.draw_whole(random));
+  plan.microbatches = what.microbatches.draw_whole(random);
+  plan.in_flight = static_cast<uint32_t>(what.in_flight.draw_whole(random));
+  plan.keep_state = what.keep_state.draw(random);
+  plan.forward = moment{static_cast<int64_t>(what.compute.forward_ms.draw(random) * 1e6)};
+  const auto& from = what.compute;
+  plan.compute.non_finite = fixed(from.non_finite, random);
+  plan.compute.wrong_shape = fixed(from.wrong_shape, random);
+  plan.compute.out_of_memory = fixed(from.out_of_memory, random);
+  plan.compute.stall = fixed(from.stall, random);
+  plan.compute.cache_bytes = fixed(from.cache_bytes, random);
+  plan.compute.saved_bytes = fixed(from.saved_bytes, random);
+  plan.path = draw_path(what.network, random);
+  plan.line = draw_host(what.network, random);
+  return plan;
+}
+
+fleet::fleet(world& w, virtual_network& net, bridges& links, const fleet_plan& plan,
+             const run_model& model, caf::actor sink, engine_listener on_engine, uint64_t seed)
+    : world_(w),
+      net_(net),
+      plan_(plan),
+      model_(model),
+      sink_(std::move(sink)),
+      on_engine_(std::move(on_engine)),
+      seed_(seed) {
+  for (int32_t stage = 0; stage < plan.stages; ++stage)
+    for (int32_t i = 0; i < plan.workers_per_stage; ++i)
+      add_worker(links, stage);
+  for (int32_t i = 0; i < plan.trainers; ++i)
+    add_trainer(links, i == 0);
+}
+
+void fleet::add_compute_faults(faults::conditions& to) const {
+  using namespace faults;
+  const auto add_for_each = [&](double share, rule (*make)(selection)) {
+    if (share <= 0) return;
+    to.add(make(sometimes<wire::forward>(share)));
+    to.add(make(sometimes<wire::backward, int>(share)));
+    to.add(make(sometimes<wire::loss, int>(share)));
+  };
+  const auto& rates = plan_.compute;
+  add_for_each(rates.out_of_memory.low, &out_of_memory);
+  add_for_each(rates.non_finite.low, &not_finite);
+  add_for_each(rates.wrong_shape.low, &wrong_shape);
+  if (rates.non_finite.low > 0) to.add(nan_loss(sometimes<wire::loss, int>(rates.non_finite.low)));
+  if (rates.stall.low > 0)
+    to.add(stall(sometimes<wire::forward>(rates.stall.low), 20 * plan_.forward));
+}
+
+void fleet::add_worker(bridges& links, int32_t stage) {
+  const size_t index = members_.size();
+  members_.emplace_back();
+  auto& one = members_.back();
+  compute_cost cost;
+  cost.forward = plan_.forward;
+  cost.backward = 2 * plan_.forward;
+  cost.loss = 3 * plan_.forward;
+  cost.apply = plan_.forward / 10;
+  cost.spread = 0.2;
+  one.stage = stage;
+  one.keeps_state = world_.random().unit() < plan_.keep_state;
+  one.compute = std::make_shared<device>(world_, cost, seed_ + index);
+  one.compute_faults = std::make_unique<faults::conditions>(seed_ * 31 + index);
+  add_compute_faults(*one.compute_faults);
+  one.where = std::make_unique<host>(
+      world_, net_, links,
+      [this, index](world&, const wire::directory_actor& directory, bool with_state) {
+        return spawn_worker(index, directory, with_state);
+      },
+      one.compute, plan_.line);
+}
+
+caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& directory,
+                               bool with_state) {
+  auto& one = members_[index];
+  const bool first_life = one.where->lives() == 1;
+  if (one.keeps_state && (first_life || !with_state))
+    one.store = std::make_shared<stage::memory_state_store>();
+  peer::stage_peer_options options;
+  options.id = peer_id{index + 1};
+  options.first_incarnation = first_incarnation(*one.where);
+  options.stage = stage_id{one.stage};
+  options.start = first_life ? stage::start_mode::fresh : stage::start_mode::fetch;
+  options.make_engine = [this, index](stage_id stage) {
+    return observe(model_.make_engine(stage),
+                   [this, index](const engine_event& event) { on_engine_(index, event); });
+  };
+  options.detached = false;
+  options.activation_cache_bytes = static_cast<size_t>(plan_.compute.cache_bytes.low);
+  options.directory = directory;
+  options.telemetry = net_.tap(one.where->id(), sink_);
+  options.restart = restart_policy();
+  options.store = one.store;
+  options.chunk_timeout = call_timeout;
+  options.chunk_bytes = chunk_bytes;
+  options.wrap_compute = [this, index](caf::actor_system& system,
+                                       const stage::compute_actor& compute) {
+    auto& member = members_[index];
+    return faults::faulty_link(system, member.compute->in_front_of(compute),
+                               *member.compute_faults);
+  };
+  return peer::spawn_stage_peer(world_.system(), std::move(options));
+}
+
+void fleet::add_trainer(bridges& links, bool first) {
+  const size_t index = members_.size();
+  members_.emplace_back();
+  members_.back().where = std::make_unique<host>(
+      world_, net_, links,
+      [this, index, first](world&, const wire::directory_actor& directory, bool) {
+        return spawn_trainer(index, directory, first);
+      },
+      nullptr, plan_.line);
+}
+
+caf::actor fleet::spawn_trainer(size_t index, const wire::directory_actor& directory, bool first) {
+  auto& one = members_[index];
+  peer::training_peer_options options;
+  options.id = peer_id{index + 1};
+  options.first_incarnation = first_incarnation(*one.where);
+  options.directory = directory;
+  options.restart = restart_policy();
+  options.trainer.stages = plan_.stages;
+  options.trainer.source = model_.source;
+  options.trainer.in_flight = plan_.in_flight;
+  options.trainer.routing_seed = seed_ + index;
+  options.trainer.saved_bytes_max = static_cast<size_t>(plan_.compute.saved_bytes.low);
+  options.trainer.call_timeout = call_timeout;
+  options.evaluator.stages = plan_.stages;
+  training::coordinator_options coordinator;
+  coordinator.first = first && one.where->lives() == 1;
+  coordinator.target = step_id{INT64_MAX};
+  coordinator.stages = plan_.stages;
+  coordinator.microbatches = plan_.microbatches;
+  coordinator.telemetry = net_.tap(one.where->id(), sink_);
+  coordinator.gather_timeout = round_timeout;
+  coordinator.reduce_timeout = round_timeout;
+  coordinator.lease_timeout = lease_timeout;
+  coordinator.election_timeout = election_timeout;
+  options.coordinator = std::move(coordinator);
+  return peer::spawn_training_peer(world_.system(), std::move(options));
+}
+
+}  // namespace swarm::simulation

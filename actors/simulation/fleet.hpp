@@ -1,0 +1,74 @@
+#pragma once
+
+#include <caf/actor.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/faults/conditions.hpp"
+#include "actors/simulation/host.hpp"
+#include "actors/simulation/swarm_run.hpp"
+#include "actors/stage/state_store.hpp"
+
+namespace swarm::simulation {
+
+/// A scenario's knobs as one seed draws them.
+struct fleet_plan {
+  int32_t stages = 1;
+  int32_t workers_per_stage = 1;
+  int32_t trainers = 1;
+  int64_t microbatches = 1;
+  uint32_t in_flight = 1;
+  double keep_state = 0;
+  moment forward{0};
+  scenario::compute_knobs compute;  ///< both ends alike: drawn
+  path_conditions path;
+  host_conditions line;
+};
+fleet_plan draw_fleet(const scenario& what, splitmix64& random);
+
+/// The hosts of one run and the production peers on them: first the stage peers, stage by stage,
+/// then the training peers, each of which is a candidate for the coordinator's office.
+class fleet {
+ public:
+  /// `on_engine`: a worker's engine did something; the first number is the member's.
+  using engine_listener = std::function<void(size_t, const engine_event&)>;
+
+  struct member {
+    std::unique_ptr<host> where;
+    std::shared_ptr<device> compute;
+    std::unique_ptr<faults::conditions> compute_faults;
+    int32_t stage = -1;  ///< -1: a training peer
+    bool keeps_state = false;
+    std::shared_ptr<stage::state_store> store;
+
+    bool is_worker() const { return stage >= 0; }
+  };
+
+  fleet(world& w, virtual_network& net, bridges& links, const fleet_plan& plan,
+        const run_model& model, caf::actor sink, engine_listener on_engine, uint64_t seed);
+  fleet(const fleet&) = delete;
+  fleet& operator=(const fleet&) = delete;
+
+  std::vector<member>& members() { return members_; }
+  const fleet_plan& plan() const { return plan_; }
+
+ private:
+  void add_worker(bridges& links, int32_t stage);
+  void add_trainer(bridges& links, bool first);
+  caf::actor spawn_worker(size_t index, const wire::directory_actor& directory, bool with_state);
+  caf::actor spawn_trainer(size_t index, const wire::directory_actor& directory, bool first);
+  void add_compute_faults(faults::conditions& to) const;
+
+  world& world_;
+  virtual_network& net_;
+  fleet_plan plan_;
+  run_model model_;
+  caf::actor sink_;
+  engine_listener on_engine_;
+  uint64_t seed_;
+  std::vector<member> members_;
+};
+
+}  // namespace swarm::simulation

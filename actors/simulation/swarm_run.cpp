@@ -1,0 +1,334 @@
+#include "actors/simulation/swarm_run.hpp"
+
+#include <algorithm>
+#include <caf/event_based_actor.hpp>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "actors/invariant.hpp"
+#include "actors/peer/embedded_swarm.hpp"
+#include "actors/simulation/fault_driver.hpp"
+#include "actors/simulation/fleet.hpp"
+#include "actors/simulation/modelled_engine.hpp"
+#include "actors/telemetry/event.hpp"
+
+namespace swarm::simulation {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr moment mailbox_check_period = 500ms;
+
+double to_seconds(moment time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+/// Where broken assertions of the production code go; one run at a time.
+invariants* listening = nullptr;
+
+class swarm_run {
+ public:
+  swarm_run(const scenario& what, uint64_t seed, const model_catalogue& models,
+            const run_options& options)
+      : options_(options),
+        world_(seed, &peer::add_message_types),
+        net_(world_, seed ^ 0x5eed),
+        links_(world_, net_),
+        plan_(draw_fleet(what, world_.random())),
+        model_(models.at(what.model)({plan_.stages, plan_.microbatches})),
+        invariants_(model_.expected),
+        fleet_(world_, net_, links_, plan_, model_, spawn_sink(),
+               [this](size_t member, const engine_event& e) { on_engine(member, e); },
+               world_.random().next()),
+        driver_(what, world_, net_, fleet_, world_.random().next()) {
+    result_.scenario = what.name;
+    result_.seed = seed;
+    result_.hosts = fleet_.members().size();
+    versions_.resize(fleet_.members().size(), -1);
+    net_.model().set_default(plan_.path);
+    listening = &invariants_;
+    listen_for_broken_invariants([](const char* sentence, const char* file, int line) {
+      listening->broken(invariant_rule::ledger_balances,
+                        std::string{sentence} + " (" + file + ":" + std::to_string(line) + ")", 0);
+    });
+  }
+
+  ~swarm_run() {
+    listen_for_broken_invariants(nullptr);
+    listening = nullptr;
+  }
+
+  run_result go() {
+    for (auto& member : fleet_.members())
+      member.where->start();
+    for (const auto& event : driver_.timeline())
+      if (!advance_to(event.at) || !strike(event)) return finish();
+    calm();
+    shut_down();
+    return finish();
+  }
+
+ private:
+  double now_s() { return to_seconds(world_.now()); }
+
+  void trace(const std::string& line) {
+    if (options_.trace) options_.trace(std::to_string(now_s()) + " " + line);
+  }
+
+  // -- what the actors say --------------------------------------------------------------------
+
+  caf::actor spawn_sink() {
+    return world_.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
+      return {[this](const telemetry::event& e) { on_event(e); }};
+    });
+  }
+
+  static std::string text_of(const telemetry::event& e, const char* name) {
+    for (const auto& field : e.fields)
+      if (field.name == name)
+        if (const auto* text = std::get_if<std::string>(&field.value)) return *text;
+    return {};
+  }
+
+  static int64_t number_of(const telemetry::event& e, const char* name) {
+    for (const auto& field : e.fields)
+      if (field.name == name)
+        if (const auto* number = std::get_if<int64_t>(&field.value)) return *number;
+    return 0;
+  }
+
+  void on_event(const telemetry::event& e) {
+    const auto why = text_of(e, "why");
+    ++result_.events[why.empty() ? e.name : e.name + ": " + why];
+    if (e.name == "joined" && number_of(e, "followed") > 0) ++result_.events["followed"];
+    if (options_.trace) trace(telemetry::to_json(e, 0));
+    if (e.name == "step") on_step(number_of(e, "term"), number_of(e, "step"));
+  }
+
+  void on_step(int64_t term, int64_t step) {
+    invariants_.committed(term_id{static_cast<uint64_t>(term)}, step_id{step}, now_s());
+    if (step + 1 > decided_) {
+      decided_ = step + 1;
+      for (const double since : std::exchange(struck_s_, {}))
+        result_.recovery_s.push_back(now_s() - since);
+      if (calm_since_ && result_.resume_s == 0) result_.resume_s = now_s() - *calm_since_;
+    }
+  }
+
+  // -- what the engines do --------------------------------------------------------------------
+
+  void on_engine(size_t index, const engine_event& e) {
+    auto& member = fleet_.members()[index];
+    auto& work = result_.work;
+    switch (e.kind) {
+      case engine_event::what::forward:
+        ++work.forwards;
+        return;
+      case engine_event::what::backward:
+      case engine_event::what::loss:
+        ++work.backwards;
+        work.added += e.weight > 0 ? 1 : 0;
+        return;
+      case engine_event::what::applied:
+        versions_[index] = e.step + 1;
+        break;
+      case engine_event::what::imported:
+        versions_[index] = version_of(member.stage, e.hash);
+        if (versions_[index] < 0) {
+          invariants_.broken(invariant_rule::exactly_once, "a state of no version is loaded",
+                             now_s());
+          return;
+        }
+        break;
+    }
+    if (options_.trace)
+      trace("member " + std::to_string(index) + " stands at " + std::to_string(versions_[index]));
+    invariants_.stepped(member.where->id(), stage_id{member.stage}, step_id{versions_[index]},
+                        e.hash, now_s());
+  }
+
+  /// States of versions that nobody can have are of no version: -1.
+  int64_t version_of(int32_t stage, const std::string& hash) {
+    for (int64_t version = decided_ + 1; version >= 0; --version)
+      if (model_.expected(stage_id{stage}, step_id{version}) == hash) return version;
+    return -1;
+  }
+
+  // -- the run --------------------------------------------------------------------------------
+
+  /// False: a violation.
+  bool advance_to(moment time) {
+    while (world_.now() < time) {
+      const auto until = std::min(time, world_.now() + mailbox_check_period);
+      while (world_.now() < until && world_.delivered() < run_messages_max && world_.step()) {
+      }
+      if (!check()) return false;
+      if (world_.now() < until) world_.run_until(until);
+    }
+    return check();
+  }
+
+  bool check() {
+    if (world_.delivered() >= run_messages_max)
+      invariants_.broken(invariant_rule::queues_bounded,
+                         "more than run_messages_max messages: somebody asks without end", now_s());
+    const auto longest = world_.longest_mailbox();
+    invariants_.queued(longest.owner, longest.messages, mailbox_messages_max, now_s());
+    return invariants_.hold();
+  }
+
+  bool strike(const faults::plan_event& event) {
+    world_.settle();
+    if (!check()) return false;
+    const bool struck = driver_.carry_out(event, decided_, versions_);
+    if (options_.trace) trace(driver_.describe(event) + (struck ? "" : ": left out"));
+    if (struck && event.on) struck_s_.push_back(now_s());
+    return true;
+  }
+
+  /// All faults have ended: two more steps are committed, and every worker gets there.
+  void calm() {
+    world_.settle();
+    net_.heal_all();
+    path_conditions clean = plan_.path;
+    clean.loss = clean.duplication = clean.corruption = clean.truncation = clean.reordering = 0;
+    clean.tail = 0;
+    net_.model().set_default(clean);
+    for (auto& member : fleet_.members())
+      if (member.compute_faults) member.compute_faults->clear_rules();
+    trace("calm");
+    calm_since_ = now_s();
+    const auto target = decided_ + 2;
+    const auto bound = world_.now() + resume_bound;
+    while (!level_at(target) && world_.now() < bound)
+      if (!advance_to(std::min(bound, world_.now() + mailbox_check_period))) return;
+    if (!level_at(target))
+      invariants_.broken(invariant_rule::resumes,
+                         "stands at " + std::to_string(decided_) + " of " + std::to_string(target) +
+                             " long after the last fault" + laggards(target),
+                         now_s());
+  }
+
+  bool level_at(int64_t target) const { return decided_ >= target && laggards(target).empty(); }
+
+  std::string laggards(int64_t target) const {
+    std::string result;
+    const auto& members = const_cast<fleet&>(fleet_).members();
+    for (size_t i = 0; i < members.size(); ++i)
+      if (members[i].is_worker() && versions_[i] < target)
+        result += ", member " + std::to_string(i) + " (stage " + std::to_string(members[i].stage) +
+                  ") at " + std::to_string(versions_[i]);
+    return result;
+  }
+
+  /// Everybody leaves in good order.
+  void shut_down() {
+    if (!invariants_.hold()) return;
+    std::vector<size_t> with_root;
+    for (auto& member : fleet_.members())
+      member.where->leave();
+    const auto bound = world_.now() + shutdown_bound;
+    const auto alive = [&] {
+      size_t count = 0;
+      // Directory and bridge stay: they are the machine's, not the peer's.
+      for (const auto& member : fleet_.members())
+        count += world_.actors_alive(member.where->id()) - 2;
+      return count;
+    };
+    while (alive() > 0 && world_.now() < bound)
+      if (!advance_to(std::min(bound, world_.now() + mailbox_check_period))) return;
+    if (alive() > 0)
+      invariants_.broken(invariant_rule::shuts_down,
+                         std::to_string(alive()) + " actors are still there", now_s());
+  }
+
+  run_result finish() {
+    result_.violations = invariants_.violations();
+    result_.faults = driver_.counts();
+    for (const auto& member : fleet_.members()) {
+      if (!member.compute_faults) continue;
+      const auto& counts = member.compute_faults->counts();
+      for (size_t c = 0; c < faults::fault_classes; ++c) {
+        const auto kind = static_cast<faults::fault_class>(c);
+        if (counts.of(kind) > 0) result_.faults[faults::to_string(kind)] += counts.of(kind);
+      }
+    }
+    for (size_t f = 0; f < network_faults; ++f) {
+      const auto fault = static_cast<network_fault>(f);
+      const auto count = net_.model().count(fault);
+      if (count > 0) result_.faults[std::string{"message "} + to_string(fault)] += count;
+    }
+    result_.version = decided_;
+    result_.work.needed = static_cast<uint64_t>(decided_ * plan_.microbatches * plan_.stages);
+    result_.virtual_s = now_s();
+    result_.messages = world_.delivered();
+    result_.hash = world_.hash();
+    return std::move(result_);
+  }
+
+  run_options options_;
+  run_result result_;
+  world world_;
+  virtual_network net_;
+  bridges links_;
+  fleet_plan plan_;
+  run_model model_;
+  invariants invariants_;
+  fleet fleet_;
+  fault_driver driver_;
+  int64_t decided_ = 0;            ///< steps that some coordinator has decided to commit
+  std::vector<int64_t> versions_;  ///< of the members' engines; -1: none yet
+  std::vector<double> struck_s_;   ///< faults that no commit has followed yet
+  std::optional<double> calm_since_;
+};
+
+}  // namespace
+
+uint64_t run_result::faults_total() const {
+  uint64_t total = 0;
+  for (const auto& [kind, count] : faults)
+    total += count;
+  return total;
+}
+
+run_model make_modelled(const run_size& size) {
+  modelled_options options;
+  options.stages = size.stages;
+  options.microbatches = size.microbatches;
+  options.rows = 4;
+  options.context = 16;
+  options.width = 32;
+  options.saved_bytes = 1024;
+  run_model model;
+  model.make_engine = [options](stage_id stage) mutable {
+    options.stage = stage.value();
+    return make_modelled_engine(options);
+  };
+  model.source = [options](int64_t, int64_t) { return modelled_microbatch(options); };
+  struct history {
+    modelled_reference reference;
+    std::vector<std::vector<std::string>> hashes;  ///< by version and stage
+  };
+  auto past = std::make_shared<history>(
+      history{modelled_reference{size.stages, size.microbatches, {}}, {}});
+  model.expected = [past, size](stage_id stage, step_id version) {
+    while (static_cast<int64_t>(past->hashes.size()) <= version.value()) {
+      if (!past->hashes.empty()) past->reference.advance();
+      past->hashes.emplace_back();
+      for (int32_t s = 0; s < size.stages; ++s)
+        past->hashes.back().push_back(past->reference.weights_hash(s));
+    }
+    return past->hashes[static_cast<size_t>(version.value())][static_cast<size_t>(stage.value())];
+  };
+  return model;
+}
+
+run_result simulate(const scenario& what, uint64_t seed, const model_catalogue& models,
+                    const run_options& options) {
+  swarm_run run{what, seed, models, options};
+  return run.go();
+}
+
+}  // namespace swarm::simulation

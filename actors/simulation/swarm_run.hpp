@@ -1,0 +1,86 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/simulation/invariants.hpp"
+#include "actors/simulation/observed_engine.hpp"
+#include "actors/simulation/scenario.hpp"
+#include "actors/training/trainer.hpp"
+#include "tensors/engine/stage_engine.hpp"
+
+namespace swarm::simulation {
+
+/// After the faults have stopped, two steps are committed and every worker stands at the newest
+/// version within this virtual time: an election, a lease that expires, the time-outs of a round.
+inline constexpr std::chrono::seconds resume_bound{120};
+/// Everything has ended so long after it was asked to, virtual time.
+inline constexpr std::chrono::seconds shutdown_bound{60};
+/// Messages in one mailbox, frozen peers included.
+inline constexpr size_t mailbox_messages_max = 4096;
+/// Messages of one run: more means that somebody asks without end.
+inline constexpr uint64_t run_messages_max = 20'000'000;
+
+/// What is trained.
+struct run_model {
+  std::function<std::unique_ptr<tensors::stage_engine>(stage_id)> make_engine;
+  training::microbatch_source source;
+  /// The weights' hash of a stage at a version, by one process.
+  invariants::reference expected;
+};
+
+struct run_size {
+  int32_t stages = 1;
+  int64_t microbatches = 1;
+};
+
+/// By the name that scenarios use.
+using model_catalogue = std::map<std::string, std::function<run_model(const run_size&)>>;
+
+/// The cost-model engine: virtual tensors, exact fingerprints.
+run_model make_modelled(const run_size& size);
+
+/// Work of the run's engines, from the first step on.
+struct work_counts {
+  uint64_t forwards = 0;
+  uint64_t backwards = 0;  ///< loss calls of the last stage included
+  uint64_t added = 0;      ///< of those: weight 1
+  uint64_t needed = 0;     ///< microbatches times stages of the committed steps
+};
+
+struct run_result {
+  std::string scenario;
+  uint64_t seed = 0;
+  std::vector<violation> violations;
+  std::map<std::string, uint64_t> faults;  ///< injected, by class
+  std::map<std::string, uint64_t> events;  ///< what the actors reported, by name
+  std::vector<double> recovery_s;          ///< from a peer's or path's fault to the next commit
+  double resume_s = 0;                     ///< from the end of all faults to the next commit
+  int64_t version = 0;
+  double virtual_s = 0;
+  uint64_t messages = 0;
+  uint64_t hash = 0;  ///< of all events
+  size_t hosts = 0;
+  work_counts work;
+
+  uint64_t faults_total() const;
+};
+
+struct run_options {
+  /// Called with a line about everything that happens; for looking at one run.
+  std::function<void(const std::string&)> trace;
+};
+
+/// Runs the production actors of one swarm on simulated hosts, as the scenario says and the seed
+/// draws: trains under faults, lets the faults end, wants two more steps and everybody level,
+/// shuts down. All invariants are checked all the time. The same scenario and seed give the same
+/// hash. Precondition: the catalogue has the scenario's model.
+run_result simulate(const scenario& what, uint64_t seed, const model_catalogue& models,
+                    const run_options& options = {});
+
+}  // namespace swarm::simulation
