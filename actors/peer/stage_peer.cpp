@@ -23,6 +23,7 @@ child_spec compute_child(const stage_peer_options& options) {
     compute.slots = options.slots;
     compute.detached = options.detached;
     compute.activation_cache_bytes = options.activation_cache_bytes;
+    compute.allow_virtual = options.allow_virtual;
     return caf::actor_cast<caf::actor>(stage::spawn_compute(self->system(), std::move(compute)));
   };
   return spec;

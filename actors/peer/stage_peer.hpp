@@ -23,6 +23,7 @@ struct stage_peer_options {
   std::shared_ptr<stage::device_slots> slots;
   bool detached = true;
   size_t activation_cache_bytes = size_t{1} << 30;
+  bool allow_virtual = false;  ///< tensors that only have a size, for engines that only have a cost
   wire::directory_actor directory;
   caf::actor telemetry;  ///< optional
   supervision::policy_options restart;

@@ -32,10 +32,11 @@ faults::time_range lasting(fault_class kind) {
   }
 }
 
-faults::fault_plan plan_for(const scenario& what, splitmix64& random, fleet& whom) {
+faults::fault_plan plan_for(const scenario& what, moment duration, splitmix64& random,
+                            fleet& whom) {
   faults::plan_options options;
   options.seed = random.next();
-  options.duration = moment{static_cast<int64_t>(what.fault_s.draw(random) * 1e9)};
+  options.duration = duration;
   for (const auto& member : whom.members())
     options.stage_of.push_back(member.is_worker() ? static_cast<uint32_t>(member.stage)
                                                   : faults::no_stage);
@@ -63,7 +64,8 @@ fault_driver::fault_driver(const scenario& what, world& w, virtual_network& net,
                            uint64_t seed)
     : world_(w), net_(net), fleet_(whom) {
   splitmix64 random{seed};
-  plan_ = plan_for(what, random, whom);
+  duration_ = moment{static_cast<int64_t>(what.fault_s.draw(random) * 1e9)};
+  plan_ = plan_for(what, duration_, random, whom);
   timeline_ = faults::timeline(plan_);
 }
 
@@ -164,8 +166,8 @@ bool fault_driver::strike_paths(size_t which) {
     case fault_class::flapping_partition: {
       if (partitions_.count(which) != 0) net_.heal(partitions_.at(which));
       partition cut;
-      cut.kind = fault.kind == fault_class::one_way_partition ? cut_kind::one_way
-                                                              : cut_kind::symmetric;
+      cut.kind =
+          fault.kind == fault_class::one_way_partition ? cut_kind::one_way : cut_kind::symmetric;
       cut.groups.resize(world_.hosts() + 1, 0);
       for (size_t subject : fault.subjects)
         cut.groups[id(subject).value()] = 1;

@@ -22,9 +22,11 @@ class fault_driver {
   fault_driver(const scenario& what, world& w, virtual_network& net, fleet& whom, uint64_t seed);
 
   const std::vector<faults::plan_event>& timeline() const { return timeline_; }
+  /// All faults have ended by then, those of the network's weather included.
+  moment duration() const { return duration_; }
 
-  /// Begins or ends a fault. `decided`: steps decided on; `versions`: of the members' engines. False:
-  /// it was left out.
+  /// Begins or ends a fault. `decided`: steps decided on; `versions`: of the members' engines.
+  /// False: it was left out.
   bool carry_out(const faults::plan_event& event, int64_t decided, std::vector<int64_t>& versions);
 
   std::string describe(const faults::plan_event& event) const;
@@ -47,10 +49,11 @@ class fault_driver {
   world& world_;
   virtual_network& net_;
   fleet& fleet_;
+  moment duration_{0};
   faults::fault_plan plan_;
   std::vector<faults::plan_event> timeline_;
-  std::map<size_t, std::vector<size_t>> hit_;         ///< by fault: whom it really hit
-  std::map<size_t, partition_id> partitions_;         ///< by fault
+  std::map<size_t, std::vector<size_t>> hit_;  ///< by fault: whom it really hit
+  std::map<size_t, partition_id> partitions_;  ///< by fault
   std::map<std::string, uint64_t> counts_;
 };
 

@@ -135,6 +135,7 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
   };
   options.detached = false;
   options.activation_cache_bytes = static_cast<size_t>(plan_.compute.cache_bytes.low);
+  options.allow_virtual = true;
   options.directory = directory;
   options.telemetry = net_.tap(one.where->id(), sink_);
   options.restart = restart_policy();
@@ -174,6 +175,7 @@ caf::actor fleet::spawn_trainer(size_t index, const wire::directory_actor& direc
   options.trainer.routing_seed = seed_ + index;
   options.trainer.saved_bytes_max = static_cast<size_t>(plan_.compute.saved_bytes.low);
   options.trainer.call_timeout = call_timeout;
+  options.trainer.allow_virtual = true;
   options.evaluator.stages = plan_.stages;
   training::coordinator_options coordinator;
   coordinator.first = first && one.where->lives() == 1;

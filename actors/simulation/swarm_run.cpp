@@ -12,6 +12,7 @@
 #include "actors/simulation/fleet.hpp"
 #include "actors/simulation/modelled_engine.hpp"
 #include "actors/telemetry/event.hpp"
+#include "actors/telemetry/event_log.hpp"
 
 namespace swarm::simulation {
 
@@ -39,9 +40,10 @@ class swarm_run {
         plan_(draw_fleet(what, world_.random())),
         model_(models.at(what.model)({plan_.stages, plan_.microbatches})),
         invariants_(model_.expected),
-        fleet_(world_, net_, links_, plan_, model_, spawn_sink(),
-               [this](size_t member, const engine_event& e) { on_engine(member, e); },
-               world_.random().next()),
+        fleet_(
+            world_, net_, links_, plan_, model_, spawn_sink(),
+            [this](size_t member, const engine_event& e) { on_engine(member, e); },
+            world_.random().next()),
         driver_(what, world_, net_, fleet_, world_.random().next()) {
     result_.scenario = what.name;
     result_.seed = seed;
@@ -65,6 +67,7 @@ class swarm_run {
       member.where->start();
     for (const auto& event : driver_.timeline())
       if (!advance_to(event.at) || !strike(event)) return finish();
+    if (!advance_to(driver_.duration())) return finish();
     calm();
     shut_down();
     return finish();
@@ -85,25 +88,23 @@ class swarm_run {
     });
   }
 
-  static std::string text_of(const telemetry::event& e, const char* name) {
-    for (const auto& field : e.fields)
-      if (field.name == name)
-        if (const auto* text = std::get_if<std::string>(&field.value)) return *text;
-    return {};
+  static std::string text_of(const telemetry::event& e, const char* key) {
+    const auto* value = telemetry::find(e, key);
+    const auto* text = value != nullptr ? std::get_if<std::string>(value) : nullptr;
+    return text != nullptr ? *text : std::string{};
   }
 
-  static int64_t number_of(const telemetry::event& e, const char* name) {
-    for (const auto& field : e.fields)
-      if (field.name == name)
-        if (const auto* number = std::get_if<int64_t>(&field.value)) return *number;
-    return 0;
+  static int64_t number_of(const telemetry::event& e, const char* key) {
+    const auto* value = telemetry::find(e, key);
+    const auto* number = value != nullptr ? std::get_if<int64_t>(value) : nullptr;
+    return number != nullptr ? *number : 0;
   }
 
   void on_event(const telemetry::event& e) {
     const auto why = text_of(e, "why");
     ++result_.events[why.empty() ? e.name : e.name + ": " + why];
     if (e.name == "joined" && number_of(e, "followed") > 0) ++result_.events["followed"];
-    if (options_.trace) trace(telemetry::to_json(e, 0));
+    if (options_.trace) trace(telemetry::to_json_line(e, world_.now()));
     if (e.name == "step") on_step(number_of(e, "term"), number_of(e, "step"));
   }
 

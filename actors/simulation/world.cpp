@@ -231,7 +231,8 @@ world::mailbox world::longest_mailbox() const {
       const auto strong = weak.lock();
       if (!strong) continue;
       auto* actor = dynamic_cast<caf::scheduled_actor*>(strong->get());
-      if (actor == nullptr || actor->mailbox().closed()) continue;
+      // Counting would wake a blocked mailbox up without its actor.
+      if (actor == nullptr || actor->mailbox().closed() || actor->mailbox().blocked()) continue;
       const size_t messages = actor->mailbox().size();
       if (messages > longest.messages) longest = {messages, actor->name()};
     }

@@ -282,9 +282,10 @@ class trainer final : public full_actor::base {
   }
 
   /// A boundary tensor is kept for every later call, so nothing but a tensor may take its place.
-  static bool keep(schemas::Tensor::Reader source, const wire::frame_ptr& owner, host_tensor& out) {
+  bool keep(schemas::Tensor::Reader source, const wire::frame_ptr& owner, host_tensor& out) const {
     host_tensor value;
-    if (!wire::extract_into(source, owner, value) || value.empty()) return false;
+    if (!wire::extract_into(source, owner, value, options_.allow_virtual) || value.empty())
+      return false;
     out = std::move(value);
     return true;
   }

@@ -33,6 +33,8 @@ struct trainer_options {
   wiring::policy_kind policy = wiring::policy_kind::interleaved_weighted_round_robin;
   uint64_t routing_seed = 0;
   size_t saved_bytes_max = size_t{1} << 30;
+  /// Takes tensors that only have a size, from engines that only have a cost.
+  bool allow_virtual = false;
   wire::directory_actor directory;
   std::chrono::milliseconds call_timeout{30'000};
   std::chrono::milliseconds retry_min{20};
