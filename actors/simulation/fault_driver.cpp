@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "actors/faults/subject.hpp"
+
 namespace swarm::simulation {
 
 namespace {
@@ -58,15 +60,30 @@ bool comes_back_with_state(fault_class kind) {
   return kind == fault_class::restart_with_state || kind == fault_class::stage_loss;
 }
 
+path_conditions clogged(path_conditions path) {
+  path.latency = std::max<moment>(20 * path.latency, 500ms);
+  path.bytes_per_s = 20'000;
+  return path;
+}
+
+std::vector<host_id> hosts_of(fleet& whom) {
+  std::vector<host_id> result;
+  for (const auto& member : whom.members())
+    result.push_back(member.where->id());
+  return result;
+}
+
 }  // namespace
 
 fault_driver::fault_driver(const scenario& what, world& w, virtual_network& net, fleet& whom,
                            uint64_t seed)
-    : world_(w), net_(net), fleet_(whom) {
+    : world_(w), fleet_(whom), paths_(net, hosts_of(whom), clogged(whom.plan().path)) {
   splitmix64 random{seed};
   duration_ = moment{static_cast<int64_t>(what.fault_s.draw(random) * 1e9)};
   plan_ = plan_for(what, duration_, random, whom);
   timeline_ = faults::timeline(plan_);
+  for (const auto& member : whom.members())
+    subjects_.push_back(member.where.get());
 }
 
 std::string fault_driver::describe(const faults::plan_event& event) const {
@@ -83,48 +100,41 @@ std::string fault_driver::describe(const faults::plan_event& event) const {
 bool fault_driver::carry_out(const faults::plan_event& event, int64_t decided,
                              std::vector<int64_t>& versions) {
   world_.note(event.fault, event.on ? 1 : 0);
-  if (!event.on) {
-    end(event.fault);
-    return true;
+  const auto& fault = plan_[event.fault];
+  if (ends_lives(fault.kind)) {
+    if (!event.on) {
+      for (size_t victim : ended_[event.fault])
+        fleet_.members()[victim].where->restart(comes_back_with_state(fault.kind));
+      return true;
+    }
+    if (!end_lives(event.fault, decided, versions)) return false;
+  } else if (!faults::apply(fault, event.on, subjects_) &&
+             !paths_.apply(event.fault, fault, event.on)) {
+    throw std::invalid_argument(std::string{faults::to_string(fault.kind)} +
+                                " is not a fault of peers or paths");
   }
-  const bool first_time = hit_.count(event.fault) == 0 && partitions_.count(event.fault) == 0;
-  if (!begin(event.fault, decided, versions)) return false;
-  if (first_time) ++counts_[faults::to_string(plan_[event.fault].kind)];
+  // A flapping partition begins many times.
+  if (event.on && begun_.insert(event.fault).second) ++counts_[faults::to_string(fault.kind)];
   return true;
 }
 
-bool fault_driver::begin(size_t which, int64_t decided, std::vector<int64_t>& versions) {
+bool fault_driver::end_lives(size_t which, int64_t decided, std::vector<int64_t>& versions) {
   const auto& fault = plan_[which];
-  auto& members = fleet_.members();
-  if (ends_lives(fault.kind)) {
-    auto& hit = hit_[which];
-    const bool with_state = comes_back_with_state(fault.kind);
-    for (size_t victim : fault.subjects) {
-      auto& member = members[victim];
-      if (member.where->state() == host_state::down || member.where->state() == host_state::left)
-        continue;
-      if (member.is_worker() && !survivable(victim, with_state, decided, versions)) continue;
-      const bool polite = fault.kind == fault_class::leave || fault.kind == fault_class::mass_leave;
-      polite ? member.where->leave() : member.where->kill();
-      if (member.is_worker()) versions[victim] = -1;
-      hit.push_back(victim);
-    }
-    return !hit.empty();
+  auto& ended = ended_[which];
+  const bool polite = fault.kind == fault_class::leave || fault.kind == fault_class::mass_leave;
+  for (size_t victim : fault.subjects) {
+    auto& member = fleet_.members()[victim];
+    const auto state = member.where->state();
+    if (state == host_state::down || state == host_state::left) continue;
+    if (polite && state != host_state::up) continue;
+    if (member.is_worker() &&
+        !survivable(victim, comes_back_with_state(fault.kind), decided, versions))
+      continue;
+    polite ? member.where->leave() : member.where->kill();
+    if (member.is_worker()) versions[victim] = -1;
+    ended.push_back(victim);
   }
-  switch (fault.kind) {
-    case fault_class::freeze:
-      for (size_t victim : fault.subjects)
-        members[victim].where->freeze();
-      break;
-    case fault_class::slow:
-      for (size_t victim : fault.subjects)
-        members[victim].where->slow(fault.factor);
-      break;
-    default:
-      return strike_paths(which);
-  }
-  hit_[which] = fault.subjects;
-  return true;
+  return !ended.empty();
 }
 
 bool fault_driver::survivable(size_t victim, bool with_state, int64_t decided,
@@ -147,74 +157,6 @@ bool fault_driver::survivable(size_t victim, bool with_state, int64_t decided,
     if (alive && versions[i] == decided) return true;
   }
   return false;
-}
-
-path_conditions fault_driver::clogged() const {
-  auto result = fleet_.plan().path;
-  result.latency = std::max<moment>(20 * result.latency, 500ms);
-  result.bytes_per_s = 20'000;
-  return result;
-}
-
-bool fault_driver::strike_paths(size_t which) {
-  const auto& fault = plan_[which];
-  const auto& members = fleet_.members();
-  const auto id = [&](size_t index) { return members[index].where->id(); };
-  switch (fault.kind) {
-    case fault_class::partition:
-    case fault_class::one_way_partition:
-    case fault_class::flapping_partition: {
-      if (partitions_.count(which) != 0) net_.heal(partitions_.at(which));
-      partition cut;
-      cut.kind =
-          fault.kind == fault_class::one_way_partition ? cut_kind::one_way : cut_kind::symmetric;
-      cut.groups.resize(world_.hosts() + 1, 0);
-      for (size_t subject : fault.subjects)
-        cut.groups[id(subject).value()] = 1;
-      partitions_[which] = net_.begin_partition(cut);
-      return true;
-    }
-    case fault_class::half_open:
-    case fault_class::clogged_path:
-      for (size_t from : fault.subjects)
-        for (size_t to : fault.others)
-          if (fault.kind == fault_class::half_open) {
-            net_.block(id(from), id(to));
-          } else {
-            net_.model().set_path(id(from), id(to), clogged());
-          }
-      hit_[which] = fault.subjects;
-      return true;
-    default:
-      throw std::invalid_argument(std::string{faults::to_string(fault.kind)} +
-                                  " is not a fault of peers or paths");
-  }
-}
-
-void fault_driver::end(size_t which) {
-  const auto& fault = plan_[which];
-  auto& members = fleet_.members();
-  const auto cut = partitions_.find(which);
-  if (cut != partitions_.end()) net_.heal(cut->second);
-  const auto found = hit_.find(which);
-  if (found == hit_.end()) return;
-  for (size_t victim : found->second) {
-    auto& where = *members[victim].where;
-    if (ends_lives(fault.kind)) {
-      where.restart(comes_back_with_state(fault.kind));
-    } else if (fault.kind == fault_class::freeze) {
-      where.thaw();
-    } else if (fault.kind == fault_class::slow) {
-      where.slow(1);
-    } else {
-      for (size_t to : fault.others) {
-        const auto from_id = members[victim].where->id();
-        const auto to_id = members[to].where->id();
-        fault.kind == fault_class::half_open ? net_.unblock(from_id, to_id)
-                                             : net_.model().clear_path(from_id, to_id);
-      }
-    }
-  }
 }
 
 }  // namespace swarm::simulation

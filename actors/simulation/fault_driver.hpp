@@ -8,6 +8,7 @@
 
 #include "actors/faults/fault_plan.hpp"
 #include "actors/simulation/fleet.hpp"
+#include "actors/simulation/path_faults.hpp"
 #include "actors/simulation/scenario.hpp"
 
 namespace swarm::simulation {
@@ -35,25 +36,19 @@ class fault_driver {
   const std::map<std::string, uint64_t>& counts() const { return counts_; }
 
  private:
-  bool begin(size_t which, int64_t decided, std::vector<int64_t>& versions);
-  void end(size_t which);
-  bool strike_peers(const faults::planned_fault& fault, int64_t decided,
-                    std::vector<int64_t>& versions);
+  bool end_lives(size_t which, int64_t decided, std::vector<int64_t>& versions);
   bool survivable(size_t victim, bool with_state, int64_t decided,
                   const std::vector<int64_t>& versions) const;
-  bool strike_paths(size_t which);
-  bool strike_part(const faults::planned_fault& fault, int64_t decided,
-                   std::vector<int64_t>& versions);
-  path_conditions clogged() const;
 
   world& world_;
-  virtual_network& net_;
   fleet& fleet_;
+  std::vector<faults::subject*> subjects_;
+  path_faults paths_;
   moment duration_{0};
   faults::fault_plan plan_;
   std::vector<faults::plan_event> timeline_;
-  std::map<size_t, std::vector<size_t>> hit_;  ///< by fault: whom it really hit
-  std::map<size_t, partition_id> partitions_;  ///< by fault
+  std::map<size_t, std::vector<size_t>> ended_;  ///< by fault: whose lives it really ended
+  std::set<size_t> begun_;
   std::map<std::string, uint64_t> counts_;
 };
 

@@ -175,8 +175,8 @@ class swarm_run {
     if (world_.delivered() >= run_messages_max)
       invariants_.broken(invariant_rule::queues_bounded,
                          "more than run_messages_max messages: somebody asks without end", now_s());
-    const auto longest = world_.longest_mailbox();
-    invariants_.queued(longest.owner, longest.messages, mailbox_messages_max, now_s());
+    const auto& longest = world_.longest_mailbox();
+    invariants_.queued(longest.actor, longest.messages, mailbox_messages_max, now_s());
     return invariants_.hold();
   }
 

@@ -224,22 +224,6 @@ void world::run_until(moment time) {
   clock.current_time = std::max(clock.current_time, end);
 }
 
-world::mailbox world::longest_mailbox() const {
-  mailbox longest;
-  for (const auto& state : hosts_) {
-    for (const auto& weak : state.actors) {
-      const auto strong = weak.lock();
-      if (!strong) continue;
-      auto* actor = dynamic_cast<caf::scheduled_actor*>(strong->get());
-      // Counting would wake a blocked mailbox up without its actor.
-      if (actor == nullptr || actor->mailbox().closed() || actor->mailbox().blocked()) continue;
-      const size_t messages = actor->mailbox().size();
-      if (messages > longest.messages) longest = {messages, actor->name()};
-    }
-  }
-  return longest;
-}
-
 size_t world::actors_alive(host_id which) const {
   const auto& actors = state_of(which).actors;
   return static_cast<size_t>(std::count_if(actors.begin(), actors.end(), [](const auto& weak) {

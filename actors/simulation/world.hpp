@@ -95,13 +95,6 @@ class world {
   /// All that can be done without time passing.
   void settle();
 
-  /// Of an actor on any host, frozen ones included; and whose it is.
-  struct mailbox {
-    size_t messages = 0;
-    std::string owner;
-  };
-  mailbox longest_mailbox() const;
-
   /// Actors that have not ended.
   size_t actors_alive(host_id which) const;
 
