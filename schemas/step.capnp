@@ -64,6 +64,10 @@ struct Lease {
   step @1 :Int64;
   round @2 :UInt32;
   items @3 :List(LeaseItem);
+
+  excluded @4 :List(WorkerId);
+  # Workers whose sums do not count in this step, because they did not answer or have diverged: what
+  # they are given is done for nothing. To be asked only when a stage has nobody else.
 }
 
 struct LeaseDone {
@@ -173,8 +177,8 @@ struct Commit {
 }
 
 struct TakeOver {
-  # New coordinator -> every worker. Repeats get the same answer. Refused (lowerTerm) when the worker
-  # has answered a higher term.
+  # New coordinator -> every worker. Repeats get the same answer. Refused (lowerTerm) when the
+  # worker has answered a higher term.
 
   term @0 :UInt64;
 }

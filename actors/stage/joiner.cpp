@@ -208,11 +208,15 @@ void joiner::catch_up(step_id version) {
   host_.self()
       ->request(options_.compute, caf::infinite, reduced_atom::value, open->total)
       .then(
-          [=, generation = generation_](double) {
+          [=, generation = generation_, sum = open->sum](double squared_norm) mutable {
             if (generation != generation_) return;
-            // The commit may have come meanwhile.
-            if (host_.guard().version() == version) return done(version);
-            catch_up(version);
+            // The commit, or another attempt, may have come meanwhile.
+            auto& guard = host_.guard();
+            if (guard.version() != version || guard.sum().attempt != sum.attempt)
+              return catch_up(version);
+            sum.squared_norm = squared_norm;
+            guard.reduced(sum);
+            done(version);
           },
           [=, generation = generation_](caf::error&) {
             if (generation == generation_) fetch_later("the sum does not fit this stage");

@@ -106,6 +106,8 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   void fall_back(const char* why, step_id wanted) {
     if (!serving_ || !joiner_.has_donors()) return;
     serving_ = false;
+    ++states_;
+    in_sum_.clear();
     report("refetch", {{"why", std::string{why}}, {"version", guard_.version().value()}});
     announce(wire::member_state::joining);
     joiner_.start(guard_.version(), wanted);
@@ -181,13 +183,14 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     if (weight != 0 && !in_sum_.insert(index).second && !planted(planted_bug::set_without_dedupe))
       weight = 0;
     if (weight != 0) ++accumulating_;
-    const auto version = guard_.version();
-    const auto done = [this, index, weight, version](bool counted) {
+    const auto done = [this, index, weight, state = states_](bool counted) {
       if (weight != 0) {
         --accumulating_;
-        in_sum_.erase(index);
-        SWARM_INVARIANT(version == guard_.version(), "no commit while gradients are being added");
-        if (counted) guard_.accumulated(index, weight);
+        // Another state has been, or will be, loaded over what it was added to.
+        if (state == states_) {
+          in_sum_.erase(index);
+          if (counted) guard_.accumulated(index, weight);
+        }
       }
       settled();
     };
@@ -478,6 +481,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   weights weights_;
   size_t pending_ = 0;
   size_t accumulating_ = 0;
+  uint64_t states_ = 0;             ///< given up so far
   std::set<microbatch_id> in_sum_;  ///< at the compute actor with a weight
   std::vector<std::function<void()>> waiting_;
   std::vector<std::function<void()>> drained_;

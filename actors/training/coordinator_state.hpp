@@ -17,6 +17,7 @@
 #include "actors/training/election.hpp"
 #include "actors/training/step_ledger.hpp"
 #include "actors/training/succession.hpp"
+#include "actors/wire/errc.hpp"
 #include "actors/wire/ticket.hpp"
 
 /// The coordinator's class, in two files: coordinator.cpp has its life and its office,
@@ -81,13 +82,27 @@ class coordinator final : public full_coordinator::base {
     const auto* who = crew_.find(id);
     if (who == nullptr) return;
     request(who->handle, timeout / calls_max, order)
-        .then([=](const Reply& reply) mutable { done(&reply, nullptr); },
-              [=](caf::error& error) mutable {
-                const bool again = error == caf::sec::request_timeout && calls_left > 1 &&
-                                   wanted() && crew_.find(id) != nullptr;
-                if (!again) return done(nullptr, &error);
-                ask<Reply>(id, order, timeout, wanted, done, calls_left - 1);
-              });
+        .then(
+            [=](const Reply& reply) mutable {
+              if (!reply.fault() || !may_ask_again(id, wanted, calls_left))
+                return done(&reply, nullptr);
+              ask<Reply>(id, order, timeout, wanted, done, calls_left - 1);
+            },
+            [=](caf::error& error) mutable {
+              if (!was_lost(error) || !may_ask_again(id, wanted, calls_left))
+                return done(nullptr, &error);
+              ask<Reply>(id, order, timeout, wanted, done, calls_left - 1);
+            });
+  }
+
+  template <class Wanted>
+  bool may_ask_again(worker_id id, Wanted& wanted, uint32_t calls_left) const {
+    return calls_left > 1 && wanted() && crew_.find(id) != nullptr;
+  }
+
+  /// On the way there or back, or damaged there.
+  static bool was_lost(const caf::error& error) {
+    return error == caf::sec::request_timeout || wire::is_damage(error);
   }
 
   // -- one step -------------------------------------------------------------------------------
@@ -135,6 +150,7 @@ class coordinator final : public full_coordinator::base {
   bool lease_later_ = false;
   // Who has not answered yet; the dead never will, so they are taken out when they are seen to go.
   std::set<worker_id> dropping_;
+  std::set<worker_id> excluded_;  ///< what they hold does not count in this step
   // Of the last step.
   std::set<worker_id> uncommitted_;
   wire::commit last_order_;

@@ -21,6 +21,7 @@ void coordinator::begin_step(step_ledger::beginning how) {
   failed_reduces_ = 0;
   gather_later_ = 0;
   dropping_.clear();
+  excluded_ = crew_.diverged_workers();
   const auto begin = begin_step_of(current(), options_.microbatches);
   for (const auto& [id, t] : crew_.trainers())
     send(t.handle, begin);
@@ -67,7 +68,7 @@ void coordinator::lease_out() {
     }
   }
   for (const auto& [id, items] : out)
-    send(trainers.at(id).handle, lease_of(current(), items));
+    send(trainers.at(id).handle, lease_of(current(), items, excluded_));
 }
 
 void coordinator::on_lease_done(const wire::lease_done& m) {
@@ -103,6 +104,9 @@ void coordinator::gather() {
   const auto asked = crew_.participants(failed_reduces_ >= failed_reduces_max,
                                         failed_reduces_ - failed_reduces_max);
   ledger_->open_gather(asked);
+  excluded_.clear();
+  for (const auto& [id, w] : crew_.workers())
+    if (asked.count(id) == 0) excluded_.insert(id);
   const auto when = current();
   const auto order = gather_of(when);
   for (const auto& [id, stage] : asked) {
@@ -142,6 +146,7 @@ void coordinator::on_holding(worker_id id, wire::epoch when, const wire::holding
 void coordinator::lost(worker_id id, wire::epoch when, const caf::error* why) {
   if (!is_current(when)) return;
   ledger_->worker_lost(id);
+  excluded_.insert(id);
   report_worker("worker_silent", id);
   if (why != nullptr) {
     if (wire::refusal_reason(*why) == schemas::Refusal::Reason::BEHIND) send_commit(id);
@@ -270,22 +275,19 @@ void coordinator::send_commit(worker_id id) {
 /// Replicas of a stage at one version have one hash: the first that came.
 void coordinator::on_committed(worker_id id, step_id version, const wire::committed& m) {
   const auto* who = crew_.find(id);
-  if (who == nullptr) return;
-  bool good = !m.fault();
-  if (good) {
-    const auto body = m.read();
-    good = wire::from_wire(body->getWorker()) == id && step_id{body->getVersion()} == version;
-    auto& hash = weights_hashes_[who->stage];
-    if (good && hash.empty()) hash = body->getWeightsHash().cStr();
-    good = good && hash == body->getWeightsHash().cStr();
-  }
-  if (!good) diverged(id);
+  if (who == nullptr || m.fault()) return;
+  const auto body = m.read();
+  bool good = wire::from_wire(body->getWorker()) == id && step_id{body->getVersion()} == version;
+  auto& hash = weights_hashes_[who->stage];
+  if (good && hash.empty()) hash = body->getWeightsHash().cStr();
+  if (!good || hash != body->getWeightsHash().cStr()) diverged(id);
 }
 
 /// It has no part in any sum until it has fetched.
 void coordinator::diverged(worker_id id) {
   report_worker("worker_diverged", id);
   if (!crew_.diverged(id)) return;
+  excluded_.insert(id);
   if (ledger_) ledger_->worker_lost(id);
   progress();
 }

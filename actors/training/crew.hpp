@@ -66,6 +66,8 @@ class crew {
     return true;
   }
 
+  const std::set<worker_id>& diverged_workers() const { return diverged_; }
+
   /// Who takes part in a step: everybody but the diverged, or one per stage (the `turn`-th) when
   /// they cannot agree on a sum.
   std::map<worker_id, stage_id> participants(bool one_each, uint32_t turn) const {

@@ -12,7 +12,8 @@ wire::begin_step begin_step_of(const wire::epoch& when, int64_t microbatches) {
   return message.finish();
 }
 
-wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& items) {
+wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& items,
+                     const std::set<worker_id>& excluded) {
   wire::builder<schemas::Lease> message;
   wire::set_epoch(*message, when);
   auto list = message->initItems(static_cast<unsigned>(items.size()));
@@ -23,6 +24,10 @@ wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& ite
     list[i].setWeight(static_cast<int8_t>(items[i].weight));
     wire::to_wire(items[i].target, list[i].initTarget());
   }
+  auto left_out = message->initExcluded(static_cast<unsigned>(excluded.size()));
+  unsigned n = 0;
+  for (const auto& id : excluded)
+    wire::to_wire(id, left_out[n++]);
   return message.finish();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace swarm::training {
 
 wire::begin_step begin_step_of(const wire::epoch& when, int64_t microbatches);
 
-wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& items);
+wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& items,
+                     const std::set<worker_id>& excluded);
 
 wire::gather gather_of(const wire::epoch& when);
 

@@ -63,7 +63,9 @@ std::optional<succession> complete(const standings_map& standings, int32_t stage
     if (s.version != version || s.reduced.none()) continue;
     const auto [found, fresh] =
         attempts[s.reduced].emplace(s.stage, stage_sum{s.hash, s.squared_norm, s.counted});
-    if (!fresh && found->second.hash != s.hash) found->second.differs = true;
+    if (!fresh && (found->second.hash != s.hash || found->second.squared_norm != s.squared_norm ||
+                   found->second.counted != s.counted))
+      found->second.differs = true;
   }
   for (auto it = attempts.rbegin(); it != attempts.rend(); ++it) {
     const auto& sums = it->second;

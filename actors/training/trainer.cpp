@@ -120,6 +120,7 @@ class trainer final : public full_actor::base {
     }
     // What a new coordinator leases of the same step is the same.
     if (step != step_) saved_.clear();
+    if (step != step_) excluded_.clear();
     term_ = term;
     step_ = step;
     return true;
@@ -136,6 +137,9 @@ class trainer final : public full_actor::base {
     const auto when = wire::epoch_of(*lease);
     if (!enter(when.term, when.step)) return;
     coordinator_ = caf::actor_cast<wire::coordinator_inbox>(current_sender());
+    excluded_.clear();
+    for (const auto& x : lease->getExcluded())
+      excluded_.insert(wire::from_wire(x));
     for (const auto& x : lease->getItems()) {
       lease_item item{x.getItem(), microbatch_id{x.getMicrobatch()}, x.getStages(), x.getWeight(),
                       wire::from_wire(x.getTarget())};
@@ -209,9 +213,17 @@ class trainer final : public full_actor::base {
     }
     if (call.kind == call_kind::backward) {
       const auto holder = saved_.at(r.item.microbatch).graph_holders[stage];
-      if (handles.count(holder) != 0 && r.avoid.count(holder) == 0) return holder;
+      if (handles.count(holder) != 0 && r.avoid.count(holder) == 0 && excluded_.count(holder) == 0)
+        return holder;
     }
-    return routers_[stage]->pick(now(), work_of(call.kind), r.avoid, r.item.microbatch);
+    const auto pick = [&](const std::set<worker_id>& without) {
+      return routers_[stage]->pick(now(), work_of(call.kind), without, r.item.microbatch);
+    };
+    if (excluded_.empty()) return pick(r.avoid);
+    auto without = r.avoid;
+    without.insert(excluded_.begin(), excluded_.end());
+    const auto counted = pick(without);
+    return counted ? counted : pick(r.avoid);
   }
 
   void send_call(run& r, const stage_call& call, const wire::stage_worker_actor& handle) {
@@ -468,6 +480,7 @@ class trainer final : public full_actor::base {
   std::vector<std::map<worker_id, wire::stage_worker_actor>> handles_;
   std::deque<std::pair<lease_item, round_id>> queue_;
   std::map<uint32_t, run> runs_;
+  std::set<worker_id> excluded_;  ///< what they are given does not count
   saved_inputs saved_;
   uint64_t serial_ = 0;
 };

@@ -33,4 +33,16 @@ caf::error make_error(errc code) {
           caf::make_message(std::string{to_sentence(code)})};
 }
 
+bool is_damage(const caf::error& error) {
+  if (error.category() != caf::atom("wire")) return false;
+  switch (static_cast<errc>(error.code())) {
+    case errc::truncated:
+    case errc::wrong_checksum:
+    case errc::unexpected_empty:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace swarm::wire

@@ -23,4 +23,7 @@ const char* to_sentence(errc code);
 
 caf::error make_error(errc code);
 
+/// The request never reached its receiver whole: it may be sent again.
+bool is_damage(const caf::error& error);
+
 }  // namespace swarm::wire
