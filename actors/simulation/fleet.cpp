@@ -17,8 +17,6 @@ constexpr auto call_timeout = 2'000ms;
 constexpr auto round_timeout = 4'000ms;
 constexpr auto lease_timeout = 8'000ms;
 constexpr auto election_timeout = 1'500ms;
-/// So that the state of a few numbers takes several chunks.
-constexpr uint64_t chunk_bytes = 24;
 /// Incarnations of one process; a restart of the process goes on above them.
 constexpr uint32_t lives_per_process = 16;
 
@@ -141,7 +139,7 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
   options.restart = restart_policy();
   options.store = one.store;
   options.chunk_timeout = call_timeout;
-  options.chunk_bytes = chunk_bytes;
+  options.chunk_bytes = model_.chunk_bytes;
   options.wrap_compute = [this, index](caf::actor_system& system,
                                        const stage::compute_actor& compute) {
     auto& member = members_[index];

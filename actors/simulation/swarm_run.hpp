@@ -32,6 +32,8 @@ struct run_model {
   training::microbatch_source source;
   /// The weights' hash of a stage at a version, by one process.
   invariants::reference expected;
+  /// So that the state takes several chunks; the default fits a few numbers.
+  uint64_t chunk_bytes = 24;
 };
 
 struct run_size {

@@ -1,0 +1,56 @@
+#include "tests/sim/probes.hpp"
+
+#include <set>
+
+namespace swarm::campaign {
+
+const std::vector<probe>& probes() {
+  static const std::vector<probe> table{
+      // The step: actors/training/coordinator_step.cpp.
+      {"rework", "a gather found microbatches held by nobody or twice"},
+      {"worker_silent", "a worker did not answer a gather or a reduce in time"},
+      {"reduce_failed", "an all-reduce attempt failed; another one was opened"},
+      {"worker_diverged", "a member reported another sum, or other weights, than its group"},
+      {"lease_failed", "a trainer gave a microbatch back"},
+      {"stage_empty", "a stage had no serving worker"},
+      {"stage_behind", "a stage had nobody at the version a new coordinator found"},
+      // The office: actors/training/coordinator.cpp.
+      {"coordinator_leads", "a candidate was elected"},
+      {"coordinator_took_over", "it went on where the last one had stopped"},
+      {"coordinator_stands_down", "it met a higher term"},
+      {"overtaken", "it met workers at a newer version than its own"},
+      {"commit_finished", "it found a step half committed and finished it"},
+      // A worker: actors/stage/stage_worker.cpp.
+      {"refetch: missed a commit", "a worker found out that it was left behind"},
+      {"refetch: missed a reduce", "the others reduced without it"},
+      {"damaged_frame", "a frame did not survive the way"},
+      // A joiner: actors/stage/joiner.cpp.
+      {"joined", "a newcomer fetched its stage's state"},
+      {"followed", "and followed a step in progress with weight zero"},
+      {"fetch_failed: no donor", "nobody has the stage's state"},
+      {"fetch_failed: donor failed", "the donor did not answer"},
+      {"fetch_failed: the donor is gone", "the donor died"},
+      {"fetch_failed: the donor is not there yet either", "the donor is a newcomer, too"},
+      {"fetch_failed: the donor moved on", "the snapshot is not kept any more"},
+      {"fetch_failed: damaged chunk", "a chunk did not survive the way"},
+      {"fetch_failed: the checksum is wrong", "the chunks do not make up the state"},
+      {"fetch_failed: missed a step while following", "it begins again"},
+      {"fetch_failed: the download takes too many steps", "it begins again"},
+      {"fetch_failed: the state does not fit this stage", "its engine refused it"},
+      {"fetch_failed: the sum does not fit this stage", "its engine refused it"},
+      {"fetch_failed: a followed step could not be applied", "its engine refused it"},
+  };
+  return table;
+}
+
+std::vector<std::string> unknown_events(const std::map<std::string, uint64_t>& events) {
+  std::set<std::string> known{"step", "serving"};
+  for (const auto& one : probes())
+    known.insert(one.event);
+  std::vector<std::string> result;
+  for (const auto& [name, count] : events)
+    if (known.count(name) == 0) result.push_back(name);
+  return result;
+}
+
+}  // namespace swarm::campaign
