@@ -15,6 +15,8 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("swarm::schemas");
 
+using Attempt = import "/schemas/step.capnp".Attempt;
+
 struct StateRequest {
   stage @0 :UInt32;
   version @1 :Int64;
@@ -30,4 +32,9 @@ struct StateChunk {
   # At most state_chunk_bytes_max of them.
   checksum @4 :UInt64;
   # XXH3-64 of the whole snapshot; equal in every chunk of it.
+
+  committed @5 :Attempt;
+  scale @6 :Float64;
+  # The commit that made this version, as in Standing: should all who applied it die, a new
+  # coordinator must still be able to finish it at stages that have not.
 }

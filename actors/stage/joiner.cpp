@@ -96,14 +96,18 @@ void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
     ++old_versions_;
     return fetch_later("the donor is not there yet either");
   }
+  const auto made_by = chunk->getCommitted();
+  const last_commit commit{{term_id{made_by.getTerm()}, round_id{made_by.getRound()}},
+                           chunk->getScale()};
   switch (fetch_.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
                         chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
                         bytes.size())) {
     case state_assembly::progress::more:
-      if (!following_) follow(step_id{chunk->getVersion()});
+      if (!following_) follow(step_id{chunk->getVersion()}, commit);
       return ask_chunk(fetch_.next(asked));
     case state_assembly::progress::complete: {
       const auto [version, state] = fetch_.take();
+      if (!following_) follow(version, commit);
       return import(version, state);
     }
     case state_assembly::progress::stale:
@@ -115,10 +119,10 @@ void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
 
 // -- following ----------------------------------------------------------------------------------
 
-void joiner::follow(step_id version) {
+void joiner::follow(step_id version, const last_commit& made_by) {
   following_ = true;
   log_.clear();
-  host_.guard().advance(version);
+  host_.guard().resume(version, made_by);
   host_.announce(wire::member_state::following);
 }
 
@@ -182,7 +186,6 @@ void joiner::on_commit(const wire::commit& m, promise<wire::committed> reply) {
 // -- ready --------------------------------------------------------------------------------------
 
 void joiner::import(step_id version, const host_tensor& state) {
-  if (!following_) follow(version);
   importing_ = true;
   host_.self()
       ->request(options_.compute, caf::infinite, import_atom::value, state)

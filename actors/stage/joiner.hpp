@@ -52,7 +52,7 @@ class joiner {
   void fetch_later(const char* why, bool resumable = false);
   void ask_chunk(const question& asked);
   void on_chunk(const question& asked, const wire::state_chunk& m);
-  void follow(step_id version);
+  void follow(step_id version, const last_commit& made_by);
   void import(step_id version, const tensors::host_tensor& state);
   void catch_up(step_id version);
   void apply(step_id version, const follow_log::entry& step);

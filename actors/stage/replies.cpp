@@ -2,6 +2,15 @@
 
 namespace swarm::stage {
 
+namespace {
+
+void write(attempt_id from, schemas::Attempt::Builder to) {
+  to.setTerm(from.term.value());
+  to.setRound(from.round.value());
+}
+
+}  // namespace
+
 wire::holding holding_of(worker_id who, step_id step, round_id round, const microbatch_set& held) {
   wire::builder<schemas::Holding> message;
   wire::to_wire(who, message->initWorker());
@@ -22,10 +31,6 @@ wire::reduced reduced_of(worker_id who, const wire::epoch& when, const reduced_s
 }
 
 wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guard) {
-  const auto write = [](attempt_id from, schemas::Attempt::Builder to) {
-    to.setTerm(from.term.value());
-    to.setRound(from.round.value());
-  };
   wire::builder<schemas::Standing> message;
   wire::to_wire(who, message->initWorker());
   message->setStage(static_cast<uint32_t>(stage.value()));
@@ -53,6 +58,8 @@ wire::state_chunk chunk_of(step_id version, const snapshot_store::chunk& chunk) 
   message->setTotalBytes(chunk.state.bytes());
   message->setOffsetBytes(chunk.offset_bytes);
   message->setChecksum(chunk.checksum);
+  write(chunk.commit.attempt, message->initCommitted());
+  message->setScale(chunk.commit.scale);
   message->setBytes(capnp::Data::Reader(chunk.state.as<kj::byte>() + chunk.offset_bytes,
                                         static_cast<size_t>(chunk.size_bytes)));
   return message.finish();

@@ -461,8 +461,8 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     }
     request(options_.compute, caf::infinite, export_atom::value)
         .then(
-            [=](const tensors::host_tensor& state) {
-              snapshots_.put(version, state);
+            [=, commit = guard_.committed()](const tensors::host_tensor& state) {
+              snapshots_.put(version, state, commit);
               send_chunk(version, offset, reply);
             },
             [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });

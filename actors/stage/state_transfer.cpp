@@ -15,9 +15,9 @@ uint64_t state_checksum(const void* bytes, size_t count) {
   return XXH3_64bits(bytes, count);
 }
 
-void snapshot_store::put(step_id version, host_tensor state) {
+void snapshot_store::put(step_id version, host_tensor state, const last_commit& commit) {
   const auto checksum = state_checksum(state.data(), state.bytes());
-  snapshots_[version] = {std::move(state), checksum};
+  snapshots_[version] = {std::move(state), checksum, commit};
   while (snapshots_.size() > snapshots_max)
     snapshots_.erase(snapshots_.begin());
 }
@@ -26,10 +26,10 @@ std::optional<snapshot_store::chunk> snapshot_store::read(step_id version, uint6
                                                           uint64_t bytes_max) const {
   const auto found = snapshots_.find(version);
   if (found == snapshots_.end()) return std::nullopt;
-  const auto& [state, checksum] = found->second;
+  const auto& [state, checksum, commit] = found->second;
   if (offset_bytes >= state.bytes()) return std::nullopt;
   return chunk{state, offset_bytes, std::min<uint64_t>(bytes_max, state.bytes() - offset_bytes),
-               checksum};
+               checksum, commit};
 }
 
 state_assembly::progress state_assembly::accept(step_id version, uint64_t total_bytes,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "actors/ids.hpp"
+#include "actors/stage/step_guard.hpp"
 #include "tensors/codec/host_tensor.hpp"
 
 namespace swarm::stage {
@@ -29,9 +30,10 @@ class snapshot_store {
     uint64_t offset_bytes = 0;
     uint64_t size_bytes = 0;
     uint64_t checksum = 0;
+    last_commit commit;  ///< that made this version
   };
 
-  void put(step_id version, tensors::host_tensor state);
+  void put(step_id version, tensors::host_tensor state, const last_commit& commit = {});
   bool has(step_id version) const { return snapshots_.count(version) != 0; }
 
   /// At most `bytes_max` of them. Nothing when there is no such snapshot or the offset is past its
@@ -43,6 +45,7 @@ class snapshot_store {
   struct snapshot {
     tensors::host_tensor state;
     uint64_t checksum;
+    last_commit commit;
   };
   std::map<step_id, snapshot> snapshots_;
 };

@@ -109,6 +109,7 @@ void coordinator::on_candidate(const wire::member& m) {
 void coordinator::forget(worker_id id) {
   dropping_.erase(id);
   uncommitted_.erase(id);
+  owed_.erase(id);
   asked_.erase(id);
   standings_.erase(id);
   crew_.remove_follower(id);
@@ -122,6 +123,9 @@ void coordinator::on_tick() {
                tick_atom::value);
   decide();
   if (election_.leading() && announced_version_ != version_) announce();
+  if (ledger_ && !planted(planted_bug::commit_not_repeated))
+    for (const auto& id : std::set<worker_id>{owed_})
+      send_commit(id);
   if (ledger_ && ledger_->expire(now(), to_seconds(options_.lease_timeout)) > 0) progress();
 }
 

@@ -153,6 +153,7 @@ class coordinator final : public full_coordinator::base {
   std::set<worker_id> excluded_;  ///< what they hold does not count in this step
   // Of the last step.
   std::set<worker_id> uncommitted_;
+  std::set<worker_id> owed_;  ///< silent so far: told again from time to time
   wire::commit last_order_;
   std::map<stage_id, std::string> weights_hashes_;
 };

@@ -241,6 +241,7 @@ void coordinator::commit() {
   last_order_ = commit_of(election_.term(), version_, attempt, scale);
   weights_hashes_.clear();
   uncommitted_.clear();
+  owed_.clear();
   report_step(norm_squared);
   version_ = version_.next();
   // Everybody is told: whoever was not in a group learns here that it has to fetch.
@@ -258,6 +259,7 @@ void coordinator::send_commit(worker_id id) {
   if (last_order_.fault() || crew_.find(id) == nullptr) return;
   if (term_id{last_order_.read()->getTerm()} != election_.term()) return;
   uncommitted_.insert(id);
+  owed_.erase(id);
   const auto wanted = [this, id, version = version_] {
     return version == version_ && uncommitted_.count(id) != 0 &&
            !planted(planted_bug::commit_not_repeated);
@@ -266,7 +268,11 @@ void coordinator::send_commit(worker_id id) {
       id, last_order_, options_.reduce_timeout, wanted,
       [this, id, version = version_](const wire::committed* reply, const caf::error* error) {
         if (version != version_) return;
-        if (reply != nullptr) on_committed(id, version, *reply);
+        if (reply != nullptr && !reply->fault()) {
+          on_committed(id, version, *reply);
+        } else if (error == nullptr || was_lost(*error)) {
+          owed_.insert(id);
+        }
         uncommitted_.erase(id);
         answer_callers();
       });
@@ -275,7 +281,7 @@ void coordinator::send_commit(worker_id id) {
 /// Replicas of a stage at one version have one hash: the first that came.
 void coordinator::on_committed(worker_id id, step_id version, const wire::committed& m) {
   const auto* who = crew_.find(id);
-  if (who == nullptr || m.fault()) return;
+  if (who == nullptr) return;
   const auto body = m.read();
   bool good = wire::from_wire(body->getWorker()) == id && step_id{body->getVersion()} == version;
   auto& hash = weights_hashes_[who->stage];

@@ -35,14 +35,8 @@ caf::error make_error(errc code) {
 
 bool is_damage(const caf::error& error) {
   if (error.category() != caf::atom("wire")) return false;
-  switch (static_cast<errc>(error.code())) {
-    case errc::truncated:
-    case errc::wrong_checksum:
-    case errc::unexpected_empty:
-      return true;
-    default:
-      return false;
-  }
+  const auto code = static_cast<errc>(error.code());
+  return code != errc::oversized && code != errc::bad_tensor;
 }
 
 }  // namespace swarm::wire
