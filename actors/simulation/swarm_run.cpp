@@ -105,11 +105,14 @@ class swarm_run {
     ++result_.events[why.empty() ? e.name : e.name + ": " + why];
     if (e.name == "joined" && number_of(e, "followed") > 0) ++result_.events["followed"];
     if (options_.trace) trace(telemetry::to_json_line(e, world_.now()));
-    if (e.name == "step") on_step(number_of(e, "term"), number_of(e, "step"));
+    if (e.name == "step")
+      invariants_.committed(term_id{static_cast<uint64_t>(number_of(e, "term"))},
+                            step_id{number_of(e, "step")}, now_s());
+    // A successor's decision is one, too.
+    if (e.name == "step" || e.name == "commit_finished") on_commit(number_of(e, "step"));
   }
 
-  void on_step(int64_t term, int64_t step) {
-    invariants_.committed(term_id{static_cast<uint64_t>(term)}, step_id{step}, now_s());
+  void on_commit(int64_t step) {
     if (step + 1 > decided_) {
       decided_ = step + 1;
       for (const double since : std::exchange(struck_s_, {}))
