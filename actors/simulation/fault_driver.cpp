@@ -98,7 +98,7 @@ std::string fault_driver::describe(const faults::plan_event& event) const {
 }
 
 bool fault_driver::carry_out(const faults::plan_event& event, int64_t decided,
-                             std::vector<int64_t>& versions) {
+                             std::vector<stand>& stands) {
   world_.note(event.fault, event.on ? 1 : 0);
   const auto& fault = plan_[event.fault];
   if (ends_lives(fault.kind)) {
@@ -107,7 +107,7 @@ bool fault_driver::carry_out(const faults::plan_event& event, int64_t decided,
         fleet_.members()[victim].where->restart(comes_back_with_state(fault.kind));
       return true;
     }
-    if (!end_lives(event.fault, decided, versions)) return false;
+    if (!end_lives(event.fault, decided, stands)) return false;
   } else if (!faults::apply(fault, event.on, subjects_) &&
              !paths_.apply(event.fault, fault, event.on)) {
     throw std::invalid_argument(std::string{faults::to_string(fault.kind)} +
@@ -118,7 +118,7 @@ bool fault_driver::carry_out(const faults::plan_event& event, int64_t decided,
   return true;
 }
 
-bool fault_driver::end_lives(size_t which, int64_t decided, std::vector<int64_t>& versions) {
+bool fault_driver::end_lives(size_t which, int64_t decided, std::vector<stand>& stands) {
   const auto& fault = plan_[which];
   auto& ended = ended_[which];
   const bool polite = fault.kind == fault_class::leave || fault.kind == fault_class::mass_leave;
@@ -128,17 +128,17 @@ bool fault_driver::end_lives(size_t which, int64_t decided, std::vector<int64_t>
     if (state == host_state::down || state == host_state::left) continue;
     if (polite && state != host_state::up) continue;
     if (member.is_worker() &&
-        !survivable(victim, comes_back_with_state(fault.kind), decided, versions))
+        !survivable(victim, comes_back_with_state(fault.kind), decided, stands))
       continue;
     polite ? member.where->leave() : member.where->kill();
-    if (member.is_worker()) versions[victim] = -1;
+    if (member.is_worker()) stands[victim] = {};
     ended.push_back(victim);
   }
   return !ended.empty();
 }
 
 bool fault_driver::survivable(size_t victim, bool with_state, int64_t decided,
-                              const std::vector<int64_t>& versions) const {
+                              const std::vector<stand>& stands) const {
   const auto& members = fleet_.members();
   const auto kept = [&](size_t i) {
     const auto& store = members[i].store;
@@ -154,7 +154,8 @@ bool fault_driver::survivable(size_t victim, bool with_state, int64_t decided,
     }
     const auto state = members[i].where->state();
     const bool alive = state == host_state::up || state == host_state::frozen;
-    if (alive && versions[i] == decided) return true;
+    if (alive && stands[i].version == decided && stands[i].has_sum >= stands[victim].has_sum)
+      return true;
   }
   return false;
 }

@@ -13,10 +13,17 @@
 
 namespace swarm::simulation {
 
+/// Where a member's engine stands.
+struct stand {
+  int64_t version = -1;  ///< -1: nowhere yet
+  bool has_sum = false;  ///< of a step that it has not committed
+};
+
 /// Carries a plan of faults out on a fleet and its network. It leaves out what would take the last
 /// copy of a stage's newest state: to bring that back is the custodians' business. So of every
 /// stage, at every moment, at least one member that is alive, or will come back with its state,
-/// stands at the newest version that any coordinator has decided on.
+/// stands at the newest version that any coordinator has decided on, and holds the sum of the next
+/// one if the victim does: it may have been promised to a coordinator that is about to decide.
 class fault_driver {
  public:
   /// Throws std::invalid_argument for faults that nobody knows.
@@ -26,9 +33,9 @@ class fault_driver {
   /// All faults have ended by then, those of the network's weather included.
   moment duration() const { return duration_; }
 
-  /// Begins or ends a fault. `decided`: steps decided on; `versions`: of the members' engines.
+  /// Begins or ends a fault. `decided`: steps decided on; `stands`: of the members.
   /// False: it was left out.
-  bool carry_out(const faults::plan_event& event, int64_t decided, std::vector<int64_t>& versions);
+  bool carry_out(const faults::plan_event& event, int64_t decided, std::vector<stand>& stands);
 
   std::string describe(const faults::plan_event& event) const;
 
@@ -36,9 +43,9 @@ class fault_driver {
   const std::map<std::string, uint64_t>& counts() const { return counts_; }
 
  private:
-  bool end_lives(size_t which, int64_t decided, std::vector<int64_t>& versions);
+  bool end_lives(size_t which, int64_t decided, std::vector<stand>& stands);
   bool survivable(size_t victim, bool with_state, int64_t decided,
-                  const std::vector<int64_t>& versions) const;
+                  const std::vector<stand>& stands) const;
 
   world& world_;
   fleet& fleet_;

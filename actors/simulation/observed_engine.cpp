@@ -44,7 +44,11 @@ class observed_engine final : public tensors::stage_engine {
   host_tensor infer(const host_tensor& input) override { return engine_->infer(input); }
   host_tensor gradient_sum() const override { return engine_->gradient_sum(); }
   void clear_gradient() override { engine_->clear_gradient(); }
-  double set_reduced(const host_tensor& reduced) override { return engine_->set_reduced(reduced); }
+  double set_reduced(const host_tensor& reduced) override {
+    const double squared_norm = engine_->set_reduced(reduced);
+    observer_({engine_event::what::reduced, {}, 0, 0, {}});
+    return squared_norm;
+  }
 
   void apply(int64_t step, double scale) override {
     engine_->apply(step, scale);

@@ -11,7 +11,7 @@ namespace swarm::simulation {
 
 /// What an engine did, as its observer hears of it.
 struct engine_event {
-  enum class what : uint8_t { forward, backward, loss, applied, imported };
+  enum class what : uint8_t { forward, backward, loss, reduced, applied, imported };
 
   what kind = what::forward;
   tensors::microbatch_key key;  ///< of a forward, backward or loss

@@ -48,7 +48,7 @@ class swarm_run {
     result_.scenario = what.name;
     result_.seed = seed;
     result_.hosts = fleet_.members().size();
-    versions_.resize(fleet_.members().size(), -1);
+    stands_.resize(fleet_.members().size());
     net_.model().set_default(plan_.path);
     listening = &invariants_;
     listen_for_broken_invariants([](const char* sentence, const char* file, int line) {
@@ -135,12 +135,15 @@ class swarm_run {
         ++work.backwards;
         work.added += e.weight > 0 ? 1 : 0;
         return;
+      case engine_event::what::reduced:
+        stands_[index].has_sum = true;
+        return;
       case engine_event::what::applied:
-        versions_[index] = e.step + 1;
+        stands_[index] = {e.step + 1, false};
         break;
       case engine_event::what::imported:
-        versions_[index] = version_of(member.stage, e.hash);
-        if (versions_[index] < 0) {
+        stands_[index] = {version_of(member.stage, e.hash), false};
+        if (stands_[index].version < 0) {
           invariants_.broken(invariant_rule::exactly_once, "a state of no version is loaded",
                              now_s());
           return;
@@ -148,8 +151,9 @@ class swarm_run {
         break;
     }
     if (options_.trace)
-      trace("member " + std::to_string(index) + " stands at " + std::to_string(versions_[index]));
-    invariants_.stepped(member.where->id(), stage_id{member.stage}, step_id{versions_[index]},
+      trace("member " + std::to_string(index) + " stands at " +
+            std::to_string(stands_[index].version));
+    invariants_.stepped(member.where->id(), stage_id{member.stage}, step_id{stands_[index].version},
                         e.hash, now_s());
   }
 
@@ -186,7 +190,7 @@ class swarm_run {
   bool strike(const faults::plan_event& event) {
     world_.settle();
     if (!check()) return false;
-    const bool struck = driver_.carry_out(event, decided_, versions_);
+    const bool struck = driver_.carry_out(event, decided_, stands_);
     if (options_.trace) trace(driver_.describe(event) + (struck ? "" : ": left out"));
     if (struck && event.on) struck_s_.push_back(now_s());
     return true;
@@ -221,9 +225,9 @@ class swarm_run {
     std::string result;
     const auto& members = const_cast<fleet&>(fleet_).members();
     for (size_t i = 0; i < members.size(); ++i)
-      if (members[i].is_worker() && versions_[i] < target)
+      if (members[i].is_worker() && stands_[i].version < target)
         result += ", member " + std::to_string(i) + " (stage " + std::to_string(members[i].stage) +
-                  ") at " + std::to_string(versions_[i]);
+                  ") at " + std::to_string(stands_[i].version);
     return result;
   }
 
@@ -282,9 +286,9 @@ class swarm_run {
   invariants invariants_;
   fleet fleet_;
   fault_driver driver_;
-  int64_t decided_ = 0;            ///< steps that some coordinator has decided to commit
-  std::vector<int64_t> versions_;  ///< of the members' engines; -1: none yet
-  std::vector<double> struck_s_;   ///< faults that no commit has followed yet
+  int64_t decided_ = 0;           ///< steps that some coordinator has decided to commit
+  std::vector<stand> stands_;     ///< of the members' engines
+  std::vector<double> struck_s_;  ///< faults that no commit has followed yet
   std::optional<double> calm_since_;
 };
 

@@ -93,7 +93,7 @@ void coordinator::on_roster(const wire::roster_update& update) {
     if (!crew_.add(m)) continue;
     if (taking_over_) ask_standing(m.id);
     // It came back, or is late: perhaps it only lacks the last commit.
-    if (ledger_ && step_id{m.version}.next() == version_) send_commit(m.id);
+    if (ledger_) send_commit(m.id);
   }
   decide();
   progress();
