@@ -10,7 +10,9 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <vector>
 
+#include "tools/report/one_line.hpp"
 #include "tools/report/user_path.hpp"
 
 namespace swarm::tools {
@@ -58,6 +60,28 @@ bool write_all(int descriptor, const std::string& content) {
   return ::fsync(descriptor) == 0;
 }
 
+/// A hidden name beside the target; the process id keeps two writers from sharing it.
+fs::path temporary_name(const fs::path& folder, const std::string& name) {
+  return folder / ("." + name + ".tmp" + std::to_string(::getpid()));
+}
+
+int create(const fs::path& file) {
+  return ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+}
+
+std::string cannot_write(const fs::path& path, const std::string& why) {
+  return "Cannot write '" + one_line(path.string()) + "': " + why + ".";
+}
+
+/// `folder` and those of its parents that do not exist, deepest first.
+std::vector<fs::path> missing_folders(const fs::path& folder) {
+  std::vector<fs::path> result;
+  std::error_code error;
+  for (auto path = folder; !path.empty() && !fs::exists(path, error); path = path.parent_path())
+    result.push_back(path);
+  return result;
+}
+
 }  // namespace
 
 hardware this_hardware() {
@@ -103,18 +127,38 @@ nlohmann::json result_document(const std::string& program, const nlohmann::json&
           {"results", results}};
 }
 
+std::optional<std::string> prepare_folder(const std::string& directory) {
+  const fs::path folder{user_path(directory)};
+  const auto missing = missing_folders(folder);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  auto why = error.message();
+  if (!error) {
+    // Permissions do not tell: a read-only or virtual file system refuses those who have them.
+    const auto probe = temporary_name(folder, "probe");
+    const int descriptor = create(probe);
+    if (descriptor >= 0) {
+      ::close(descriptor);
+      ::unlink(probe.c_str());
+      return std::nullopt;
+    }
+    why = std::strerror(errno);
+  }
+  // Removes empty folders only.
+  for (const auto& created : missing)
+    fs::remove(created, error);
+  return cannot_write(directory, why);
+}
+
 std::optional<std::string> write_file(const std::string& directory, const std::string& name,
                                       const std::string& content) {
   const fs::path folder{user_path(directory)};
-  auto failure = [&](const std::string& why) {
-    return "Cannot write '" + (folder / name).string() + "': " + why + ".";
-  };
+  auto failure = [&](const std::string& why) { return cannot_write(folder / name, why); };
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return failure(error.message());
-  // The process id keeps two writers from sharing a temporary file.
-  const fs::path temporary = folder / ("." + name + ".tmp" + std::to_string(::getpid()));
-  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const auto temporary = temporary_name(folder, name);
+  const int descriptor = create(temporary);
   if (descriptor < 0) return failure(std::strerror(errno));
   bool written = write_all(descriptor, content);
   int why = errno;

@@ -31,6 +31,10 @@ std::string git_hash(const std::string& directory);
 nlohmann::json result_document(const std::string& program, const nlohmann::json& configuration,
                                const versions& libraries, const nlohmann::json& results);
 
+/// Creates `directory`, a user's path, and tries that files can be written in it, so that a run
+/// need not end to find out. Returns a sentence when they cannot; then nothing has been created.
+std::optional<std::string> prepare_folder(const std::string& directory);
+
 /// Writes `content` to `directory`/`name`: creates the directory, writes a temporary file beside
 /// the target, syncs and renames it, so that a reader sees the old file or the new one. A relative
 /// directory is the user's (user_path.hpp). Returns a sentence when it fails; then the old file is

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "tools/report/one_line.hpp"
 #include "tools/report/result_file.hpp"
 #include "tools/report/svg_plot.hpp"
 #include "tools/report/table.hpp"
@@ -168,6 +169,47 @@ BOOST_AUTO_TEST_CASE(writing_replaces_and_leaves_no_temporary_file) {
   BOOST_TEST(std::distance(fs::directory_iterator{directory}, {}) == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_folder_that_can_be_written_is_created_and_left_empty) {
+  const auto directory = temporary_directory("prepared") / "a" / "b";
+  for (int time = 0; time < 2; ++time) {
+    BOOST_TEST(!tools::prepare_folder(directory.string()).has_value());
+    BOOST_TEST(fs::is_directory(directory));
+    BOOST_TEST(fs::is_empty(directory));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_that_cannot_be_written_is_a_sentence_and_leaves_no_trace) {
+  const auto directory = temporary_directory("unprepared");
+  BOOST_TEST(!tools::write_file(directory.string(), "file", "x").has_value());
+  const std::string long_name(300, 'x');
+  const std::vector<std::pair<std::string, std::string>> expected{
+      {"file", "Not a directory"},
+      {"file/x", "Not a directory"},
+      {"file/x\ny", "file/x\\ny"},
+      {"new/deep/" + long_name, "too long"},
+      {"new/deep/" + long_name + "/", "too long"}};
+  for (const auto& [name, words] : expected) {
+    const auto problem = tools::prepare_folder((directory / name).string());
+    BOOST_REQUIRE(problem.has_value());
+    BOOST_TEST(contains(*problem, words), *problem);
+    BOOST_TEST(!contains(*problem, "\n"));
+    BOOST_TEST(std::distance(fs::directory_iterator{directory}, {}) == 1);
+  }
+  BOOST_TEST(tools::prepare_folder("/proc").has_value());
+  BOOST_TEST(tools::prepare_folder("/proc/x").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(one_line_escapes_what_a_terminal_would_obey) {
+  BOOST_TEST(tools::one_line("/a b/\xc3\xa9'\"\\.txt") == "/a b/\xc3\xa9'\"\\.txt");
+  BOOST_TEST(tools::one_line("a\nb\r\tc") == "a\\nb\\r\\tc");
+  BOOST_TEST(tools::one_line("\x1b[2J\x7f") == "\\x1b[2J\\x7f");
+  BOOST_TEST(tools::one_line(std::string(1, '\0')) == "\\x00");
+  for (int c = 0; c < 256; ++c) {
+    for (unsigned char shown : tools::one_line(std::string(1, static_cast<char>(c))))
+      BOOST_TEST((shown >= ' ' && shown != 0x7f));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(failing_to_write_is_a_sentence_and_leaves_no_trace) {
   const auto directory = temporary_directory("failing");
   fs::create_directories(directory / "taken" / "inside");
@@ -177,6 +219,9 @@ BOOST_AUTO_TEST_CASE(failing_to_write_is_a_sentence_and_leaves_no_trace) {
   BOOST_TEST(std::distance(fs::directory_iterator{directory}, {}) == 1);
   BOOST_TEST(!tools::write_file(directory.string(), "file", "x").has_value());
   BOOST_TEST(tools::write_file((directory / "file").string(), "y", "x").has_value());
+  const auto odd = tools::write_file((directory / "file").string(), "y\nz", "x");
+  BOOST_REQUIRE(odd.has_value());
+  BOOST_TEST(contains(*odd, "y\\nz"));
 }
 
 BOOST_AUTO_TEST_CASE(relative_paths_are_the_users_under_bazel_run) {
