@@ -148,32 +148,13 @@ option_table& option_table::add_choice(std::string& variable, std::string name,
                   std::string{}, std::move(choices)});
 }
 
-option_table& option_table::add(std::chrono::milliseconds& variable, std::string name,
-                                std::string sentence, std::chrono::milliseconds minimum,
-                                std::chrono::milliseconds maximum) {
-  assert(minimum <= variable && variable <= maximum);
-  return declare({std::move(name),
-                  std::move(sentence),
-                  "",
-                  &variable,
-                  std::chrono::nanoseconds{},
-                  std::chrono::nanoseconds{minimum},
-                  std::chrono::nanoseconds{maximum},
-                  {}});
-}
-
-option_table& option_table::add(std::chrono::seconds& variable, std::string name,
-                                std::string sentence, std::chrono::seconds minimum,
-                                std::chrono::seconds maximum) {
-  assert(minimum <= variable && variable <= maximum);
-  return declare({std::move(name),
-                  std::move(sentence),
-                  "",
-                  &variable,
-                  std::chrono::nanoseconds{},
-                  std::chrono::nanoseconds{minimum},
-                  std::chrono::nanoseconds{maximum},
-                  {}});
+option_table& option_table::add_duration(option_target variable, std::string name,
+                                         std::string sentence, std::chrono::nanoseconds minimum,
+                                         std::chrono::nanoseconds maximum) {
+  const option_value zero = std::chrono::nanoseconds{};
+  option declared{std::move(name), std::move(sentence), "", variable, zero, minimum, maximum, {}};
+  assert(minimum <= current_value(declared) && current_value(declared) <= maximum);
+  return declare(std::move(declared));
 }
 
 option_table& option_table::add_preset(std::string flag, std::vector<std::string> arguments) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -75,10 +76,13 @@ class option_table {
                     std::string unit = "");
   option_table& add_choice(std::string& variable, std::string name, std::string sentence,
                            std::vector<std::string> choices);
-  option_table& add(std::chrono::milliseconds& variable, std::string name, std::string sentence,
-                    std::chrono::milliseconds minimum, std::chrono::milliseconds maximum);
-  option_table& add(std::chrono::seconds& variable, std::string name, std::string sentence,
-                    std::chrono::seconds minimum, std::chrono::seconds maximum);
+  /// A duration in whole units of the variable: milliseconds or seconds.
+  template <class Period>
+  option_table& add(std::chrono::duration<int64_t, Period>& variable, std::string name,
+                    std::string sentence, std::chrono::nanoseconds minimum,
+                    std::chrono::nanoseconds maximum) {
+    return add_duration(&variable, std::move(name), std::move(sentence), minimum, maximum);
+  }
 
   /// Other defaults for when the boolean option `flag` is set, as command line arguments.
   option_table& add_preset(std::string flag, std::vector<std::string> arguments);
@@ -108,6 +112,8 @@ class option_table {
     std::vector<std::string> arguments;
   };
 
+  option_table& add_duration(option_target variable, std::string name, std::string sentence,
+                             std::chrono::nanoseconds minimum, std::chrono::nanoseconds maximum);
   option_table& declare(option declared);
 
   std::string program_;
