@@ -19,9 +19,12 @@ void joiner::clear() {
   log_.clear();
 }
 
-void joiner::start(std::optional<step_id> standing, step_id wanted) {
+void joiner::start(bool has_state, step_id wanted) {
   active_ = true;
-  standing_ = standing;
+  standing_.reset();
+  if (has_state) standing_ = host_.guard().version();
+  commit_ = host_.guard().committed();
+  sum_ = host_.guard().sum();
   wanted_ = wanted;
   old_versions_ = failures_ = 0;
   followed_ = 0;
@@ -108,7 +111,7 @@ void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
     case state_assembly::progress::complete: {
       const auto [version, state] = fetch_.take();
       if (!following_) follow(version, commit);
-      return import(version, state);
+      return import(version, state, commit);
     }
     case state_assembly::progress::stale:
       return fetch_later("the donor moved on");
@@ -185,13 +188,15 @@ void joiner::on_commit(const wire::commit& m, promise<wire::committed> reply) {
 
 // -- ready --------------------------------------------------------------------------------------
 
-void joiner::import(step_id version, const host_tensor& state) {
+void joiner::import(step_id version, const host_tensor& state, const last_commit& made_by) {
   importing_ = true;
   host_.self()
       ->request(options_.compute, caf::infinite, import_atom::value, state)
       .then(
           [=, generation = generation_](const std::string& hash) {
             standing_ = version;
+            commit_ = made_by;
+            sum_ = {};
             weights_hash_ = hash;
             if (generation == generation_) catch_up(version);
           },
@@ -237,8 +242,10 @@ void joiner::apply(step_id version, const follow_log::entry& step) {
   host_.self()
       ->request(options_.compute, caf::infinite, apply_atom::value, version.value(), *step.scale)
       .then(
-          [=, generation = generation_](const std::string& hash) {
+          [=, generation = generation_, attempt = step.sum.attempt,
+           scale = *step.scale](const std::string& hash) {
             standing_ = version.next();
+            commit_ = {attempt, scale};
             weights_hash_ = hash;
             ++followed_;
             if (generation == generation_) catch_up(version.next());
@@ -246,16 +253,17 @@ void joiner::apply(step_id version, const follow_log::entry& step) {
           fail);
 }
 
+/// With the sum that it had: it may have been promised to a coordinator.
 void joiner::go_on_alone() {
-  const auto version = *standing_;
   importing_ = true;
   host_.self()
       ->request(options_.compute, caf::infinite, clear_atom::value)
       .then(
           [=, generation = generation_](bool) {
             if (generation != generation_) return;
-            host_.guard().advance(version);
-            done(version);
+            auto& guard = host_.guard();
+            guard.resume(*standing_, commit_, sum_);
+            done(guard.version());
           },
           [=](caf::error& error) { host_.self()->quit(std::move(error)); });
 }
@@ -284,17 +292,11 @@ bool joiner::resume() {
       .then(
           [=, version = stored->version, commit = stored->commit](const std::string& hash) {
             weights_hash_ = hash;
-            host_.guard().resume(version, commit);
-            standing_ = version;
+            host_.guard().resume(version, commit, sum ? sum->sum : reduced_sum{});
             if (!sum) return done(version);
             host_.self()
                 ->request(options_.compute, caf::infinite, reduced_atom::value, sum->total)
-                .then(
-                    [=](double) {
-                      host_.guard().reduced(sum->sum);
-                      done(version);
-                    },
-                    fail);
+                .then([=](double) { done(version); }, fail);
           },
           fail);
   return true;

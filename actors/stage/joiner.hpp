@@ -30,9 +30,9 @@ class joiner {
   bool has_donors() const { return fetch_.has_donors(); }
   bool following() const { return following_; }
 
-  /// Begins to fetch a state of at least version `wanted`. `standing`: of the engine, if it has a
-  /// state at all; with nobody to fetch from, the worker goes on from there.
-  void start(std::optional<step_id> standing, step_id wanted);
+  /// Begins to fetch a state of at least version `wanted`. `has_state`: the engine stands where the
+  /// guard says; with nobody to fetch from, the worker goes on from there.
+  void start(bool has_state, step_id wanted);
 
   /// What the last life left, if it left anything.
   bool resume();
@@ -53,7 +53,7 @@ class joiner {
   void ask_chunk(const question& asked);
   void on_chunk(const question& asked, const wire::state_chunk& m);
   void follow(step_id version, const last_commit& made_by);
-  void import(step_id version, const tensors::host_tensor& state);
+  void import(step_id version, const tensors::host_tensor& state, const last_commit& made_by);
   void catch_up(step_id version);
   void apply(step_id version, const follow_log::entry& step);
   void go_on_alone();
@@ -66,7 +66,10 @@ class joiner {
   bool active_ = false;
   bool following_ = false;
   bool importing_ = false;
+  // What the engine has, if it has anything.
   std::optional<step_id> standing_;
+  last_commit commit_;
+  reduced_sum sum_;
   std::string weights_hash_;  ///< of the engine, as far as this joiner put it there
   step_id wanted_;
   uint32_t old_versions_ = 0;

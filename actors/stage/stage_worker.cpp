@@ -42,7 +42,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     if (options_.start == start_mode::fresh) {
       serve("");
     } else if (!joiner_.resume()) {
-      joiner_.start(std::nullopt, step_id{0});
+      joiner_.start(false, step_id{0});
     }
     return {[this](const wire::forward& m) { return on_forward(m); },
             [this](const wire::backward& m) { return on_backward(m); },
@@ -110,7 +110,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     in_sum_.clear();
     report("refetch", {{"why", std::string{why}}, {"version", guard_.version().value()}});
     announce(wire::member_state::joining);
-    joiner_.start(guard_.version(), wanted);
+    joiner_.start(true, wanted);
     retry_waiting();
   }
 

@@ -123,10 +123,13 @@ class step_guard {
   /// State of `version` was loaded: nothing is held.
   void advance(step_id version);
 
-  /// What the last life left was loaded.
-  void resume(step_id version, last_commit commit) {
+  /// The state of `version` was loaded, which `commit` made; perhaps with a sum that a coordinator
+  /// may be about to commit.
+  void resume(step_id version, last_commit commit, reduced_sum sum = {}) {
     advance(version);
     committed_ = commit;
+    frozen_ = sum.attempt;
+    reduced_ = std::move(sum);
   }
 
   /// The optimizer step with the reduced sum is being made: the next version, nothing is held.

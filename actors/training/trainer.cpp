@@ -26,6 +26,9 @@ using retry_atom = caf::atom_constant<caf::atom("retry")>;
 
 using full_actor = trainer_actor::extend<caf::reacts_to<retry_atom, uint32_t, uint64_t>>;
 
+/// Waits in vain after which a run no longer minds that its stage's workers rest.
+constexpr uint32_t patience = 3;
+
 /// Work of one call in units of a forward, as SWARM weighs them.
 double work_of(call_kind kind) {
   switch (kind) {
@@ -135,7 +138,10 @@ class trainer final : public full_actor::base {
     if (m.fault()) return;
     const auto lease = m.read();
     const auto when = wire::epoch_of(*lease);
-    if (!enter(when.term, when.step)) return;
+    if (!enter(when.term, when.step)) {
+      if (when.term < term_) return_all(*lease, when);
+      return;
+    }
     coordinator_ = caf::actor_cast<wire::coordinator_inbox>(current_sender());
     excluded_.clear();
     for (const auto& x : lease->getExcluded())
@@ -146,6 +152,21 @@ class trainer final : public full_actor::base {
       if (!known(item.item)) queue_.push_back({item, when.round});
     }
     start_runs();
+  }
+
+  /// The sender has been replaced, or its term was chosen by somebody who knew of no higher one.
+  void return_all(schemas::Lease::Reader lease, const wire::epoch& when) {
+    const auto sender = caf::actor_cast<wire::coordinator_inbox>(current_sender());
+    if (!sender) return;
+    for (const auto& x : lease.getItems()) {
+      wire::builder<schemas::LeaseDone> message;
+      wire::set_epoch(*message, when);
+      message->setMicrobatch(x.getMicrobatch());
+      message->setItem(x.getItem());
+      message->setOutcome(schemas::LeaseDone::Outcome::RETURNED);
+      message->setSeenTerm(term_.value());
+      send(sender, message.finish());
+    }
   }
 
   /// A lease that the coordinator has waited for too long comes again.
@@ -219,11 +240,15 @@ class trainer final : public full_actor::base {
     const auto pick = [&](const std::set<worker_id>& without) {
       return routers_[stage]->pick(now(), work_of(call.kind), without, r.item.microbatch);
     };
-    if (excluded_.empty()) return pick(r.avoid);
     auto without = r.avoid;
     without.insert(excluded_.begin(), excluded_.end());
-    const auto counted = pick(without);
-    return counted ? counted : pick(r.avoid);
+    auto chosen = pick(without);
+    if (!chosen && !excluded_.empty()) chosen = pick(r.avoid);
+    // The whole stage rests after failures; there is nobody else, so ask them in turn all the same.
+    if (!chosen && r.attempts >= patience && r.avoid.empty() && !handles.empty())
+      chosen = std::next(handles.begin(), static_cast<std::ptrdiff_t>(r.attempts % handles.size()))
+                   ->first;
+    return chosen;
   }
 
   void send_call(run& r, const stage_call& call, const wire::stage_worker_actor& handle) {
