@@ -35,6 +35,7 @@ struct StateChunk {
 
   committed @5 :Attempt;
   scale @6 :Float64;
+  counted @7 :UInt32;
   # The commit that made this version, as in Standing: should all who applied it die, a new
   # coordinator must still be able to finish it at stages that have not.
 }

@@ -174,6 +174,8 @@ struct Commit {
   reducedTerm @4 :UInt64;
   # (reducedTerm, round) names the sum. It is an older term's when a coordinator that has taken over
   # ends what its predecessor began.
+  counted @5 :UInt32;
+  # Microbatches in the sum.
 }
 
 struct TakeOver {
@@ -198,6 +200,7 @@ struct Standing {
 
   committed @7 :Attempt;
   scale @8 :Float64;
+  committedCounted @9 :UInt32;
   # The commit that made `version`, if this worker took part in it (round 0: it fetched).
 }
 

@@ -22,6 +22,7 @@ class follow_log {
     reduced_sum sum;
     tensors::host_tensor total;
     std::optional<double> scale;  ///< once it is committed
+    uint32_t counted = 0;
   };
 
   void clear() { steps_.clear(); }
@@ -30,11 +31,14 @@ class follow_log {
 
   /// A later attempt of the same step replaces an earlier one.
   void reduced(step_id step, reduced_sum sum, tensors::host_tensor total) {
-    steps_[step] = {std::move(sum), std::move(total), std::nullopt};
+    steps_[step] = {std::move(sum), std::move(total), std::nullopt, 0};
   }
 
   /// Precondition: this sum of the step is here.
-  void committed(step_id step, double scale) { steps_.at(step).scale = scale; }
+  void committed(step_id step, double scale, uint32_t counted) {
+    steps_.at(step).scale = scale;
+    steps_.at(step).counted = counted;
+  }
 
   /// The step to apply to a state of this version, if it has been committed.
   std::optional<entry> take_committed(step_id version) {

@@ -101,7 +101,8 @@ void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
   }
   const auto made_by = chunk->getCommitted();
   const last_commit commit{{term_id{made_by.getTerm()}, round_id{made_by.getRound()}},
-                           chunk->getScale()};
+                           chunk->getScale(),
+                           chunk->getCounted()};
   switch (fetch_.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
                         chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
                         bytes.size())) {
@@ -176,8 +177,8 @@ void joiner::on_commit(const wire::commit& m, promise<wire::committed> reply) {
   const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
   const auto why = guard.commit(when.term, when.step, attempt);
   if (!why) {
-    log_.committed(when.step, body->getScale());
-    guard.commit_applied(body->getScale());
+    log_.committed(when.step, body->getScale(), body->getCounted());
+    guard.commit_applied(body->getScale(), body->getCounted());
     return static_cast<void>(reply.deliver(committed_of(options_.id, guard.version(), "")));
   }
   reply.deliver(make_error(*why));
@@ -242,10 +243,10 @@ void joiner::apply(step_id version, const follow_log::entry& step) {
   host_.self()
       ->request(options_.compute, caf::infinite, apply_atom::value, version.value(), *step.scale)
       .then(
-          [=, generation = generation_, attempt = step.sum.attempt,
-           scale = *step.scale](const std::string& hash) {
+          [=, generation = generation_, attempt = step.sum.attempt, scale = *step.scale,
+           counted = step.counted](const std::string& hash) {
             standing_ = version.next();
-            commit_ = {attempt, scale};
+            commit_ = {attempt, scale, counted};
             weights_hash_ = hash;
             ++followed_;
             if (generation == generation_) catch_up(version.next());

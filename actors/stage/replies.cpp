@@ -41,6 +41,7 @@ wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guar
   message->setCounted(guard.sum().counted);
   write(guard.committed().attempt, message->initCommitted());
   message->setScale(guard.committed().scale);
+  message->setCommittedCounted(guard.committed().counted);
   return message.finish();
 }
 
@@ -60,6 +61,7 @@ wire::state_chunk chunk_of(step_id version, const snapshot_store::chunk& chunk) 
   message->setChecksum(chunk.checksum);
   write(chunk.commit.attempt, message->initCommitted());
   message->setScale(chunk.commit.scale);
+  message->setCounted(chunk.commit.counted);
   message->setBytes(capnp::Data::Reader(chunk.state.as<kj::byte>() + chunk.offset_bytes,
                                         static_cast<size_t>(chunk.size_bytes)));
   return message.finish();

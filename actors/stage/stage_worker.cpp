@@ -388,7 +388,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     else if (why && why->reason == refusal_reason::wrong_round)
       fall_back("missed a reduce", when.step.next());
     if (refused(why, when.step, reply)) return reply;
-    apply(when.step, body->getScale());
+    apply(when.step, body->getScale(), body->getCounted());
     answer_commit(reply);
     return reply;
   }
@@ -399,7 +399,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
            guard_.committed().attempt == attempt;
   }
 
-  void apply(step_id step, double scale) {
+  void apply(step_id step, double scale, uint32_t counted) {
     request(options_.compute, caf::infinite, apply_atom::value, step.value(), scale)
         .then(
             [this, version = step.next()](const std::string& hash) {
@@ -407,7 +407,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
             },
             [this](caf::error& error) { quit(std::move(error)); });
     // The compute actor works in order, so whatever is admitted from here on sees the new weights.
-    guard_.commit_applied(scale);
+    guard_.commit_applied(scale, counted);
     retry_waiting();
   }
 

@@ -111,8 +111,8 @@ void step_guard::advance(step_id version) {
   held_.clear();
 }
 
-void step_guard::commit_applied(double scale) {
-  const last_commit commit{reduced_.attempt, scale};
+void step_guard::commit_applied(double scale, uint32_t counted) {
+  const last_commit commit{reduced_.attempt, scale, counted};
   advance(version_.next());
   committed_ = commit;
 }

@@ -61,8 +61,9 @@ struct reduced_sum {
 
 /// The commit that made the present version.
 struct last_commit {
-  attempt_id attempt;  ///< none: the state was fetched
+  attempt_id attempt;  ///< none: nobody knows any more
   double scale = 0;
+  uint32_t counted = 0;
 };
 
 /// The step transaction as one stage worker sees it, without actors or numbers: which requests may
@@ -133,7 +134,7 @@ class step_guard {
   }
 
   /// The optimizer step with the reduced sum is being made: the next version, nothing is held.
-  void commit_applied(double scale);
+  void commit_applied(double scale, uint32_t counted);
 
  private:
   std::optional<refusal> check(term_id term, step_id step);

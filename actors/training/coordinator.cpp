@@ -236,7 +236,7 @@ void coordinator::ask_standing(worker_id id) {
 
 void coordinator::succeed_if_known() {
   if (!taking_over_ || !asked_.empty()) return;
-  const auto plan = succeed(standings_, options_.stages);
+  const auto plan = succeed(standings_, options_.stages, options_.microbatches);
   switch (plan.what) {
     case succession::verdict::begin:
       taking_over_ = false;
@@ -267,10 +267,10 @@ void coordinator::finish(const succession& plan, step_id step, double scale) {
   const auto generation = ++generation_;
   standings_.clear();
   asked_.clear();
-  const auto order = commit_of(election_.term(), step, plan.attempt, scale);
   const auto wanted = [this, generation] { return taking_over_ && generation == generation_; };
   const auto left = std::make_shared<size_t>(plan.lagging.size());
-  for (const auto& id : plan.lagging) {
+  for (const auto& [id, attempt] : plan.lagging) {
+    const auto order = commit_of(election_.term(), step, attempt, scale, plan.counted);
     ask<wire::committed>(id, order, options_.gather_timeout, wanted,
                          [=](const wire::committed*, const caf::error*) {
                            if (wanted() && --*left == 0) take_over();

@@ -238,7 +238,7 @@ void coordinator::commit() {
   const double scale =
       ledger_->dropped_scale() * tensors::clip_factor(options_.optimizer, norm_squared);
   const attempt_id attempt{election_.term(), ledger_->round()};
-  last_order_ = commit_of(election_.term(), version_, attempt, scale);
+  last_order_ = commit_of(election_.term(), version_, attempt, scale, ledger_->counted());
   weights_hashes_.clear();
   uncommitted_.clear();
   owed_.clear();

@@ -59,11 +59,13 @@ wire::reduce reduce_of(const wire::epoch& when, stage_id stage,
   return message.finish();
 }
 
-wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale) {
+wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale,
+                       int64_t counted) {
   wire::builder<schemas::Commit> message;
   wire::set_epoch(*message, {term, step, attempt.round});
   message->setReducedTerm(attempt.term.value());
   message->setScale(scale);
+  message->setCounted(static_cast<uint32_t>(counted));
   return message.finish();
 }
 
@@ -92,6 +94,7 @@ std::optional<std::pair<worker_id, standing>> read_standing(const wire::standing
   result.counted = body->getCounted();
   result.committed = attempt(body->getCommitted());
   result.scale = body->getScale();
+  result.committed_counted = body->getCommittedCounted();
   return std::make_pair(wire::from_wire(body->getWorker()), result);
 }
 

@@ -28,7 +28,8 @@ wire::reduce reduce_of(const wire::epoch& when, stage_id stage,
                        const std::vector<worker_id>& followers, int64_t counted);
 
 /// Commits the sum of `attempt` in the name of `term`.
-wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale);
+wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale,
+                       int64_t counted);
 
 wire::take_over take_over_of(term_id term);
 

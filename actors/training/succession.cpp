@@ -1,6 +1,7 @@
 #include "actors/training/succession.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "actors/planted_bug.hpp"
 
@@ -22,23 +23,28 @@ std::vector<std::optional<step_id>> newest(const standings_map& standings, int32
 
 /// Ends at the lagging stages the step that others have committed.
 succession finish(const standings_map& standings, int32_t stages, step_id version,
-                  const std::vector<std::optional<step_id>>& by_stage) {
+                  const std::vector<std::optional<step_id>>& by_stage, int64_t microbatches) {
   succession result;
   result.version = version;
+  attempt_id attempt;
   for (const auto& [id, s] : standings) {
     if (s.version != version || s.committed.none()) continue;
-    result.attempt = s.committed;
+    attempt = s.committed;
     result.scale = s.scale;
+    result.counted = s.committed_counted;
     break;
   }
   result.what = succession::verdict::finish;
+  const auto has_sum = [&](const standing& s) {
+    if (attempt.none() || s.reduced.none()) return false;
+    return s.reduced == attempt || (result.counted == microbatches && s.counted == microbatches);
+  };
   for (int32_t stage = 0; stage < stages; ++stage) {
     if (*by_stage[static_cast<size_t>(stage)] == version) continue;
     bool able = false;
     for (const auto& [id, s] : standings) {
-      if (s.stage != stage_id{stage} || s.version.next() != version) continue;
-      if (result.attempt.none() || s.reduced != result.attempt) continue;
-      result.lagging.push_back(id);
+      if (s.stage != stage_id{stage} || s.version.next() != version || !has_sum(s)) continue;
+      result.lagging[id] = s.reduced;
       able = true;
     }
     if (able) continue;
@@ -49,48 +55,56 @@ succession finish(const standings_map& standings, int32_t stages, step_id versio
   return result;
 }
 
-/// The newest attempt that every stage has reduced, all its holders with one hash.
-std::optional<succession> complete(const standings_map& standings, int32_t stages,
-                                   step_id version) {
-  struct stage_sum {
-    std::string hash;
-    double squared_norm;
-    uint32_t counted;
-    bool differs = false;
+/// The holders of each stage's newest sum among those that `counts`; nothing if a stage has none,
+/// or its holders disagree.
+template <class Counts>
+std::optional<succession> complete(const standings_map& standings, int32_t stages, step_id version,
+                                   Counts counts) {
+  std::map<stage_id, const standing*> newest_sum;
+  const auto good = [&](const standing& s) {
+    return s.version == version && !s.reduced.none() && counts(s);
   };
-  std::map<attempt_id, std::map<stage_id, stage_sum>> attempts;
   for (const auto& [id, s] : standings) {
-    if (s.version != version || s.reduced.none()) continue;
-    const auto [found, fresh] =
-        attempts[s.reduced].emplace(s.stage, stage_sum{s.hash, s.squared_norm, s.counted});
-    if (!fresh && (found->second.hash != s.hash || found->second.squared_norm != s.squared_norm ||
-                   found->second.counted != s.counted))
-      found->second.differs = true;
+    if (!good(s)) continue;
+    auto& best = newest_sum[s.stage];
+    if (best == nullptr || best->reduced < s.reduced) best = &s;
   }
-  for (auto it = attempts.rbegin(); it != attempts.rend(); ++it) {
-    const auto& sums = it->second;
-    if (sums.size() != static_cast<size_t>(stages)) continue;
-    succession result;
-    result.what = succession::verdict::commit;
-    result.version = version;
-    result.attempt = it->first;
-    result.counted = sums.begin()->second.counted;
-    bool sound = true;
-    for (const auto& [stage, sum] : sums) {
-      sound = sound && !sum.differs && sum.counted == result.counted;
-      result.squared_norm += sum.squared_norm;
-    }
-    if (!sound) continue;
-    for (const auto& [id, s] : standings)
-      if (s.version == version && s.reduced == result.attempt) result.lagging.push_back(id);
-    return result;
+  if (newest_sum.size() != static_cast<size_t>(stages)) return std::nullopt;
+  succession result;
+  result.what = succession::verdict::commit;
+  result.version = version;
+  result.counted = newest_sum.begin()->second->counted;
+  for (const auto& [stage, best] : newest_sum) {
+    result.squared_norm += best->squared_norm;
+    if (best->counted != result.counted) return std::nullopt;
   }
-  return std::nullopt;
+  for (const auto& [id, s] : standings) {
+    if (!good(s)) continue;
+    const auto& best = *newest_sum.at(s.stage);
+    if (s.reduced != best.reduced) continue;
+    if (s.hash != best.hash || s.squared_norm != best.squared_norm || s.counted != best.counted)
+      return std::nullopt;
+    result.lagging[id] = s.reduced;
+  }
+  return result;
+}
+
+std::optional<succession> complete(const standings_map& standings, int32_t stages, step_id version,
+                                   int64_t microbatches) {
+  std::set<attempt_id> attempts;
+  for (const auto& [id, s] : standings)
+    if (s.version == version && !s.reduced.none()) attempts.insert(s.reduced);
+  for (auto it = attempts.rbegin(); it != attempts.rend(); ++it)
+    if (auto one = complete(standings, stages, version,
+                            [&](const standing& s) { return s.reduced == *it; }))
+      return one;
+  return complete(standings, stages, version,
+                  [&](const standing& s) { return s.counted == microbatches; });
 }
 
 }  // namespace
 
-succession succeed(const standings_map& standings, int32_t stages) {
+succession succeed(const standings_map& standings, int32_t stages, int64_t microbatches) {
   const auto by_stage = newest(standings, stages);
   succession result;
   for (int32_t stage = 0; stage < stages; ++stage) {
@@ -104,8 +118,8 @@ succession succeed(const standings_map& standings, int32_t stages) {
   const bool level = std::all_of(by_stage.begin(), by_stage.end(),
                                  [&](const auto& v) { return *v == result.version; });
   if (!level && !planted(planted_bug::take_over_forgets_commit))
-    return finish(standings, stages, result.version, by_stage);
-  if (auto whole = complete(standings, stages, result.version)) return *whole;
+    return finish(standings, stages, result.version, by_stage, microbatches);
+  if (auto whole = complete(standings, stages, result.version, microbatches)) return *whole;
   result.what = succession::verdict::begin;
   return result;
 }

@@ -20,6 +20,7 @@ struct standing {
   uint32_t counted = 0;
   attempt_id committed;  ///< none: it did not take part in the commit that made `version`
   double scale = 0;
+  uint32_t committed_counted = 0;
 };
 
 /// What a new coordinator does with the step that it finds.
@@ -27,25 +28,29 @@ struct succession {
   enum class verdict : uint8_t {
     begin,   ///< all stages stand at `version`: gather there what their workers hold
     finish,  ///< step `version` - 1 is committed at some stages: commit it at `lagging`
-    commit,  ///< every stage has reduced `attempt` of step `version`: commit it
+    commit,  ///< every stage has reduced step `version`: commit it
     wait,    ///< a stage has nobody
     behind   ///< a stage has nobody who could make the step that others have committed
   };
 
   verdict what = verdict::wait;
   step_id version{0};
-  attempt_id attempt;
-  double scale = 0;                ///< of `finish`
-  double squared_norm = 0;         ///< of `commit`: over all stages
-  uint32_t counted = 0;            ///< of `commit`
-  std::vector<worker_id> lagging;  ///< who gets the commit of `finish` or `commit`
-  std::optional<stage_id> stage;   ///< which one `wait` and `behind` mean
+  double scale = 0;         ///< of `finish`
+  double squared_norm = 0;  ///< of `commit`: over all stages
+  uint32_t counted = 0;     ///< microbatches that count in that step
+  /// Who gets the commit of `finish` or `commit`, and of which of its sums.
+  std::map<worker_id, attempt_id> lagging;
+  std::optional<stage_id> stage;  ///< which one `wait` and `behind` mean
 };
 
 /// A commit that anybody has applied is a fact: it was decided because every stage had reduced. One
-/// that nobody has applied may be decided now if every stage still holds a sum of one attempt; the
+/// that nobody has applied may be decided now if every stage still holds its sum; the
 /// predecessor can no longer decide anything, since everybody asked obeys the new term. Otherwise
 /// the step is gathered again and nothing is lost, because local sums live until the commit.
-succession succeed(const std::map<worker_id, standing>& standings, int32_t stages);
+///
+/// Sums of different attempts are one sum when all `microbatches` of the step are in them: each has
+/// every microbatch once. With dropped ones only sums of one attempt go together.
+succession succeed(const std::map<worker_id, standing>& standings, int32_t stages,
+                   int64_t microbatches);
 
 }  // namespace swarm::training

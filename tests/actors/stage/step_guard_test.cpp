@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(commit_needs_the_reduce_of_its_round) {
   BOOST_TEST(
       refused_because(guard.commit(term, step, {term, round_of(1)}), refusal_reason::wrong_round));
   BOOST_TEST(!guard.commit(term, step, {term, round_of(2)}));
-  guard.commit_applied(0.5);
+  guard.commit_applied(0.5, 4);
   BOOST_TEST((guard.version() == step.next()));
   BOOST_TEST((guard.committed().attempt == attempt_id{term, round_of(2)}));
   BOOST_TEST(guard.committed().scale == 0.5);

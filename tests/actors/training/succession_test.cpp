@@ -35,26 +35,27 @@ standing committed(int32_t stage, int64_t version, double scale = 0.25) {
   auto s = at(stage, version);
   s.committed = old_attempt;
   s.scale = scale;
+  s.committed_counted = 4;
   return s;
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(stages_that_are_level_begin_by_gathering) {
-  const auto plan = succeed({{worker(1), at(0, 7)}, {worker(2), at(1, 7)}}, 2);
+  const auto plan = succeed({{worker(1), at(0, 7)}, {worker(2), at(1, 7)}}, 2, 4);
   BOOST_TEST((plan.what == verdict::begin));
   BOOST_TEST((plan.version == step_id{7}));
 }
 
 BOOST_AUTO_TEST_CASE(an_older_worker_beside_a_newer_one_of_its_stage_changes_nothing) {
   const auto plan =
-      succeed({{worker(1), at(0, 7)}, {worker(2), at(1, 7)}, {worker(3), at(1, 4)}}, 2);
+      succeed({{worker(1), at(0, 7)}, {worker(2), at(1, 7)}, {worker(3), at(1, 4)}}, 2, 4);
   BOOST_TEST((plan.what == verdict::begin));
   BOOST_TEST((plan.version == step_id{7}));
 }
 
 BOOST_AUTO_TEST_CASE(a_stage_without_an_answer_is_waited_for) {
-  const auto plan = succeed({{worker(1), at(0, 7)}}, 2);
+  const auto plan = succeed({{worker(1), at(0, 7)}}, 2, 4);
   BOOST_TEST((plan.what == verdict::wait));
   BOOST_TEST((plan.stage == stage_id{1}));
 }
@@ -64,44 +65,56 @@ BOOST_AUTO_TEST_CASE(a_commit_that_one_stage_has_applied_is_finished_at_the_othe
                              {worker(2), reduced(1, 7)},
                              {worker(3), at(1, 7)},
                              {worker(4), reduced(2, 7)}},
-                            3);
+                            3, 4);
   BOOST_TEST((plan.what == verdict::finish));
   BOOST_TEST((plan.version == step_id{8}));
-  BOOST_TEST((plan.attempt == old_attempt));
   BOOST_TEST(plan.scale == 0.25);
-  BOOST_TEST((plan.lagging == std::vector<worker_id>{worker(2), worker(4)}));
+  BOOST_TEST((plan.lagging ==
+              std::map<worker_id, attempt_id>{{worker(2), old_attempt}, {worker(4), old_attempt}}));
 }
 
 BOOST_AUTO_TEST_CASE(a_stage_that_cannot_make_the_committed_step_is_named) {
-  const auto lost = succeed({{worker(1), committed(0, 8)}, {worker(2), at(1, 7)}}, 2);
+  const auto lost = succeed({{worker(1), committed(0, 8)}, {worker(2), at(1, 7)}}, 2, 4);
   BOOST_TEST((lost.what == verdict::behind));
   BOOST_TEST((lost.stage == stage_id{1}));
-  const auto older = succeed({{worker(1), committed(0, 8)}, {worker(2), reduced(1, 6)}}, 2);
+  const auto older = succeed({{worker(1), committed(0, 8)}, {worker(2), reduced(1, 6)}}, 2, 4);
   BOOST_TEST((older.what == verdict::behind));
   const attempt_id other{term_id{1}, round_id{3}};
   const auto another =
-      succeed({{worker(1), committed(0, 8)}, {worker(2), reduced(1, 7, "sum", other)}}, 2);
+      succeed({{worker(1), committed(0, 8)}, {worker(2), reduced(1, 7, "sum", other)}}, 2, 5);
   BOOST_TEST((another.what == verdict::behind));
+  // With every microbatch in both, the sums are one.
+  const auto same =
+      succeed({{worker(1), committed(0, 8)}, {worker(2), reduced(1, 7, "sum", other)}}, 2, 4);
+  BOOST_TEST((same.what == verdict::finish));
+  BOOST_TEST((same.lagging == std::map<worker_id, attempt_id>{{worker(2), other}}));
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_every_stage_has_reduced_is_committed) {
   const auto plan = succeed(
-      {{worker(1), reduced(0, 7, "a")}, {worker(2), reduced(1, 7, "b")}, {worker(3), at(1, 7)}}, 2);
+      {{worker(1), reduced(0, 7, "a")}, {worker(2), reduced(1, 7, "b")}, {worker(3), at(1, 7)}}, 2,
+      4);
   BOOST_TEST((plan.what == verdict::commit));
   BOOST_TEST((plan.version == step_id{7}));
   BOOST_TEST(plan.squared_norm == 3.0);
   BOOST_TEST(plan.counted == 4U);
-  BOOST_TEST((plan.lagging == std::vector<worker_id>{worker(1), worker(2)}));
+  BOOST_TEST((plan.lagging ==
+              std::map<worker_id, attempt_id>{{worker(1), old_attempt}, {worker(2), old_attempt}}));
 }
 
 BOOST_AUTO_TEST_CASE(sums_that_differ_or_are_not_of_one_attempt_are_gathered_again) {
   const auto differ = succeed({{worker(1), reduced(0, 7, "a")},
                                {worker(2), reduced(1, 7, "b")},
                                {worker(3), reduced(1, 7, "c")}},
-                              2);
+                              2, 4);
   BOOST_TEST((differ.what == verdict::begin));
   const attempt_id other{term_id{1}, round_id{3}};
   const auto mixed =
-      succeed({{worker(1), reduced(0, 7, "a")}, {worker(2), reduced(1, 7, "b", other)}}, 2);
+      succeed({{worker(1), reduced(0, 7, "a")}, {worker(2), reduced(1, 7, "b", other)}}, 2, 5);
   BOOST_TEST((mixed.what == verdict::begin));
+  const auto whole =
+      succeed({{worker(1), reduced(0, 7, "a")}, {worker(2), reduced(1, 7, "b", other)}}, 2, 4);
+  BOOST_TEST((whole.what == verdict::commit));
+  BOOST_TEST((whole.lagging ==
+              std::map<worker_id, attempt_id>{{worker(1), old_attempt}, {worker(2), other}}));
 }
