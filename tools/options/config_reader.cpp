@@ -10,6 +10,8 @@
 #include <numeric>
 #include <sstream>
 
+#include "tools/report/one_line.hpp"
+
 namespace swarm::tools {
 namespace {
 
@@ -18,11 +20,7 @@ constexpr size_t suggestion_distance_max = 2;
 
 /// One line, short enough for a sentence.
 std::string quoted(const std::string& text, size_t bytes_max = quoted_bytes_max) {
-  std::string result = "'";
-  for (char c : text.substr(0, bytes_max)) {
-    result += static_cast<unsigned char>(c) < ' ' ? '?' : c;
-  }
-  return result + (text.size() > bytes_max ? "...'" : "'");
+  return "'" + one_line(text.substr(0, bytes_max)) + (text.size() > bytes_max ? "...'" : "'");
 }
 
 const option* find(const std::vector<option>& options, const std::string& name) {
@@ -46,9 +44,10 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
-std::string unknown_option(const std::vector<option>& options, const std::string& name,
-                           const std::string& origin) {
-  std::string sentence = origin + quoted("--" + name) + " is not an option of this program";
+/// `dashes` are those it was written with.
+std::string unknown_option(const std::vector<option>& options, const std::string& dashes,
+                           const std::string& name, const std::string& origin) {
+  std::string sentence = origin + quoted(dashes + name) + " is not an option of this program";
   size_t best_distance = suggestion_distance_max + 1;
   std::string best;
   for (const auto& declared : options) {
@@ -62,9 +61,13 @@ std::string unknown_option(const std::vector<option>& options, const std::string
   return sentence + (best.empty() ? "; --help lists them." : "");
 }
 
+std::string dashes_of(const std::string& argument) {
+  return argument.substr(0, std::min(argument.find_first_not_of('-'), size_t{2}));
+}
+
 /// "--a.b=c" -> "a.b".
 std::string name_of(const std::string& argument) {
-  const size_t begin = argument.rfind("--", 0) == 0 ? 2 : 0;
+  const size_t begin = dashes_of(argument).size();
   std::string name = argument.substr(begin, argument.find('=') - begin);
   return name.rfind("global.", 0) == 0 ? name.substr(7) : name;
 }
@@ -80,9 +83,9 @@ usage_error argument_error(const std::vector<option>& options, caf::pec code,
   if (argument.empty() || argument[0] != '-') {
     return {quoted(argument) + " is not an option; options are written --name=value."};
   }
-  const auto* declared = find(options, name_of(argument));
+  const auto* declared = argument.rfind("--", 0) == 0 ? find(options, name_of(argument)) : nullptr;
   if (code == caf::pec::not_an_option || declared == nullptr) {
-    return {unknown_option(options, name_of(argument), "")};
+    return {unknown_option(options, dashes_of(argument), name_of(argument), "")};
   }
   const auto equals = argument.find('=');
   if (equals == std::string::npos || equals + 1 == argument.size()) {
@@ -248,9 +251,14 @@ std::variant<given_values, usage_error> read_arguments(const std::vector<option>
   for (auto& argument : arguments) {
     const auto* declared =
         argument.rfind("--", 0) == 0 ? find(options, name_of(argument)) : nullptr;
+    const auto equals = argument.find('=');
     if (declared != nullptr && std::holds_alternative<bool>(declared->value) &&
-        argument.find('=') == std::string::npos) {
+        equals == std::string::npos) {
       argument += "=true";
+    } else if (declared != nullptr && std::holds_alternative<std::string>(declared->value) &&
+               equals + 1 == argument.size()) {
+      // CAF takes nothing after the '=' for a value that is missing, whatever the type.
+      argument += "\"\"";
     } else if (argument == "-h" || argument == "-?") {
       argument = "--help=true";
     }
@@ -280,7 +288,7 @@ std::variant<given_values, usage_error> read_config_file(const std::vector<optio
   for (const auto& [name, value] : result) {
     if (find(options, name) == nullptr) {
       return usage_error{
-          unknown_option(options, name, "in " + quoted(path, option_text_bytes_max) + ", ")};
+          unknown_option(options, "--", name, "in " + quoted(path, option_text_bytes_max) + ", ")};
     }
   }
   if (count_entries(std::get<std::string>(text)) != result.size()) {

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "tools/options/config_reader.hpp"
+#include "tools/report/one_line.hpp"
 #include "tools/report/user_path.hpp"
 
 namespace swarm::tools {
@@ -181,6 +182,9 @@ parse_result option_table::parse(std::vector<std::string> arguments) {
 
   const auto path = std::get<std::string>(own_values[2]);
   given_values file;
+  if (path.empty() && std::get<given_values>(command_line).count(file_flag) != 0) {
+    return failed({std::string{"--"} + file_flag + " names no file."});
+  }
   if (!path.empty()) {
     auto read = read_config_file(options_, user_path(path));
     if (auto* error = std::get_if<usage_error>(&read)) return failed(*error);
@@ -189,7 +193,8 @@ parse_result option_table::parse(std::vector<std::string> arguments) {
   std::vector<option_value> values;
   for (const auto& declared : options_)
     values.push_back(declared.value);
-  const layers given{{&file, "in '" + path + "', "}, {&std::get<given_values>(command_line), ""}};
+  const layers given{{&file, "in '" + one_line(path) + "', "},
+                     {&std::get<given_values>(command_line), ""}};
   if (auto error = apply(options_, given, values)) return failed(*error);
   // What was given decides which presets hold, and then wins over them.
   const auto flags = values;

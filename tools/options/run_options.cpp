@@ -3,6 +3,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "tools/report/one_line.hpp"
 #include "tools/report/result_file.hpp"
 #include "tools/report/table.hpp"
 #include "tools/report/user_path.hpp"
@@ -196,7 +197,7 @@ std::variant<tensors::corpus, std::string> load_run_corpus(run_options& options)
     } else if (error->code == tensors::data_errc::token_out_of_range) {
       flags = flag("vocabulary", options.vocabulary) + ", --data";
     }
-    std::string sentence = flags + ": " + error->message;
+    std::string sentence = flags + ": " + one_line(error->message);
     if (error->code == tensors::data_errc::unreadable && options.data == default_corpus_path) {
       sentence.back() = ',';
       sentence += std::string{" or run: apt-get install "} + default_corpus_package + ".";

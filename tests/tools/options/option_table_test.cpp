@@ -135,17 +135,35 @@ BOOST_AUTO_TEST_CASE(unknown_options_get_one_sentence) {
   expect_error({"--nonsense=4"}, {"--nonsense"});
   expect_error({"--layer=4"}, {"--layer", "did you mean --layers?"});
   expect_error({"--timeout=5s"}, {"--timeout"});
-  expect_error({"-x"}, {"-x"});
+  expect_error({"-x"}, {"'-x'"});
+  expect_error({"-layers=3"}, {"'-layers'", "did you mean --layers?"});
+  expect_error({"-"}, {"'-'"});
   expect_error({"stray"}, {"'stray'", "--name=value"});
   expect_error({"--", "--layers=3"}, {"--"});
   expect_error({""}, {"''"});
-  expect_error({"--x\ny=1"}, {"--x?y"});
+  expect_error({"--x\ny=1"}, {"--x\\ny"});
 }
 
 BOOST_AUTO_TEST_CASE(missing_values_get_one_sentence) {
   expect_error({"--layers"}, {"--layers=VALUE", "an integer from 1 to 1024"});
   expect_error({"--layers="}, {"--layers=VALUE"});
+  expect_error({"--lr="}, {"--lr=VALUE", "a number from 0 to 10"});
+  expect_error({"--bias="}, {"--bias=VALUE", "true or false"});
+  expect_error({"--net.timeout="}, {"--net.timeout=VALUE", "a duration"});
+  expect_error({"--codec="}, {"--codec", "one of raw, fp16", "''"});
+  expect_error({"--data"}, {"--data=VALUE"});
+  expect_error({"--config-file="}, {"--config-file", "names no file"});
   expect_error({"--layers", "5"}, {"--layers=VALUE"});
+}
+
+BOOST_AUTO_TEST_CASE(a_text_may_be_empty) {
+  for (const char* argument : {"--data=", "--data=\"\"", "--global.data="}) {
+    program subject;
+    const auto result = subject.run({"--layers=3", argument, "--smoke"});
+    BOOST_TEST(result.ok, result.text);
+    BOOST_TEST(subject.data == "");
+    BOOST_TEST(subject.layers == 3);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(one_wrong_value_leaves_the_right_ones_unset) {
@@ -243,6 +261,8 @@ BOOST_AUTO_TEST_CASE(wrong_configuration_files_get_one_sentence) {
   expect("help=true", {"--help"});
   expect(std::string(2 << 20, ' '), {"--config-file", "1048576 bytes"});
   expect_error({"--config-file=/nowhere/x.conf"}, {"--config-file", "/nowhere/x.conf", "No such"});
+  expect_error({"--config-file=/nowhere/a\nb"}, {"/nowhere/a\\nb"});
+  expect_error({"--config-file=" + temporary_file("a\nb.conf", "layers=0")}, {"a\\nb.conf", "'0'"});
   expect_error({"--config-file=/"}, {"--config-file", "directory"});
 }
 
