@@ -70,9 +70,10 @@ parse_result failed(const usage_error& error) {
 /// What was given, weakest first, and how a sentence about it starts.
 using layers = std::vector<std::pair<const given_values*, std::string>>;
 
-/// Converts what was given into `values`, which runs parallel to `options`.
+/// Converts what was given into `values` and marks it in `set`; both run parallel to `options`.
 std::optional<usage_error> apply(const std::vector<option>& options, const layers& given,
-                                 std::vector<option_value>& values) {
+                                 std::vector<option_value>& values, std::vector<bool>& set) {
+  set.resize(options.size());
   for (const auto& [layer, origin] : given) {
     for (size_t i = 0; i < options.size(); ++i) {
       const auto found = layer->find(options[i].name);
@@ -80,6 +81,7 @@ std::optional<usage_error> apply(const std::vector<option>& options, const layer
       auto converted = convert(options[i], found->second, origin);
       if (auto* error = std::get_if<usage_error>(&converted)) return *error;
       values[i] = std::get<option_value>(converted);
+      set[i] = true;
     }
   }
   return std::nullopt;
@@ -163,9 +165,42 @@ option_table& option_table::add_preset(std::string flag, std::vector<std::string
   return *this;
 }
 
+option_table& option_table::add_derived_default(std::string name, std::string shown,
+                                                std::function<option_value()> value) {
+  assert(std::any_of(options_.begin(), options_.end(),
+                     [&](const option& declared) { return declared.name == name; }));
+  derived_defaults_.push_back({std::move(name), std::move(shown), std::move(value)});
+  return *this;
+}
+
 option_table& option_table::add_check(check function) {
   checks_.push_back(std::move(function));
   return *this;
+}
+
+std::optional<std::string> option_table::store_checked(const std::vector<option_value>& values,
+                                                       const std::vector<bool>& given) {
+  std::vector<option_value> before;
+  for (const auto& declared : options_)
+    before.push_back(current_value(declared));
+  for (size_t i = 0; i < options_.size(); ++i)
+    store(options_[i], values[i]);
+  for (const auto& derived : derived_defaults_) {
+    for (size_t i = 0; i < options_.size(); ++i) {
+      if (options_[i].name != derived.name || given[i]) continue;
+      const auto value = derived.value();
+      assert(options_[i].minimum <= value && value <= options_[i].maximum);
+      store(options_[i], value);
+    }
+  }
+  for (const auto& check : checks_) {
+    if (auto sentence = check()) {
+      for (size_t i = 0; i < options_.size(); ++i)
+        store(options_[i], before[i]);
+      return sentence;
+    }
+  }
+  return std::nullopt;
 }
 
 parse_result option_table::parse(std::vector<std::string> arguments) {
@@ -176,13 +211,15 @@ parse_result option_table::parse(std::vector<std::string> arguments) {
   if (auto* error = std::get_if<usage_error>(&command_line)) return failed(*error);
   auto own_options = own.options();
   std::vector<option_value> own_values{false, false, std::string{}};
-  if (auto error = apply(own_options, {{&std::get<given_values>(command_line), ""}}, own_values))
+  std::vector<bool> own_set;
+  if (auto error =
+          apply(own_options, {{&std::get<given_values>(command_line), ""}}, own_values, own_set))
     return failed(*error);
   if (std::get<bool>(own_values[0])) return {false, exit_success, help()};
 
   const auto path = std::get<std::string>(own_values[2]);
   given_values file;
-  if (path.empty() && std::get<given_values>(command_line).count(file_flag) != 0) {
+  if (path.empty() && own_set[2]) {
     return failed({std::string{"--"} + file_flag + " names no file."});
   }
   if (!path.empty()) {
@@ -191,11 +228,12 @@ parse_result option_table::parse(std::vector<std::string> arguments) {
     file = std::move(std::get<given_values>(read));
   }
   std::vector<option_value> values;
+  std::vector<bool> set;
   for (const auto& declared : options_)
     values.push_back(declared.value);
   const layers given{{&file, "in '" + one_line(path) + "', "},
                      {&std::get<given_values>(command_line), ""}};
-  if (auto error = apply(options_, given, values)) return failed(*error);
+  if (auto error = apply(options_, given, values, set)) return failed(*error);
   // What was given decides which presets hold, and then wins over them.
   const auto flags = values;
   for (const auto& preset : presets_) {
@@ -203,25 +241,13 @@ parse_result option_table::parse(std::vector<std::string> arguments) {
       if (options_[i].name != preset.flag || flags[i] != option_value{true}) continue;
       const auto read = read_arguments(options_, preset.arguments);
       assert(std::holds_alternative<given_values>(read));
-      if (auto error = apply(options_, {{&std::get<given_values>(read), ""}}, values)) {
+      if (auto error = apply(options_, {{&std::get<given_values>(read), ""}}, values, set)) {
         return failed(*error);
       }
     }
   }
-  if (auto error = apply(options_, given, values)) return failed(*error);
-
-  std::vector<option_value> before;
-  for (const auto& declared : options_)
-    before.push_back(current_value(declared));
-  for (size_t i = 0; i < options_.size(); ++i)
-    store(options_[i], values[i]);
-  for (const auto& check : checks_) {
-    if (auto sentence = check()) {
-      for (size_t i = 0; i < options_.size(); ++i)
-        store(options_[i], before[i]);
-      return failed({*sentence});
-    }
-  }
+  if (auto error = apply(options_, given, values, set)) return failed(*error);
+  if (auto sentence = store_checked(values, set)) return failed({*sentence});
   if (std::get<bool>(own_values[1])) return {false, exit_success, dump()};
   return {true, exit_success, ""};
 }

@@ -87,6 +87,11 @@ class option_table {
   /// Other defaults for when the boolean option `flag` is set, as command line arguments.
   option_table& add_preset(std::string flag, std::vector<std::string> arguments);
 
+  /// The option `name`, declared before, takes the default that `value` computes from the other
+  /// variables, unless it is given or in a preset. --help shows `shown` for it.
+  option_table& add_derived_default(std::string name, std::string shown,
+                                    std::function<option_value()> value);
+
   /// Runs after the variables are set, in the order of declaration, until one complains.
   option_table& add_check(check function);
 
@@ -112,14 +117,24 @@ class option_table {
     std::vector<std::string> arguments;
   };
 
+  struct derived_default {
+    std::string name;
+    std::string shown;
+    std::function<option_value()> value;
+  };
+
   option_table& add_duration(option_target variable, std::string name, std::string sentence,
                              std::chrono::nanoseconds minimum, std::chrono::nanoseconds maximum);
   option_table& declare(option declared);
+  /// Sets the variables, and back again when a check complains.
+  std::optional<std::string> store_checked(const std::vector<option_value>& values,
+                                           const std::vector<bool>& given);
 
   std::string program_;
   std::string summary_;
   std::vector<option> options_;
   std::vector<preset> presets_;
+  std::vector<derived_default> derived_defaults_;
   std::vector<check> checks_;
 };
 

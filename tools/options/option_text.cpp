@@ -125,8 +125,12 @@ double canonical_real(double value) {
 std::string option_table::help() const {
   table lines{{"option", "default", "range", "unit", "meaning"}};
   for (const auto& declared : options_) {
-    lines.add({"--" + declared.name, to_config_text(declared.value), range_text(declared),
-               declared.unit, declared.sentence});
+    auto shown = to_config_text(declared.value);
+    for (const auto& derived : derived_defaults_) {
+      if (derived.name == declared.name) shown = derived.shown;
+    }
+    lines.add(
+        {"--" + declared.name, shown, range_text(declared), declared.unit, declared.sentence});
   }
   lines.add({"--config-file", "", "", "path",
              "Reads options from a file in CAF's configuration syntax."});

@@ -1,5 +1,6 @@
 #include "tools/options/run_options.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -42,8 +43,10 @@ void add_optimizer_options(option_table& table, tensors::optimizer_config& optim
       .add(optimizer.learning_rate_min, "lr-min", "Learning rate after the cosine decay.", "", 0.0,
            rate_max)
       .add(optimizer.warmup_steps, "warmup", "Steps of linear warm-up.", "steps", 0, steps_max)
-      .add(optimizer.decay_steps, "decay-steps", "Step at which --lr-min is reached.", "steps", 0,
-           steps_max)
+      .add(optimizer.decay_steps, "decay-steps",
+           "Step at which --lr-min is reached; when not given, --steps, or --warmup if that is "
+           "more.",
+           "steps", 0, steps_max)
       .add(optimizer.beta1, "beta1", "AdamW's decay of the first moment.", "", 0.0, 0.999999)
       .add(optimizer.beta2, "beta2", "AdamW's decay of the second moment.", "", 0.0, 0.999999)
       .add(optimizer.epsilon, "epsilon", "AdamW's term against division by zero.", "", 1e-12, 1.0)
@@ -127,6 +130,10 @@ void add_run_options(option_table& table, run_options& options) {
   add_batch_options(table, options);
   add_swarm_options(table, options);
   add_output_options(table, options);
+  // Not before the end of the warm-up, which would be an error.
+  table.add_derived_default("decay-steps", "--steps", [&options] {
+    return std::max(options.steps, options.optimizer.warmup_steps);
+  });
   table.add_check([&options] { return check(options); });
 }
 

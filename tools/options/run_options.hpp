@@ -22,8 +22,8 @@ inline constexpr int64_t run_workers_max = 4096;
 /// What a training run is made of. The defaults are the small model that two cores train in
 /// minutes; a program may change them before it declares the options.
 struct run_options {
-  tensors::model_config model;  ///< its vocabulary is set by `load_run_corpus`
-  tensors::optimizer_config optimizer;
+  tensors::model_config model;          ///< its vocabulary is set by `load_run_corpus`
+  tensors::optimizer_config optimizer;  ///< without --decay-steps it decays until `steps`
 
   std::string data = default_corpus_path;  ///< see tensors::corpus_source::path
   double validation_fraction = tensors::validation_fraction_default;

@@ -279,6 +279,37 @@ BOOST_AUTO_TEST_CASE(a_failed_check_is_an_error_that_changes_nothing) {
   BOOST_TEST(subject.layers == 8);
 }
 
+BOOST_AUTO_TEST_CASE(a_derived_default_follows_the_others_unless_it_is_given) {
+  struct derived : program {
+    derived() {
+      table.add_derived_default("layers", "--steps", [this] { return smoke_steps % 1024; });
+    }
+  };
+  derived plain;
+  BOOST_TEST(plain.run({"--steps=20"}).ok);
+  BOOST_TEST(plain.layers == 20);
+  BOOST_TEST(plain.run({"--steps=30"}).ok);
+  BOOST_TEST(plain.layers == 30);
+  BOOST_TEST(plain.run({"--steps=20", "--layers=6"}).ok);
+  BOOST_TEST(plain.layers == 6);
+  BOOST_TEST(plain.run({"--smoke"}).ok);
+  BOOST_TEST(plain.layers == 2);
+  BOOST_TEST(
+      plain.run({"--steps=20", "--config-file=" + temporary_file("derived.conf", "layers=9")}).ok);
+  BOOST_TEST(plain.layers == 9);
+  BOOST_TEST(contains(plain.run({"--steps=20", "--dump-config"}).text, "\nlayers=20\n"));
+  const auto help = plain.table.help();
+  const auto line = help.substr(help.find("--layers"));
+  BOOST_TEST(contains(line.substr(0, line.find('\n')), " --steps "));
+  const auto before = plain.table.dump();
+  BOOST_TEST(!plain.run({"--steps=50", "--lr=abc"}).ok);
+  plain.table.add_check([&]() -> std::optional<std::string> {
+    return plain.layers == 50 ? std::optional<std::string>{"no."} : std::nullopt;
+  });
+  BOOST_TEST(plain.run({"--steps=50"}).text == "no.\n");
+  BOOST_TEST(plain.table.dump() == before);
+}
+
 BOOST_AUTO_TEST_CASE(json_groups_as_the_names_do) {
   program subject;
   const auto json = subject.table.to_json();

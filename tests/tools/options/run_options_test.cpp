@@ -1,5 +1,6 @@
 #include "tools/options/run_options.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <fstream>
@@ -128,8 +129,35 @@ BOOST_AUTO_TEST_CASE(values_that_contradict_each_other_get_one_sentence) {
   expect_error({"--tied-head"}, {"--tied-head", "--stages=1"});
   expect_error({"--workers=4096"}, {"--stages=3", "--workers=4096"});
   expect_error({"--lr=1e-5"}, {"--lr-min=0.0001", "--lr=1e-05"});
-  expect_error({"--warmup=5000"}, {"--decay-steps=2000", "--warmup=5000"});
+  expect_error({"--warmup=5000", "--decay-steps=2000"}, {"--decay-steps=2000", "--warmup=5000"});
   expect_error({"--data=\"\""}, {"--data"});
+  expect_error({"--data="}, {"--data names no file"});
+}
+
+BOOST_AUTO_TEST_CASE(the_decay_ends_with_the_run_unless_it_is_given) {
+  auto decay_steps = [](std::vector<std::string> arguments) {
+    program subject;
+    subject.table.add_preset("smoke", {"--steps=300"});
+    const auto result = subject.table.parse(std::move(arguments));
+    BOOST_TEST(result.ok, result.text);
+    return subject.options.optimizer.decay_steps;
+  };
+  BOOST_TEST(decay_steps({}) == 200);
+  BOOST_TEST(decay_steps({"--steps=700"}) == 700);
+  BOOST_TEST(decay_steps({"--smoke"}) == 300);
+  BOOST_TEST(decay_steps({"--steps=700", "--decay-steps=2000"}) == 2000);
+  BOOST_TEST(decay_steps({"--steps=20", "--warmup=50"}) == 50);
+  program subject;
+  const auto dumped = subject.table.parse({"--steps=700", "--dump-config"});
+  BOOST_TEST(contains(dumped.text, "\ndecay-steps=700\n"), dumped.text);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_out_writes_no_files) {
+  program subject;
+  subject.options.out = "out";
+  const auto result = subject.table.parse(std::vector<std::string>{"--out="});
+  BOOST_TEST(result.ok, result.text);
+  BOOST_TEST(subject.options.out == "");
 }
 
 BOOST_AUTO_TEST_CASE(memory_that_no_machine_has_is_refused_with_the_flags_to_lower) {
@@ -174,6 +202,14 @@ BOOST_AUTO_TEST_CASE(a_corpus_that_does_not_fit_names_the_flag) {
   run_options options;
   options.data = "/nowhere/text";
   BOOST_TEST(contains(load_failure(options), "--data"));
+  for (const char* path : {"/nowhere/a\nb", "/nowhere/a\x1b[2Jb", "/nowhere/\r\x7f"}) {
+    options.data = path;
+    const auto sentence = load_failure(options);
+    BOOST_TEST(contains(sentence, "/nowhere/"));
+    BOOST_TEST(std::none_of(sentence.begin(), sentence.end(),
+                            [](unsigned char c) { return c < ' ' || c == 0x7f; }),
+               sentence);
+  }
   options.data = temporary_file("short.txt", std::string(200, 'x'));
   BOOST_TEST(contains(load_failure(options), "--context=64"));
   options.model.context = 8;
