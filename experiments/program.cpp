@@ -32,18 +32,19 @@ int conclude(const std::string& program, const tools::option_table& table,
              const std::vector<claim>& claims) {
   const auto document =
       tools::result_document(program, table.to_json(), library_versions(), results);
-  if (!options.out.empty()) {
-    if (auto failure = tools::write_result(options.out, program + ".json", document)) {
-      std::fprintf(stderr, "%s: %s\n", program.c_str(), failure->c_str());
-      return tools::exit_failure;
-    }
-  }
   int code = tools::exit_success;
   for (const auto& [sentence, holds] : claims) {
     std::printf("%s %s\n", holds ? "holds:" : "DOES NOT HOLD:", sentence.c_str());
     if (options.check && !holds) code = tools::exit_failure;
   }
+  // Before the files: a full disk must not lose what was measured.
   if (options.json) std::fputs(tools::json_line(document).c_str(), stdout);
+  if (!options.out.empty()) {
+    if (auto failure = tools::write_result(options.out, program + ".json", document)) {
+      std::fprintf(stderr, "%s: --out: %s\n", program.c_str(), failure->c_str());
+      code = tools::exit_failure;
+    }
+  }
   return code;
 }
 
@@ -56,6 +57,12 @@ int experiment_main(int argc, char** argv, tools::option_table& table, tools::ru
     if (const auto* sentence = std::get_if<std::string>(&loaded)) {
       std::fprintf(stderr, "%s\n", sentence->c_str());
       return tools::exit_usage;
+    }
+    if (!options.out.empty()) {
+      if (auto failure = tools::prepare_folder(options.out)) {
+        std::fprintf(stderr, "--out: %s\n", failure->c_str());
+        return tools::exit_usage;
+      }
     }
     return body(std::get<tensors::corpus>(std::move(loaded)));
   });

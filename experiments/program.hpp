@@ -17,13 +17,15 @@ struct claim {
 
 /// What every experiment does with its outcome: with --json the numbers are the last line of
 /// standard output, with --out they are written beside the effective configuration, versions and
-/// hardware, and with --check a claim that does not hold is named and fails the run.
+/// hardware, and with --check a claim that does not hold is named and fails the run. Files that
+/// cannot be written fail it too, after all is printed.
 int conclude(const std::string& program, const tools::option_table& table,
              const tools::run_options& options, const nlohmann::json& results,
              const std::vector<claim>& claims);
 
 /// The main of an experiment: chooses the CPU's kernels, reads the options, checks them, loads the
-/// corpus and calls `body`. Bad input is one sentence and exit code 2; nothing is written.
+/// corpus, creates the folder of --out and calls `body`. Bad input, such as a folder that cannot be
+/// written, is one sentence and exit code 2; nothing is written.
 int experiment_main(int argc, char** argv, tools::option_table& table, tools::run_options& options,
                     const std::function<int(tensors::corpus)>& body);
 

@@ -11,6 +11,7 @@
 #include "experiments/swarm_session.hpp"
 #include "experiments/training_setup.hpp"
 #include "tensors/data/tokenizer.hpp"
+#include "tools/report/one_line.hpp"
 #include "tools/report/result_file.hpp"
 #include "tools/report/svg_plot.hpp"
 #include "tools/report/user_path.hpp"
@@ -126,7 +127,7 @@ std::optional<std::string> train(const quickstart_options& options,
   return std::nullopt;
 }
 
-void write_curve(const quickstart_options& options, const progress& shown, double loss) {
+bool write_curve(const quickstart_options& options, const progress& shown, double loss) {
   tools::plot drawing;
   drawing.title = "quickstart: training loss, two workers killed on the way";
   drawing.x_label = "optimizer step";
@@ -135,8 +136,9 @@ void write_curve(const quickstart_options& options, const progress& shown, doubl
   const auto last = static_cast<double>(options.run.steps - 1);
   drawing.series.push_back({"validation at the end", {{0.0, loss}, {last, loss}}, true});
   drawing.events = shown.kills();
-  if (auto failure = tools::write_file(options.run.out, "quickstart.svg", tools::to_svg(drawing)))
-    std::fprintf(stderr, "quickstart: %s\n", failure->c_str());
+  const auto failure = tools::write_file(options.run.out, "quickstart.svg", tools::to_svg(drawing));
+  if (failure) std::fprintf(stderr, "quickstart: --out: %s\n", failure->c_str());
+  return !failure;
 }
 
 int run(const quickstart_options& options, const tools::option_table& table, tensors::corpus data) {
@@ -150,10 +152,10 @@ int run(const quickstart_options& options, const tools::option_table& table, ten
       static_cast<long long>(setup.tokens_per_step()));
   std::string events;
   if (!options.run.out.empty()) {
-    // Creates the directory, and starts the run's own file.
+    // Starts the run's own file.
     events = tools::user_path(options.run.out) + "/telemetry.jsonl";
     if (auto failure = tools::write_file(options.run.out, "telemetry.jsonl", "")) {
-      std::fprintf(stderr, "quickstart: %s\n", failure->c_str());
+      std::fprintf(stderr, "quickstart: --out: %s\n", failure->c_str());
       return tools::exit_failure;
     }
   }
@@ -179,7 +181,7 @@ int run(const quickstart_options& options, const tools::option_table& table, ten
                 printable(sample).c_str());
   }
   const double seconds = watch.seconds();
-  if (!options.run.out.empty()) write_curve(options, shown, *loss);
+  const bool drawn = options.run.out.empty() || write_curve(options, shown, *loss);
   nlohmann::json curve = nlohmann::json::array();
   for (const auto& [step, value] : shown.curve())
     curve.push_back({step, value});
@@ -193,15 +195,16 @@ int run(const quickstart_options& options, const tools::option_table& table, ten
     claims.pop_back();
   if (!options.run.out.empty())
     std::printf("results: %s/quickstart.json, quickstart.svg and telemetry.jsonl\n",
-                options.run.out.c_str());
-  return experiments::conclude("quickstart", table, options.run,
-                               {{"validation_loss", *loss},
-                                {"seconds", seconds},
-                                {"first_step_seconds", shown.first_step_seconds()},
-                                {"gradients_computed_again", shown.reworked()},
-                                {"sample", printable(sample)},
-                                {"curve", curve}},
-                               claims);
+                tools::one_line(options.run.out).c_str());
+  const int code = experiments::conclude("quickstart", table, options.run,
+                                         {{"validation_loss", *loss},
+                                          {"seconds", seconds},
+                                          {"first_step_seconds", shown.first_step_seconds()},
+                                          {"gradients_computed_again", shown.reworked()},
+                                          {"sample", printable(sample)},
+                                          {"curve", curve}},
+                                         claims);
+  return drawn ? code : tools::exit_failure;
 }
 
 }  // namespace

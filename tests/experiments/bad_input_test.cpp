@@ -1,5 +1,6 @@
 // Runs the programs themselves: bad input is one line on standard error that names the flag, exit
-// code 2, nothing on standard output and nothing written.
+// code 2, nothing on standard output and nothing written. What fails only after the run loses
+// nothing.
 
 #include <sys/wait.h>
 
@@ -43,6 +44,7 @@ const std::vector<bad_input> every_programs = {
     {{"--layers=four"}, {"--layers", "'four'"}},
     {{"--layers"}, {"--layers", "no value"}},
     {{"--layer=3"}, {"--layer'", "--layers?"}},
+    {{"--data=text.txt", "--out=text.txt/x"}, {"--out: ", "text.txt/x", "Not a directory"}},
 };
 
 /// What one program is tried with, since all read their options in the same way.
@@ -68,8 +70,15 @@ const std::vector<bad_input> shared = {
     {{"--layers=3\n4"}, {"--layers"}},
     {{"--layers="}, {"--layers", "no value"}},
     {{"--layers", "4"}, {"--layers", "no value"}},
-    {{"--data="}, {"--data", "no value"}},
+    {{"--data="}, {"--data names no file"}},
+    {{"--data=a\nb"}, {"--data", "a\\nb"}},
+    {{"--data=text.txt", "--out=text.txt"}, {"--out: ", "'text.txt'", "Not a directory"}},
+    {{"--data=text.txt", "--out=text.txt/a\nb"}, {"--out: ", "text.txt/a\\nb"}},
+    {{"--data=text.txt", "--out=/proc/x"}, {"--out: ", "'/proc/x'", "No such file"}},
+    {{"--data=text.txt", "--out=/proc"}, {"--out: ", "'/proc'"}},
+    {{"--data=text.txt", "--out=new/deep/" + std::string(300, 'x')}, {"--out: ", "too long"}},
     {{"--no-such-flag"}, {"--no-such-flag", "--help"}},
+    {{"-x"}, {"'-x'"}},
     {{"--" + std::string(6000, 'x')}, {"--xxx"}},
     {{"train"}, {"'train'"}},
     {{"--config-file=missing.conf"}, {"--config-file", "missing.conf"}},
@@ -154,6 +163,9 @@ class folder {
     return WEXITSTATUS(status);
   }
 
+  /// A folder in the way of the file of that name.
+  void block(const std::string& name) const { fs::create_directories(work() / name); }
+
   std::string output() const { return read(root_ / "out"); }
   std::string errors() const { return read(root_ / "err"); }
   bool untouched() const { return listing() == before_; }
@@ -206,6 +218,31 @@ BOOST_DATA_TEST_CASE(a_program_refuses_its_own, data::make(one_programs), own) {
 
 BOOST_AUTO_TEST_CASE(the_restart_for_the_kernels_changes_nothing_about_it) {
   check_refused({{"--layers=four"}, {"--layers", "'four'"}}, "-u SWARM_KERNELS_TUNED");
+}
+
+BOOST_AUTO_TEST_CASE(a_result_that_cannot_be_written_is_printed_all_the_same) {
+  if (program().filename() != "baseline") return;
+  const folder place;
+  place.block("results/baseline.json");
+  BOOST_TEST(
+      place.run({"--smoke", "--json", "--data=text.txt", "--out=results"}, kernels_settled) == 1);
+  const auto errors = place.errors();
+  BOOST_TEST(std::count(errors.begin(), errors.end(), '\n') == 1, errors);
+  BOOST_TEST(errors.find("--out") != std::string::npos, errors);
+  BOOST_TEST(errors.find("results/baseline.json") != std::string::npos, errors);
+  auto output = place.output();
+  BOOST_REQUIRE(!output.empty());
+  output.pop_back();
+  const auto last = output.substr(output.rfind('\n') + 1);
+  BOOST_TEST(last.find("\"validation_loss\":") != std::string::npos, output);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_out_writes_no_files) {
+  if (program().filename() != "baseline") return;
+  const folder place;
+  BOOST_TEST(place.run({"--smoke", "--data=text.txt", "--out="}, kernels_settled) == 0);
+  BOOST_TEST(place.errors() == "");
+  BOOST_TEST(place.untouched());
 }
 
 BOOST_AUTO_TEST_CASE(help_goes_to_standard_output_and_writes_nothing) {
