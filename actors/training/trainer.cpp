@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "actors/planted_bug.hpp"
+#include "actors/training/calls.hpp"
 #include "actors/training/microbatch_run.hpp"
 #include "actors/wire/refusal.hpp"
 #include "actors/wire/tensor.hpp"
@@ -56,8 +57,7 @@ struct run {
   // Of the front call.
   uint32_t attempts = 0;
   std::set<worker_id> avoid;
-  // For the report.
-  double loss = 0;
+  double loss = 0;  // these for the report
   uint32_t retries = 0;
   uint32_t recomputed = 0;
   term_id seen_term{0};
@@ -156,17 +156,11 @@ class trainer final : public full_actor::base {
 
   /// The sender has been replaced, or its term was chosen by somebody who knew of no higher one.
   void return_all(schemas::Lease::Reader lease, const wire::epoch& when) {
+    if (!current_sender()) return;
     const auto sender = caf::actor_cast<wire::coordinator_inbox>(current_sender());
-    if (!sender) return;
-    for (const auto& x : lease.getItems()) {
-      wire::builder<schemas::LeaseDone> message;
-      wire::set_epoch(*message, when);
-      message->setMicrobatch(x.getMicrobatch());
-      message->setItem(x.getItem());
-      message->setOutcome(schemas::LeaseDone::Outcome::RETURNED);
-      message->setSeenTerm(term_.value());
-      send(sender, message.finish());
-    }
+    for (const auto& x : lease.getItems())
+      send(sender, lease_done_of({when, x.getItem(), microbatch_id{x.getMicrobatch()},
+                                  lease_outcome::returned, 0, 0, 0, term_, step_id{0}}));
   }
 
   /// A lease that the coordinator has waited for too long comes again.
@@ -255,28 +249,17 @@ class trainer final : public full_actor::base {
     const auto stage = static_cast<size_t>(call.stage.value());
     auto& saved = saved_.at(r.item.microbatch);
     switch (call.kind) {
-      case call_kind::forward: {
-        wire::builder<schemas::Forward> message;
-        wire::to_wire(r.ticket, message->initTicket());
-        wire::attach(message, message->initInput(), saved.inputs[stage]);
-        return ask<wire::activation>(r, handle, message.finish());
-      }
-      case call_kind::loss: {
-        wire::builder<schemas::Loss> message;
-        wire::to_wire(r.ticket, message->initTicket());
-        message->setWeight(static_cast<int8_t>(call.weight));
-        wire::attach(message, message->initInput(), saved.inputs[stage]);
-        wire::attach(message, message->initTargets(), saved.targets);
-        return ask<wire::loss_done>(r, handle, message.finish());
-      }
+      case call_kind::forward:
+        return ask<wire::activation>(r, handle, forward_of(r.ticket, saved.inputs[stage]));
+      case call_kind::loss:
+        return ask<wire::loss_done>(
+            r, handle, loss_of(r.ticket, call.weight, saved.inputs[stage], saved.targets));
       case call_kind::backward: {
-        wire::builder<schemas::Backward> message;
-        wire::to_wire(r.ticket, message->initTicket());
-        message->setWeight(static_cast<int8_t>(call.weight));
-        if (r.send_input || r.worker != saved.graph_holders[stage])
-          wire::attach(message, message->initInput(), saved.inputs[stage]);
-        wire::attach(message, message->initOutputGradient(), saved.output_gradients[stage]);
-        return ask<wire::input_gradient>(r, handle, message.finish());
+        const bool has_graph = !r.send_input && r.worker == saved.graph_holders[stage];
+        return ask<wire::input_gradient>(
+            r, handle,
+            backward_of(r.ticket, call.weight, has_graph ? host_tensor{} : saved.inputs[stage],
+                        saved.output_gradients[stage]));
       }
     }
   }
@@ -447,17 +430,15 @@ class trainer final : public full_actor::base {
   void finish(uint32_t item, lease_outcome outcome) {
     const run r = runs_.at(item);
     runs_.erase(item);
-    wire::builder<schemas::LeaseDone> message;
-    wire::set_epoch(*message, {r.ticket.term, r.ticket.step, r.ticket.round});
-    message->setMicrobatch(r.item.microbatch.value());
-    message->setItem(item);
-    message->setOutcome(static_cast<schemas::LeaseDone::Outcome>(outcome));
-    message->setLoss(r.loss);
-    message->setRecomputed(r.recomputed);
-    message->setRetries(r.retries);
-    message->setSeenTerm(r.seen_term.value());
-    message->setSeenVersion(r.seen_version.value());
-    send(coordinator_, message.finish());
+    send(coordinator_, lease_done_of({{r.ticket.term, r.ticket.step, r.ticket.round},
+                                      item,
+                                      r.item.microbatch,
+                                      outcome,
+                                      r.loss,
+                                      r.retries,
+                                      r.recomputed,
+                                      r.seen_term,
+                                      r.seen_version}));
     saved_.trim([this](microbatch_id id) { return in_flight(id); });
     start_runs();
   }

@@ -1,0 +1,50 @@
+#include "actors/training/calls.hpp"
+
+#include "actors/wire/tensor.hpp"
+
+namespace swarm::training {
+
+using tensors::host_tensor;
+
+wire::forward forward_of(const wire::ticket& ticket, const host_tensor& input) {
+  wire::builder<schemas::Forward> message;
+  wire::to_wire(ticket, message->initTicket());
+  wire::attach(message, message->initInput(), input);
+  return message.finish();
+}
+
+wire::loss loss_of(const wire::ticket& ticket, int weight, const host_tensor& input,
+                   const host_tensor& targets) {
+  wire::builder<schemas::Loss> message;
+  wire::to_wire(ticket, message->initTicket());
+  message->setWeight(static_cast<int8_t>(weight));
+  wire::attach(message, message->initInput(), input);
+  wire::attach(message, message->initTargets(), targets);
+  return message.finish();
+}
+
+wire::backward backward_of(const wire::ticket& ticket, int weight, const host_tensor& input,
+                           const host_tensor& output_gradient) {
+  wire::builder<schemas::Backward> message;
+  wire::to_wire(ticket, message->initTicket());
+  message->setWeight(static_cast<int8_t>(weight));
+  if (!input.empty()) wire::attach(message, message->initInput(), input);
+  wire::attach(message, message->initOutputGradient(), output_gradient);
+  return message.finish();
+}
+
+wire::lease_done lease_done_of(const lease_report& report) {
+  wire::builder<schemas::LeaseDone> message;
+  wire::set_epoch(*message, report.when);
+  message->setMicrobatch(report.microbatch.value());
+  message->setItem(report.item);
+  message->setOutcome(static_cast<schemas::LeaseDone::Outcome>(report.outcome));
+  message->setLoss(report.loss);
+  message->setRecomputed(report.recomputed);
+  message->setRetries(report.retries);
+  message->setSeenTerm(report.seen_term.value());
+  message->setSeenVersion(report.seen_version.value());
+  return message.finish();
+}
+
+}  // namespace swarm::training

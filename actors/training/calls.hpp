@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+#include "actors/training/step_ledger.hpp"
+#include "actors/wire/messages.hpp"
+#include "actors/wire/ticket.hpp"
+#include "tensors/codec/host_tensor.hpp"
+
+/// The messages that a trainer builds; what they mean is said in schemas/pipeline.capnp and
+/// schemas/step.capnp. Tensors are referenced, not copied.
+namespace swarm::training {
+
+wire::forward forward_of(const wire::ticket& ticket, const tensors::host_tensor& input);
+
+wire::loss loss_of(const wire::ticket& ticket, int weight, const tensors::host_tensor& input,
+                   const tensors::host_tensor& targets);
+
+/// An empty input is left out: the worker has the graph.
+wire::backward backward_of(const wire::ticket& ticket, int weight,
+                           const tensors::host_tensor& input,
+                           const tensors::host_tensor& output_gradient);
+
+/// How a lease ended.
+struct lease_report {
+  wire::epoch when;
+  uint32_t item = 0;
+  microbatch_id microbatch;
+  lease_outcome outcome = lease_outcome::returned;
+  double loss = 0;
+  uint32_t retries = 0;
+  uint32_t recomputed = 0;
+  term_id seen_term;     ///< the highest in a refusal
+  step_id seen_version;  ///< the same
+};
+wire::lease_done lease_done_of(const lease_report& report);
+
+}  // namespace swarm::training
