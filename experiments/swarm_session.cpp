@@ -41,11 +41,14 @@ swarm_session::~swarm_session() {
 
 std::optional<std::string> swarm_session::run_until(int64_t version, const event_handler& handler) {
   const caf::actor me{self_};
-  system_.spawn([me, version, target = swarm_->coordinator()](caf::event_based_actor* asker) {
-    asker->request(target, caf::infinite, training::advance_atom::value, version)
-        .then([=](int64_t) { asker->send(me, reached_atom::value); },
-              [=](caf::error& error) { asker->send(me, failed_atom::value, error); });
-  });
+  const auto ask = [&] {
+    system_.spawn([me, version, target = swarm_->coordinator()](caf::event_based_actor* asker) {
+      asker->request(target, caf::infinite, training::advance_atom::value, version)
+          .then([=](int64_t) { asker->send(me, reached_atom::value); },
+                [=](caf::error& error) { asker->send(me, failed_atom::value, error); });
+    });
+  };
+  ask();
   bool running = true;
   std::optional<std::string> failure;
   while (running) {
@@ -55,6 +58,8 @@ std::optional<std::string> swarm_session::run_until(int64_t version, const event
         },
         [&](reached_atom) { running = false; },
         [&](failed_atom, const caf::error& error) {
+          // The coordinator has died; it has a successor.
+          if (error == caf::sec::request_receiver_down && swarm_->coordinator()) return ask();
           running = false;
           failure = system_.render(error);
         });

@@ -3,6 +3,7 @@
 #include <caf/actor_system_config.hpp>
 #include <caf/all.hpp>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "actors/peer/directory.hpp"
@@ -13,9 +14,11 @@ namespace swarm::peer {
 
 namespace {
 
-/// Ids of trainers and the coordinator, clear of the stage peers'.
+/// Ids of trainers, clear of the stage peers'.
 constexpr uint64_t first_trainer_peer = uint64_t{1} << 32;
-constexpr uint64_t coordinator_peer = uint64_t{1} << 33;
+
+/// Inside a process nobody is silent for long.
+constexpr std::chrono::milliseconds election_timeout{500};
 
 /// A worker's request; longer than anything a healthy stage takes.
 constexpr std::chrono::seconds ask_timeout{60};
@@ -39,14 +42,12 @@ embedded_swarm::embedded_swarm(caf::actor_system& system, embedded_options optio
   restart.backoff.min = options_.restart_delay;
   const auto slots = std::make_shared<stage::device_slots>(options_.devices);
   training::coordinator_options coordinator;
-  coordinator.id = {peer_id{coordinator_peer}, incarnation_id{1}};
   coordinator.stages = options_.stages;
   coordinator.microbatches = options_.microbatches_per_step;
   coordinator.tokens_per_microbatch = options_.tokens_per_microbatch;
   coordinator.optimizer = options_.optimizer;
-  coordinator.directory = directory_;
   coordinator.telemetry = options_.telemetry;
-  coordinator_ = training::spawn_coordinator(system_, std::move(coordinator));
+  coordinator.election_timeout = election_timeout;
   uint64_t next_peer = 1;
   for (int32_t s = 0; s < options_.stages; ++s) {
     for (int32_t w = 0; w < options_.workers_per_stage; ++w) {
@@ -77,6 +78,8 @@ embedded_swarm::embedded_swarm(caf::actor_system& system, embedded_options optio
     peer.evaluator.batches = [source = options_.validation](int64_t index) {
       return source(0, index);
     };
+    coordinator.first = t == 0;
+    peer.coordinator = coordinator;
     peer.directory = directory_;
     peer.restart = restart;
     trainers_.push_back(spawn_training_peer(system_, std::move(peer)));
@@ -84,8 +87,6 @@ embedded_swarm::embedded_swarm(caf::actor_system& system, embedded_options optio
 }
 
 embedded_swarm::~embedded_swarm() {
-  self_->send_exit(coordinator_, caf::exit_reason::user_shutdown);
-  self_->wait_for(coordinator_);
   for (const auto& trainer : trainers_)
     self_->send_exit(trainer, caf::exit_reason::user_shutdown);
   for (const auto& trainer : trainers_)
@@ -99,11 +100,44 @@ embedded_swarm::~embedded_swarm() {
 }
 
 caf::expected<int64_t> embedded_swarm::advance(int64_t version) {
-  caf::expected<int64_t> result{caf::sec::request_timeout};
-  self_->request(coordinator_, caf::infinite, training::advance_atom::value, version)
-      .receive([&](int64_t reached) { result = reached; },
-               [&](caf::error& error) { result = std::move(error); });
+  caf::expected<int64_t> result{caf::sec::request_receiver_down};
+  // Another candidate goes on where a dead one stopped.
+  while (!result && result.error() == caf::sec::request_receiver_down) {
+    const auto leader = coordinator();
+    if (!leader) return training::make_error(training::errc::stage_unreachable);
+    self_->request(leader, caf::infinite, training::advance_atom::value, version)
+        .receive([&](int64_t reached) { result = reached; },
+                 [&](caf::error& error) { result = std::move(error); });
+  }
   return result;
+}
+
+training::coordinator_actor embedded_swarm::coordinator() {
+  std::map<worker_id, caf::actor> leaders;
+  // A fresh mailbox, so that later updates do not pile up in ours.
+  caf::scoped_actor visitor{system_};
+  visitor->send(directory_, wire::subscribe_atom::value, caf::actor{visitor});
+  bool waiting = true;
+  while (leaders.empty() && waiting) {
+    visitor->receive(
+        [&](const wire::roster_update& update) {
+          for (const auto& id : update.gone)
+            leaders.erase(id);
+          for (const auto& m : update.changed)
+            if (m.role == wire::member_role::coordinator && m.state == wire::member_state::serving)
+              leaders[m.id] = m.handle;
+        },
+        caf::after(ask_timeout) >> [&] { waiting = false; });
+  }
+  if (leaders.empty()) return {};
+  return caf::actor_cast<training::coordinator_actor>(leaders.begin()->second);
+}
+
+bool embedded_swarm::kill_coordinator() {
+  const auto leader = coordinator();
+  if (!leader) return false;
+  self_->send_exit(leader, caf::exit_reason::kill);
+  return true;
 }
 
 training::evaluator_actor embedded_swarm::evaluator() {

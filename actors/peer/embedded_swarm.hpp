@@ -41,9 +41,9 @@ struct embedded_options {
   caf::actor telemetry;                          ///< optional sink of telemetry::event
 };
 
-/// A whole swarm inside somebody's actor system: stages x workers stage peers, trainers, and one
-/// coordinator. The front door for embedding; every call below blocks the calling thread, which
-/// must not be one of the scheduler's.
+/// A whole swarm inside somebody's actor system: stages x workers stage peers, and trainers,
+/// each a candidate for the coordinator's office. The front door for embedding; every call below
+/// blocks the calling thread, which must not be one of the scheduler's.
 ///
 ///     caf::actor_system_config config;
 ///     swarm::peer::add_message_types(config);
@@ -79,8 +79,13 @@ class embedded_swarm {
   bool kill_worker(stage_id stage, size_t index = 0,
                    std::chrono::milliseconds after = std::chrono::milliseconds{0});
 
-  /// For callers that drive the swarm with messages of their own.
-  const training::coordinator_actor& coordinator() const { return coordinator_; }
+  /// The same to the coordinator that leads. With more than one trainer another takes over, else
+  /// the one that restarts.
+  bool kill_coordinator();
+
+  /// The coordinator that leads now, for callers that drive the swarm with messages of their own.
+  /// Waits while there is none; invalid when nobody leads for a minute.
+  training::coordinator_actor coordinator();
   const wire::directory_actor& directory() const { return directory_; }
 
  private:
@@ -91,7 +96,6 @@ class embedded_swarm {
   embedded_options options_;
   caf::scoped_actor self_;
   wire::directory_actor directory_;
-  training::coordinator_actor coordinator_;
   std::vector<caf::actor> peers_;
   std::vector<caf::actor> trainers_;
 };

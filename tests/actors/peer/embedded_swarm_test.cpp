@@ -159,3 +159,21 @@ BOOST_AUTO_TEST_CASE(the_last_step_does_not_wait_for_the_dead) {
     BOOST_TEST(swarm.evaluate(4).engaged());
   }
 }
+
+BOOST_AUTO_TEST_CASE(a_killed_coordinator_has_a_successor_and_costs_no_gradient) {
+  for (int32_t trainers : {1, 3}) {
+    config cfg;
+    caf::actor_system system{cfg};
+    auto options = options_of(2, 2);
+    options.trainers = trainers;
+    peer::embedded_swarm swarm{system, options};
+    int64_t version = 0;
+    for (int kill = 0; kill < 3; ++kill) {
+      version += 5;
+      BOOST_REQUIRE(swarm.advance(version));
+      BOOST_TEST(swarm.kill_coordinator());
+    }
+    BOOST_REQUIRE(swarm.advance(version + 5));
+    check_weights(swarm, 2, version + 5);
+  }
+}
