@@ -1,6 +1,7 @@
 #include "actors/simulation/fault_driver.hpp"
 
 #include <algorithm>
+#include <caf/send.hpp>
 #include <stdexcept>
 
 #include "actors/faults/subject.hpp"
@@ -118,12 +119,29 @@ bool fault_driver::carry_out(const faults::plan_event& event, int64_t decided,
   return true;
 }
 
+/// Its supervisor restarts it, with the state that the peer keeps, if it does.
+bool fault_driver::kill_part(size_t victim, int64_t decided, std::vector<stand>& stands) {
+  auto& member = fleet_.members()[victim];
+  const auto part = caf::actor_cast<caf::actor>(member.part);
+  if (member.where->state() != host_state::up || !part) return false;
+  if (!survivable(victim, member.keeps_state, decided, stands)) return false;
+  caf::anon_send_exit(part, caf::exit_reason::kill);
+  stands[victim] = {};
+  ++counts_["kill of a part"];
+  return true;
+}
+
 bool fault_driver::end_lives(size_t which, int64_t decided, std::vector<stand>& stands) {
   const auto& fault = plan_[which];
   auto& ended = ended_[which];
+  const bool part = fault.kind == fault_class::restart_without_state && fault.seed % 2 == 0;
   const bool polite = fault.kind == fault_class::leave || fault.kind == fault_class::mass_leave;
   for (size_t victim : fault.subjects) {
     auto& member = fleet_.members()[victim];
+    if (part && member.is_worker()) {
+      kill_part(victim, decided, stands);
+      continue;
+    }
     const auto state = member.where->state();
     if (state == host_state::down || state == host_state::left) continue;
     if (polite && state != host_state::up) continue;

@@ -43,6 +43,7 @@ class fault_driver {
   const std::map<std::string, uint64_t>& counts() const { return counts_; }
 
  private:
+  bool kill_part(size_t victim, int64_t decided, std::vector<stand>& stands);
   bool end_lives(size_t which, int64_t decided, std::vector<stand>& stands);
   bool survivable(size_t victim, bool with_state, int64_t decided,
                   const std::vector<stand>& stands) const;

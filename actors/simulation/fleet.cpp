@@ -143,6 +143,7 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
   options.wrap_compute = [this, index](caf::actor_system& system,
                                        const stage::compute_actor& compute) {
     auto& member = members_[index];
+    member.part = caf::actor_cast<caf::weak_actor_ptr>(compute);
     return faults::faulty_link(system, member.compute->in_front_of(compute),
                                *member.compute_faults);
   };

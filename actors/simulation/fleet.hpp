@@ -42,6 +42,8 @@ class fleet {
     int32_t stage = -1;  ///< -1: a training peer
     bool keeps_state = false;
     std::shared_ptr<stage::state_store> store;
+    /// The compute actor of the life at hand: killing it makes the supervisor restart the stage.
+    caf::weak_actor_ptr part;
 
     bool is_worker() const { return stage >= 0; }
   };
