@@ -21,11 +21,11 @@ enum class planted_bug : uint8_t {
   lease_expiry_forgotten,       ///< a silent trainer's leases do not come back
   extra_not_reconciled,         ///< two holders of one microbatch are let through
   lacking_not_replayed,         ///< a microbatch that nobody holds is let through
-  reduce_hash_not_compared,     ///< members with different sums are let through
+  reduce_hash_not_compared,     ///< members whose sums a repeated part made differ are let through
   commit_before_all_reduced,    ///< one group is enough
   clip_of_one_stage,            ///< the clip factor sees the first stage's norm only
-  dead_donor_taken_as_fresh,    ///< a joiner without a donor begins with fresh weights
-  checksum_not_compared,        ///< a damaged state is taken
+  dead_donor_taken_as_fresh,    ///< half a download counts when its donor dies
+  checksum_not_compared,        ///< a state with a hole is taken
   chunks_of_two_versions,       ///< a download goes on with another snapshot
   take_over_without_asking,     ///< a new coordinator begins at its own version
   take_over_forgets_commit,     ///< a half-applied commit is gathered again

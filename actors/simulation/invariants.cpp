@@ -35,6 +35,13 @@ void invariants::stepped(host_id where, stage_id stage, step_id version, const s
     broken(invariant_rule::exactly_once, who.str() + " differs from one process", time_s);
 }
 
+void invariants::applies(host_id where, int64_t version, int64_t step, double time_s) {
+  if (version < 0 || version == step) return;
+  std::ostringstream what;
+  what << "host " << where << " makes step " << step << " at version " << version;
+  broken(invariant_rule::steps_only_grow, what.str(), time_s);
+}
+
 void invariants::committed(term_id term, step_id step, double time_s) {
   const auto [last, fresh] = last_step_.emplace(term, step);
   if (fresh) return;

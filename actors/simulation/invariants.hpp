@@ -16,7 +16,8 @@ namespace swarm::simulation {
 enum class invariant_rule : uint8_t {
   exactly_once,     ///< weights are those of one process that made the same steps
   replicas_agree,   ///< workers of a stage at one version have one hash
-  steps_only_grow,  ///< a term commits each step once and in order; a worker's version never falls
+  steps_only_grow,  ///< a term commits each step once and in order; a worker makes step t at
+                    ///< version t
   ledger_balances,  ///< an assertion of the production code: leases, sets, the law of the commit
   queues_bounded,   ///< nobody's mailbox grows beyond the limit
   resumes,          ///< after the faults stop, a step commits within the bound
@@ -42,10 +43,13 @@ class invariants {
 
   explicit invariants(reference expected) : expected_(std::move(expected)) {}
 
-  /// An engine made an optimizer step (then `before` is the version it stood at), or loaded a
+  /// An engine made an optimizer step, or loaded a
   /// state, and now stands at `version`.
   void stepped(host_id where, stage_id stage, step_id version, const std::string& hash,
                double time_s);
+
+  /// An engine that stands at `version`, negative when nobody knows, makes optimizer step `step`.
+  void applies(host_id where, int64_t version, int64_t step, double time_s);
 
   /// A coordinator has decided to commit `step` in `term`.
   void committed(term_id term, step_id step, double time_s);

@@ -139,6 +139,7 @@ class swarm_run {
         stands_[index].has_sum = true;
         return;
       case engine_event::what::applied:
+        invariants_.applies(member.where->id(), stands_[index].version, e.step, now_s());
         stands_[index] = {e.step + 1, false};
         break;
       case engine_event::what::imported:

@@ -45,6 +45,10 @@ void joiner::on_roster(const wire::roster_update& update) {
       lost |= fetch_.remove(member.id);
     }
   }
+  if (lost && fetch_.version() && planted(planted_bug::dead_donor_taken_as_fresh)) {
+    const auto [version, state] = fetch_.take();
+    return import(version, state);
+  }
   if (lost) fetch_later("the donor is gone", true);
 }
 
@@ -72,7 +76,6 @@ void joiner::on_fetch() {
   if (!fetch_.has_donors()) {
     // All of the stage fell back at once: what we have is the newest there is.
     if (standing_) return go_on_alone();
-    if (planted(planted_bug::dead_donor_taken_as_fresh)) return done(step_id{0});
     return fetch_later("no donor");
   }
   if (auto question = fetch_.begin()) ask_chunk(*question);

@@ -378,6 +378,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     const auto when = wire::epoch_of(*body);
     const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
     if (is_repeat(when, attempt)) {
+      if (planted(planted_bug::commit_applied_twice)) apply(when.step, body->getScale());
       answer_commit(reply);
       return reply;
     }
@@ -394,8 +395,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   }
 
   bool is_repeat(const wire::epoch& when, attempt_id attempt) {
-    return serving_ && !planted(planted_bug::commit_applied_twice) &&
-           !guard_.take_over(when.term) && when.step.next() == guard_.version() &&
+    return serving_ && !guard_.take_over(when.term) && when.step.next() == guard_.version() &&
            guard_.committed().attempt == attempt;
   }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "actors/ids.hpp"
+#include "actors/planted_bug.hpp"
 #include "actors/stage/state_transfer.hpp"
 
 namespace swarm::stage {
@@ -86,7 +87,8 @@ class state_fetch {
  private:
   question ask(worker_id id, const Donor& donor) {
     asking_ = true;
-    const int64_t version = assembly_.started() ? assembly_.version().value() : -1;
+    const bool bound = assembly_.started() && !planted(planted_bug::chunks_of_two_versions);
+    const int64_t version = bound ? assembly_.version().value() : -1;
     return {id, donor, version, assembly_.next_offset_bytes(), attempt_};
   }
 

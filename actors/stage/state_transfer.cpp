@@ -51,7 +51,9 @@ state_assembly::progress state_assembly::accept(step_id version, uint64_t total_
     return progress::stale;
   // Grows with what has really arrived, whatever the donor promises.
   values_.resize((received_bytes_ + count + sizeof(float) - 1) / sizeof(float));
-  std::memcpy(reinterpret_cast<char*>(values_.data()) + offset_bytes, bytes, count);
+  // Nothing but a mistake of ours makes the checksum wrong.
+  const bool forgotten = offset_bytes > 0 && planted(planted_bug::checksum_not_compared);
+  if (!forgotten) std::memcpy(reinterpret_cast<char*>(values_.data()) + offset_bytes, bytes, count);
   received_bytes_ += count;
   if (received_bytes_ < total_bytes_) return progress::more;
   const bool whole = state_checksum(values_.data(), total_bytes_) == checksum_ ||
@@ -65,6 +67,7 @@ void state_assembly::reset() {
 }
 
 host_tensor state_assembly::take() {
+  values_.resize(total_bytes_ / sizeof(float));
   const auto row = static_cast<int64_t>(values_.size() / 3);
   auto state = host_tensor::adopt(std::move(values_), {3, row});
   reset();
