@@ -47,6 +47,7 @@ fleet_plan draw_fleet(const scenario& what, splitmix64& random) {
   plan.microbatches = what.microbatches.draw_whole(random);
   plan.in_flight = static_cast<uint32_t>(what.in_flight.draw_whole(random));
   plan.keep_state = what.keep_state.draw(random);
+  plan.chunk_bytes = static_cast<uint64_t>(what.chunk_bytes.draw_whole(random));
   plan.forward = moment{static_cast<int64_t>(what.compute.forward_ms.draw(random) * 1e6)};
   const auto& from = what.compute;
   plan.compute.non_finite = fixed(from.non_finite, random);
@@ -139,7 +140,7 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
   options.restart = restart_policy();
   options.store = one.store;
   options.chunk_timeout = call_timeout;
-  options.chunk_bytes = model_.chunk_bytes;
+  options.chunk_bytes = plan_.chunk_bytes > 0 ? plan_.chunk_bytes : model_.chunk_bytes;
   options.wrap_compute = [this, index](caf::actor_system& system,
                                        const stage::compute_actor& compute) {
     auto& member = members_[index];

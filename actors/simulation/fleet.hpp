@@ -21,6 +21,7 @@ struct fleet_plan {
   int64_t microbatches = 1;
   uint32_t in_flight = 1;
   double keep_state = 0;
+  uint64_t chunk_bytes = 0;  ///< 0: as the model says
   moment forward{0};
   scenario::compute_knobs compute;  ///< both ends alike: drawn
   path_conditions path;

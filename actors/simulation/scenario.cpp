@@ -94,7 +94,8 @@ scenario read(const std::string& name, const json& file) {
       {"microbatches", {&result.microbatches, microbatches_range[0], microbatches_range[1]}},
       {"in_flight", {&result.in_flight, 1, 64}},
       {"fault_s", {&result.fault_s, 0, 86'400}},
-      {"keep_state", {&result.keep_state, 0, 1}}};
+      {"keep_state", {&result.keep_state, 0, 1}},
+      {"chunk_bytes", {&result.chunk_bytes, 0, 1e6}}};
   for (const auto& [key, value] : file.items()) {
     const auto found = knobs.find(key);
     if (found != knobs.end()) {

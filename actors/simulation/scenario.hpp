@@ -50,7 +50,8 @@ struct scenario {
   knob microbatches{4, 4};
   knob in_flight{2, 4};
   knob fault_s{10, 10};
-  knob keep_state{0, 0};  ///< share of the workers whose state survives a restart
+  knob keep_state{0, 0};   ///< share of the workers whose state survives a restart
+  knob chunk_bytes{0, 0};  ///< in which states are fetched; 0: as the model says
 
   struct network_knobs {
     knob latency_ms{1, 1};

@@ -47,7 +47,7 @@ void joiner::on_roster(const wire::roster_update& update) {
   }
   if (lost && fetch_.version() && planted(planted_bug::dead_donor_taken_as_fresh)) {
     const auto [version, state] = fetch_.take();
-    return import(version, state);
+    return import(version, state, host_.guard().committed());
   }
   if (lost) fetch_later("the donor is gone", true);
 }

@@ -16,6 +16,8 @@
 #include <set>
 #include <stdexcept>
 
+#include "actors/planted_bug.hpp"
+
 namespace swarm::supervision {
 
 namespace {
@@ -220,8 +222,10 @@ class supervisor : public caf::event_based_actor {
       case policy_action::kind::start:
         return start(action.child, c);
       case policy_action::kind::stop:
+        if (planted(planted_bug::children_left_behind)) return;
         return exit(c.handle, caf::exit_reason::user_shutdown);
       case policy_action::kind::kill:
+        if (planted(planted_bug::children_left_behind)) return;
         report(event_kind::child_killed, c);
         return exit(c.handle, caf::exit_reason::kill);
       case policy_action::kind::report_stuck:

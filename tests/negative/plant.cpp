@@ -56,6 +56,8 @@ const char* to_string(planted_bug bug) {
       return "part_added_twice";
     case planted_bug::retry_without_backoff:
       return "retry_without_backoff";
+    case planted_bug::children_left_behind:
+      return "children_left_behind";
   }
   return nullptr;
 }
