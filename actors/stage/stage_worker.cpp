@@ -378,8 +378,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     const auto when = wire::epoch_of(*body);
     const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
     if (is_repeat(when, attempt)) {
-      if (planted(planted_bug::commit_applied_twice))
-        apply(when.step, body->getScale(), body->getCounted());
+      if (planted(planted_bug::commit_applied_twice)) apply(when.step, body->getScale(), 0);
       answer_commit(reply);
       return reply;
     }
