@@ -180,7 +180,7 @@ class swarm_run {
   bool advance_to(moment time) {
     while (world_.now() < time) {
       const auto until = std::min(time, world_.now() + mailbox_check_period);
-      while (world_.now() < until && world_.delivered() < run_messages_max && world_.step()) {
+      while (world_.now() < until && world_.delivered() < options_.messages_max && world_.step()) {
       }
       if (!check()) return false;
       if (world_.now() < until) world_.run_until(until);
@@ -189,9 +189,9 @@ class swarm_run {
   }
 
   bool check() {
-    if (world_.delivered() >= run_messages_max)
+    if (world_.delivered() >= options_.messages_max)
       invariants_.broken(invariant_rule::queues_bounded,
-                         "more than run_messages_max messages: somebody asks without end", now_s());
+                         "more messages than the run may have: somebody asks without end", now_s());
     const auto& longest = world_.longest_mailbox();
     invariants_.queued(longest.actor, longest.messages, mailbox_messages_max, now_s());
     return invariants_.hold();

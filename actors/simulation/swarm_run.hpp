@@ -76,6 +76,7 @@ struct run_result {
 struct run_options {
   /// Called with a line about everything that happens; for looking at one run.
   std::function<void(const std::string&)> trace;
+  uint64_t messages_max = run_messages_max;
 };
 
 /// Runs the production actors of one swarm on simulated hosts, as the scenario says and the seed

@@ -15,7 +15,9 @@ namespace {
 
 campaign::run_record run_with(planted_bug bug, const simulation::scenario& what, uint64_t seed) {
   const plant planted{bug};
-  return campaign::run_one(what, seed, campaign::models());
+  simulation::run_options options;
+  options.messages_max = search_messages_max;
+  return campaign::run_one(what, seed, campaign::models(), options);
 }
 
 }  // namespace

@@ -10,6 +10,9 @@
 
 namespace swarm::negative {
 
+/// Of one run: far more than any run without a bug needs.
+inline constexpr uint64_t search_messages_max = 2'000'000;
+
 /// How a planted bug was found, or that it was not.
 struct search_result {
   planted_bug bug = planted_bug::none;
