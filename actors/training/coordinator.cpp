@@ -93,7 +93,7 @@ void coordinator::on_roster(const wire::roster_update& update) {
     if (!crew_.add(m)) continue;
     if (taking_over_) ask_standing(m.id);
     // It came back, or is late: perhaps it only lacks the last commit.
-    if (ledger_) send_commit(m.id);
+    if (election_.leading()) send_commit(m.id);
   }
   decide();
   progress();
@@ -123,7 +123,7 @@ void coordinator::on_tick() {
                tick_atom::value);
   decide();
   if (election_.leading() && announced_version_ != version_) announce();
-  if (ledger_ && !planted(planted_bug::commit_not_repeated))
+  if (election_.leading() && !planted(planted_bug::commit_not_repeated))
     for (const auto& id : std::set<worker_id>{owed_})
       send_commit(id);
   if (ledger_ && ledger_->expire(now(), to_seconds(options_.lease_timeout)) > 0) progress();

@@ -257,7 +257,8 @@ void coordinator::commit() {
 /// The last commit; repeats do no harm.
 void coordinator::send_commit(worker_id id) {
   if (last_order_.fault() || crew_.find(id) == nullptr) return;
-  if (term_id{last_order_.read()->getTerm()} != election_.term()) return;
+  const auto when = wire::epoch_of(*last_order_.read());
+  if (when.term != election_.term() || when.step.next() != version_) return;
   uncommitted_.insert(id);
   owed_.erase(id);
   const auto wanted = [this, id, version = version_] {
