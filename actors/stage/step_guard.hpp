@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -129,6 +130,8 @@ class step_guard {
   void resume(step_id version, last_commit commit, reduced_sum sum = {}) {
     advance(version);
     committed_ = commit;
+    // Whoever had a part in them has obeyed their terms.
+    term_ = std::max({term_, commit.attempt.term, sum.attempt.term});
     frozen_ = sum.attempt;
     reduced_ = std::move(sum);
   }

@@ -156,7 +156,8 @@ option_table& option_table::add_duration(option_target variable, std::string nam
                                          std::chrono::nanoseconds maximum) {
   const option_value zero = std::chrono::nanoseconds{};
   option declared{std::move(name), std::move(sentence), "", variable, zero, minimum, maximum, {}};
-  assert(minimum <= current_value(declared) && current_value(declared) <= maximum);
+  assert(option_value{minimum} <= current_value(declared) &&
+         current_value(declared) <= option_value{maximum});
   return declare(std::move(declared));
 }
 

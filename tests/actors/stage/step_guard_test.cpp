@@ -106,6 +106,21 @@ BOOST_AUTO_TEST_CASE(a_higher_term_makes_all_rounds_old_and_leaves_the_sum_to_be
   BOOST_TEST(!guard.may_follow());
 }
 
+BOOST_AUTO_TEST_CASE(a_resumed_life_obeys_no_lower_term_than_its_sum_or_commit) {
+  for (const bool with_sum : {true, false}) {
+    step_guard guard{step};
+    const attempt_id attempt{term_id{9}, round_id{2}};
+    guard.resume(step, with_sum ? last_commit{} : last_commit{attempt, 1, 4},
+                 with_sum ? reduced_sum{attempt, "hash", 1, 4} : reduced_sum{});
+    // A coordinator that knows of no such term is told, instead of finding every round frozen.
+    const auto why = guard.gather(term_id{8}, step, round_of(1));
+    BOOST_TEST(refused_because(why, refusal_reason::lower_term));
+    BOOST_TEST((why->term == term_id{9}));
+    BOOST_TEST(guard.may_follow() == with_sum);
+    BOOST_TEST(!guard.gather(term_id{10}, step, round_of(1)));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_advance_starts_with_an_empty_set) {
   step_guard guard{step};
   guard.accumulated(microbatch_id{0}, 1);
