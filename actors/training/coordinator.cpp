@@ -243,6 +243,7 @@ void coordinator::succeed_if_known() {
       ++generation_;
       version_ = plan.version;
       report("coordinator_took_over", {{"step", version_.value()}});
+      adopt_commit(plan);
       return begin_step(step_ledger::beginning::adopted);
     case succession::verdict::finish:
       return finish(plan, step_id{plan.version.value() - 1}, plan.scale);
@@ -258,6 +259,18 @@ void coordinator::succeed_if_known() {
              {{"step", plan.version.value()}, {"stage", int64_t{plan.stage->value()}}});
       return retake_later();
   }
+}
+
+/// The commit that made this version becomes ours to repeat.
+void coordinator::adopt_commit(const succession& plan) {
+  last_order_ = {};
+  weights_hashes_.clear();
+  owed_.clear();
+  if (plan.made_by.none()) return;
+  last_order_ = commit_of(election_.term(), step_id{version_.value() - 1}, plan.made_by, plan.scale,
+                          plan.counted);
+  for (const auto& [id, attempt] : plan.lagging)
+    send_commit(id);
 }
 
 /// Ends the predecessor's commit, then asks again where everybody stands.

@@ -72,6 +72,7 @@ class coordinator final : public full_coordinator::base {
   void ask_standing(worker_id id);
   void succeed_if_known();
   void finish(const succession& plan, step_id step, double scale);
+  void adopt_commit(const succession& plan);
   void retake_later();
 
   /// Sends an order until it is answered, within its time-out; then `done` with the answer or the

@@ -102,6 +102,24 @@ std::optional<succession> complete(const standings_map& standings, int32_t stage
                   [&](const standing& s) { return s.counted == microbatches; });
 }
 
+/// All stages are there: whoever is not lacks at most the last commit.
+succession begin(const standings_map& standings, step_id version) {
+  succession result;
+  result.what = succession::verdict::begin;
+  result.version = version;
+  for (const auto& [id, s] : standings) {
+    if (s.version != version || s.committed.none()) continue;
+    result.made_by = s.committed;
+    result.scale = s.scale;
+    result.counted = s.committed_counted;
+    break;
+  }
+  for (const auto& [id, s] : standings)
+    if (s.version.next() == version && !s.reduced.none() && s.reduced == result.made_by)
+      result.lagging[id] = s.reduced;
+  return result;
+}
+
 }  // namespace
 
 succession succeed(const standings_map& standings, int32_t stages, int64_t microbatches) {
@@ -120,8 +138,7 @@ succession succeed(const standings_map& standings, int32_t stages, int64_t micro
   if (!level && !planted(planted_bug::take_over_forgets_commit))
     return finish(standings, stages, result.version, by_stage, microbatches);
   if (auto whole = complete(standings, stages, result.version, microbatches)) return *whole;
-  result.what = succession::verdict::begin;
-  return result;
+  return begin(standings, result.version);
 }
 
 }  // namespace swarm::training

@@ -35,11 +35,15 @@ struct succession {
 
   verdict what = verdict::wait;
   step_id version{0};
-  double scale = 0;         ///< of `finish`
+  double scale = 0;         ///< of `finish` and `begin`
   double squared_norm = 0;  ///< of `commit`: over all stages
   uint32_t counted = 0;     ///< microbatches that count in that step
-  /// Who gets the commit of `finish` or `commit`, and of which of its sums.
+  /// Who gets the commit of `finish` or `commit`, and of which of its sums. Of `begin`: who lacks
+  /// only the commit that made `version`.
   std::map<worker_id, attempt_id> lagging;
+  /// Of `begin`: the commit that made `version`, if anybody knows. Those who applied it may die,
+  /// and those who have not may come back.
+  attempt_id made_by;
   std::optional<stage_id> stage;  ///< which one `wait` and `behind` mean
 };
 

@@ -5,7 +5,6 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
 #include <cstdlib>
-#include <cstring>
 #include <iterator>
 #include <sstream>
 
@@ -88,35 +87,15 @@ void random_run::start_coordinator(worker_id id, bool first) {
 
 void random_run::start_worker(stage_id at, worker_id id) {
   stage_life& life = lives_[id.peer.value()];
-  life.id = id;
-  life.stage = at;
   if (setting_.stores && !life.store) life.store = std::make_shared<stage::memory_state_store>();
-  stage::compute_options compute;
-  compute.detached = false;
-  compute.activation_cache_bytes = setting_.activation_cache_bytes;
-  compute.make_engine = [&life, id, at, s = setting_] {
-    auto engine = make_toy_engine(at.value() == 0, at.value() == s.stages - 1, s.microbatches);
-    // A life that is killed before it began may begin after its successor.
-    if (life.id == id) life.engine = engine.get();
-    return engine;
-  };
-  life.compute = stage::spawn_compute(world_.system(), compute);
-  averaging::averager_options averager;
-  averager.id = id;
-  averager.stage = at;
-  averager.directory = directory_;
-  life.averager = averaging::spawn_averager(world_.system(), averager);
-  stage::stage_worker_options worker;
-  worker.id = id;
-  worker.stage = at;
-  worker.start = id.incarnation.value() == 1 ? stage::start_mode::fresh : stage::start_mode::fetch;
-  worker.compute = life.compute;
-  worker.averager = life.averager;
-  worker.directory = directory_;
-  worker.telemetry = watcher_;
-  worker.store = life.store;
-  worker.chunk_bytes = setting_.chunk_bytes;
-  life.worker = stage::spawn_stage_worker(world_.system(), worker);
+  stage_life_options options;
+  options.stages = setting_.stages;
+  options.microbatches = setting_.microbatches;
+  options.activation_cache_bytes = setting_.activation_cache_bytes;
+  options.chunk_bytes = setting_.chunk_bytes;
+  options.directory = directory_;
+  options.telemetry = watcher_;
+  start(life, world_.system(), at, id, options);
 }
 
 void random_run::start_trainer(worker_id id) {
@@ -128,16 +107,6 @@ void random_run::start_trainer(worker_id id) {
   options.saved_bytes_max = setting_.saved_bytes_max;
   options.directory = directory_;
   trainers_[id.peer.value()] = {id, world_.own(training::spawn_trainer(world_.system(), options))};
-}
-
-void random_run::stop(stage_life& life, caf::exit_reason why) {
-  if (!life.worker) return;
-  caf::anon_send_exit(life.worker, why);
-  caf::anon_send_exit(life.averager, why);
-  caf::anon_send_exit(life.compute, why);
-  life.worker = wire::stage_worker_actor{};
-  life.averager = wire::averager_actor{};
-  life.compute = stage::compute_actor{};
 }
 
 // -- the run --------------------------------------------------------------------------------------
@@ -191,13 +160,12 @@ bool random_run::finish() {
 }
 
 bool random_run::weights_are_right() {
-  const auto expected = toy_reference(setting_.stages, setting_.microbatches, target_);
-  for (const auto& [peer, life] : lives_) {
-    const auto state = life.engine->export_state();
-    const auto& right = expected[static_cast<size_t>(life.stage.value())];
-    if (std::memcmp(state.data(), right.data(), right.bytes()) != 0) return false;
-  }
-  return true;
+  stage_life_options options;
+  options.stages = setting_.stages;
+  options.microbatches = setting_.microbatches;
+  return std::all_of(lives_.begin(), lives_.end(), [&](const auto& entry) {
+    return has_weights(entry.second, options, target_);
+  });
 }
 
 std::string random_run::describe() {

@@ -5,10 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "actors/averaging/averager.hpp"
-#include "actors/stage/stage_worker.hpp"
 #include "actors/training/coordinator.hpp"
 #include "actors/training/trainer.hpp"
+#include "tests/actors/training/stage_life.hpp"
 #include "tests/actors/training/virtual_world.hpp"
 
 namespace swarm::testing {
@@ -57,16 +56,6 @@ class random_run {
   std::string describe();
 
  private:
-  /// One life of a stage worker: dies and restarts as a whole, as under its supervisor.
-  struct stage_life {
-    worker_id id;
-    stage_id stage{0};
-    stage::compute_actor compute;
-    wire::averager_actor averager;
-    wire::stage_worker_actor worker;
-    tensors::stage_engine* engine = nullptr;
-    std::shared_ptr<stage::memory_state_store> store;
-  };
   struct trainer_life {
     worker_id id;
     training::trainer_actor actor;
@@ -85,8 +74,6 @@ class random_run {
   void start_coordinator(worker_id id, bool first);
   void start_worker(stage_id at, worker_id id);
   void start_trainer(worker_id id);
-  static void stop(stage_life& life, caf::exit_reason why);
-
   /// Each candidate once in its life.
   void ask_everybody();
   bool answered(bool by_all) const;

@@ -118,3 +118,25 @@ BOOST_AUTO_TEST_CASE(sums_that_differ_or_are_not_of_one_attempt_are_gathered_aga
   BOOST_TEST((whole.lagging ==
               std::map<worker_id, attempt_id>{{worker(1), old_attempt}, {worker(2), other}}));
 }
+
+BOOST_AUTO_TEST_CASE(a_successor_that_begins_knows_the_commit_before_and_who_lacks_it) {
+  const auto plan = succeed({{worker(1), committed(0, 7)},
+                             {worker(2), reduced(0, 6)},
+                             {worker(3), committed(1, 7)},
+                             {worker(4), reduced(1, 6, "sum", {term_id{1}, round_id{1}})},
+                             {worker(5), reduced(1, 5)}},
+                            2, 4);
+  BOOST_TEST((plan.what == verdict::begin));
+  BOOST_TEST((plan.version == step_id{7}));
+  BOOST_TEST((plan.made_by == old_attempt));
+  BOOST_TEST(plan.scale == 0.25);
+  BOOST_TEST(plan.counted == 4U);
+  BOOST_TEST((plan.lagging == std::map<worker_id, attempt_id>{{worker(2), old_attempt}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_commit_that_nobody_remembers_is_nobodys_to_repeat) {
+  const auto plan = succeed({{worker(1), at(0, 7)}, {worker(2), reduced(0, 6)}}, 1, 4);
+  BOOST_TEST((plan.what == verdict::begin));
+  BOOST_TEST(plan.made_by.none());
+  BOOST_TEST(plan.lagging.empty());
+}
