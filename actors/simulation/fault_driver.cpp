@@ -76,12 +76,13 @@ std::vector<host_id> hosts_of(fleet& whom) {
 
 }  // namespace
 
-fault_driver::fault_driver(const scenario& what, world& w, virtual_network& net, fleet& whom,
-                           uint64_t seed)
+fault_driver::fault_driver(const scenario& what, const faults::fault_plan& more, world& w,
+                           virtual_network& net, fleet& whom, uint64_t seed)
     : world_(w), fleet_(whom), paths_(net, hosts_of(whom), clogged(whom.plan().path)) {
   splitmix64 random{seed};
   duration_ = moment{static_cast<int64_t>(what.fault_s.draw(random) * 1e9)};
   plan_ = plan_for(what, duration_, random, whom);
+  plan_.insert(plan_.end(), more.begin(), more.end());
   timeline_ = faults::timeline(plan_);
   for (const auto& member : whom.members())
     subjects_.push_back(member.where.get());

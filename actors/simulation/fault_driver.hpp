@@ -26,8 +26,10 @@ struct stand {
 /// one if the victim does: it may have been promised to a coordinator that is about to decide.
 class fault_driver {
  public:
-  /// Throws std::invalid_argument for faults that nobody knows.
-  fault_driver(const scenario& what, world& w, virtual_network& net, fleet& whom, uint64_t seed);
+  /// `more` is carried out beside what the scenario asks for. Throws std::invalid_argument for
+  /// faults that nobody knows.
+  fault_driver(const scenario& what, const faults::fault_plan& more, world& w, virtual_network& net,
+               fleet& whom, uint64_t seed);
 
   const std::vector<faults::plan_event>& timeline() const { return timeline_; }
   /// All faults have ended by then, those of the network's weather included.

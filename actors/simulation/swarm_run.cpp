@@ -44,7 +44,7 @@ class swarm_run {
             world_, net_, links_, plan_, model_, spawn_sink(),
             [this](size_t member, const engine_event& e) { on_engine(member, e); },
             world_.random().next()),
-        driver_(what, world_, net_, fleet_, world_.random().next()) {
+        driver_(what, options.faults, world_, net_, fleet_, world_.random().next()) {
     result_.scenario = what.name;
     result_.seed = seed;
     result_.hosts = fleet_.members().size();
@@ -126,6 +126,7 @@ class swarm_run {
   void on_engine(size_t index, const engine_event& e) {
     auto& member = fleet_.members()[index];
     auto& work = result_.work;
+    if (options_.observe) options_.observe({index, member.stage, now_s(), e});
     switch (e.kind) {
       case engine_event::what::forward:
         ++work.forwards;
@@ -202,7 +203,10 @@ class swarm_run {
     if (!check()) return false;
     const bool struck = driver_.carry_out(event, decided_, stands_);
     if (options_.trace) trace(driver_.describe(event) + (struck ? "" : ": left out"));
-    if (struck && event.on) struck_s_.push_back(now_s());
+    if (struck && event.on) {
+      struck_s_.push_back(now_s());
+      if (options_.struck) options_.struck(driver_.describe(event), now_s());
+    }
     return true;
   }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/faults/fault_plan.hpp"
 #include "actors/simulation/invariants.hpp"
 #include "actors/simulation/observed_engine.hpp"
 #include "actors/simulation/scenario.hpp"
@@ -73,10 +74,24 @@ struct run_result {
   uint64_t faults_total() const;
 };
 
+/// Stage peers come first, stage by stage.
+struct observed_work {
+  size_t member = 0;
+  int32_t stage = 0;
+  double time_s = 0;  ///< virtual
+  const engine_event& event;
+};
+
 struct run_options {
   /// Called with a line about everything that happens; for looking at one run.
   std::function<void(const std::string&)> trace;
   uint64_t messages_max = run_messages_max;
+  /// Called with everything that an engine does.
+  std::function<void(const observed_work&)> observe;
+  /// Called when a fault has begun and was not left out.
+  std::function<void(const std::string& what, double time_s)> struck;
+  /// Beside the scenario's; to have ended when its faults have.
+  faults::fault_plan faults;
 };
 
 /// Runs the production actors of one swarm on simulated hosts, as the scenario says and the seed
