@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "actors/stage/step_guard.hpp"
+#include "tests/actors/stage/engine_wrapper.hpp"
 #include "tests/actors/stage/worker_rig.hpp"
 
 namespace {
@@ -34,40 +35,18 @@ void make_step(worker_rig& rig, const crew& one, int64_t step, int64_t microbatc
   BOOST_TEST(done.value->read()->getVersion() == step + 1);
 }
 
-/// A toy engine whose losses fail on request.
-class failing_engine final : public tensors::stage_engine {
+/// Its losses fail on request.
+class failing_engine final : public engine_wrapper {
  public:
   failing_engine(std::unique_ptr<tensors::stage_engine> real, tensors::engine_fault fault)
-      : real_(std::move(real)), fault_(fault) {}
+      : engine_wrapper(std::move(real)), fault_(fault) {}
 
-  const tensors::engine_config& config() const override { return real_->config(); }
-  tensors::forward_result forward(tensors::microbatch_key k, const tensors::host_tensor& x,
-                                  bool keep) override {
-    return real_->forward(k, x, keep);
-  }
-  tensors::host_tensor backward(tensors::microbatch_key k, const tensors::activation& saved,
-                                const tensors::host_tensor& gradient, int weight) override {
-    return real_->backward(k, saved, gradient, weight);
-  }
   tensors::loss_result loss(tensors::microbatch_key, const tensors::host_tensor&,
                             const tensors::host_tensor&, int) override {
     throw tensors::engine_error(fault_, "on request");
   }
-  double evaluate(const tensors::host_tensor& x, const tensors::host_tensor& t) override {
-    return real_->evaluate(x, t);
-  }
-  tensors::host_tensor logits(const tensors::host_tensor& x) override { return real_->logits(x); }
-  tensors::host_tensor infer(const tensors::host_tensor& x) override { return real_->infer(x); }
-  tensors::host_tensor gradient_sum() const override { return real_->gradient_sum(); }
-  void clear_gradient() override { real_->clear_gradient(); }
-  double set_reduced(const tensors::host_tensor& x) override { return real_->set_reduced(x); }
-  void apply(int64_t step, double scale) override { real_->apply(step, scale); }
-  tensors::host_tensor export_state() const override { return real_->export_state(); }
-  void import_state(const tensors::host_tensor& x) override { real_->import_state(x); }
-  std::string weights_hash() const override { return real_->weights_hash(); }
 
  private:
-  std::unique_ptr<tensors::stage_engine> real_;
   tensors::engine_fault fault_;
 };
 

@@ -78,7 +78,9 @@ class worker_rig {
     return [n = microbatches_] { return make_toy_engine(false, false, n); };
   }
 
-  crew spawn(uint64_t peer, stage::start_mode start, engine_factory engine) {
+  /// `adjust` may change what is usual.
+  crew spawn(uint64_t peer, stage::start_mode start, engine_factory engine,
+             const std::function<void(stage::stage_worker_options&)>& adjust = {}) {
     const worker_id id{peer_id{peer}, incarnation_id{1}};
     crew made;
     stage::compute_options compute;
@@ -92,6 +94,7 @@ class worker_rig {
     options.compute = made.compute;
     options.averager = made.averager;
     options.directory = directory_;
+    if (adjust) adjust(options);
     made.worker = stage::spawn_stage_worker(system_, options);
     for (const auto& who :
          {caf::actor_cast<caf::actor>(made.worker), caf::actor_cast<caf::actor>(made.compute),
@@ -224,13 +227,34 @@ inline wire::commit commit_of(const when& w) {
   return order_of<schemas::Commit>(w);
 }
 
-inline wire::reduce reduce_of(const when& w, const std::vector<uint64_t>& peers) {
+/// In the name of `term`, of the sum that was reduced at `w`.
+inline wire::commit commit_of(uint64_t term, const when& w, double scale = 1,
+                              uint32_t counted = 0) {
+  wire::builder<schemas::Commit> message;
+  wire::set_epoch(*message, {term_id{term}, step_id{w.step}, round_id{w.round}});
+  message->setReducedTerm(w.term);
+  message->setScale(scale);
+  message->setCounted(counted);
+  return message.finish();
+}
+
+inline wire::take_over take_over_of(uint64_t term) {
+  wire::builder<schemas::TakeOver> message;
+  message->setTerm(term);
+  return message.finish();
+}
+
+inline wire::reduce reduce_of(const when& w, const std::vector<uint64_t>& peers,
+                              const std::vector<uint64_t>& followers = {}, uint32_t counted = 0) {
   wire::builder<schemas::Reduce> message;
   wire::set_epoch(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
-  auto members = message->initMembers(static_cast<unsigned>(peers.size()));
+  message->setCounted(counted);
+  auto members = message->initMembers(static_cast<unsigned>(peers.size() + followers.size()));
   for (unsigned i = 0; i < members.size(); ++i) {
-    wire::to_wire(worker_id{peer_id{peers[i]}, incarnation_id{1}}, members[i].initWorker());
-    members[i].setContributes(true);
+    const bool contributes = i < peers.size();
+    const auto peer = contributes ? peers[i] : followers[i - peers.size()];
+    wire::to_wire(worker_id{peer_id{peer}, incarnation_id{1}}, members[i].initWorker());
+    members[i].setContributes(contributes);
   }
   return message.finish();
 }

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <boost/test/unit_test.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "actors/stage/state_transfer.hpp"
+#include "tests/actors/stage/worker_rig.hpp"
+
+/// Donors that a test plays itself, and what the tests of joiners ask and do.
+namespace swarm::testing {
+
+inline std::vector<worker_id> serving_workers(worker_rig& rig) {
+  auto seen = std::make_shared<std::map<worker_id, wire::member_state>>();
+  const auto listener = rig.system().spawn([seen](caf::event_based_actor*) -> caf::behavior {
+    return {[seen](const wire::roster_update& update) {
+      for (const auto& m : update.changed)
+        (*seen)[m.id] = m.state;
+    }};
+  });
+  rig.own(listener);
+  caf::anon_send(rig.directory(), wire::subscribe_atom::value, caf::actor{listener});
+  rig.run();
+  std::vector<worker_id> result;
+  for (const auto& [id, state] : *seen)
+    if (state == wire::member_state::serving) result.push_back(id);
+  return result;
+}
+
+/// What a donor of the tests answers to its n-th request, or nothing.
+using donor_script =
+    std::function<std::optional<wire::state_chunk>(int n, schemas::StateRequest::Reader)>;
+
+/// Three rows of four floats, in chunks of 16 bytes.
+struct toy_state {
+  std::vector<float> values = {7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  int64_t version = 5;
+
+  wire::state_chunk chunk(uint64_t offset, bool whole_checksum = true) const {
+    wire::builder<schemas::StateChunk> message;
+    message->setVersion(version);
+    message->setTotalBytes(48);
+    message->setOffsetBytes(offset);
+    message->setChecksum(whole_checksum ? stage::state_checksum(values.data(), 48) : 1);
+    message->setBytes({reinterpret_cast<const kj::byte*>(values.data()) + offset, 16});
+    return message.finish();
+  }
+};
+
+inline caf::actor spawn_donor(worker_rig& rig, uint64_t peer, donor_script script) {
+  auto count = std::make_shared<int>(0);
+  const auto donor = rig.system().spawn([=](caf::event_based_actor* self) -> caf::behavior {
+    return {[=](const wire::state_request& m) {
+      auto reply = self->make_response_promise<wire::state_chunk>();
+      if (auto chunk = script((*count)++, *m.read())) reply.deliver(*chunk);
+      return reply;
+    }};
+  });
+  rig.own(donor);
+  wire::member member;
+  member.id = {peer_id{peer}, incarnation_id{1}};
+  member.state = wire::member_state::serving;
+  member.handle = donor;
+  caf::anon_send(rig.directory(), wire::announce_atom::value, member);
+  rig.run();
+  return donor;
+}
+
+/// The state's first weight, or -1 when the worker does not serve.
+inline float first_weight(worker_rig& rig, const crew& one) {
+  const auto [version, weights] = snapshot(rig.call<wire::state_chunk>(one, newest_state()));
+  return version < 0 ? -1 : weights.at(0);
+}
+
+inline void commit_step(worker_rig& rig, const crew& one, int64_t step) {
+  BOOST_REQUIRE(rig.call<wire::loss_done>(one, loss_of({step}, 0)).value);
+  BOOST_REQUIRE(rig.call<wire::holding>(one, gather_of({step})).value);
+  BOOST_REQUIRE(rig.call<wire::reduced>(one, reduce_of({step}, {1})).value);
+  BOOST_REQUIRE(rig.call<wire::committed>(one, commit_of({step})).value);
+}
+
+}  // namespace swarm::testing
