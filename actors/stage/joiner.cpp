@@ -220,7 +220,8 @@ void joiner::catch_up(step_id version) {
   host_.self()
       ->request(options_.compute, caf::infinite, reduced_atom::value, open->total)
       .then(
-          [=, generation = generation_, sum = open->sum](double squared_norm) mutable {
+          [=, generation = generation_, sum = open->sum,
+           total = open->total](double squared_norm) mutable {
             if (generation != generation_) return;
             // The commit, or another attempt, may have come meanwhile.
             auto& guard = host_.guard();
@@ -228,6 +229,7 @@ void joiner::catch_up(step_id version) {
               return catch_up(version);
             sum.squared_norm = squared_norm;
             guard.reduced(sum);
+            if (options_.store) options_.store->put(stored_sum{version, sum, total});
             done(version);
           },
           [=, generation = generation_](caf::error&) {

@@ -65,11 +65,12 @@ class state_fetch {
   }
 
   /// The donor has failed: the next `begin` goes on at another one with what has arrived, until
-  /// every donor has been tried in vain.
+  /// every donor that is left has been tried in vain.
   void switch_donor() {
     asking_ = false;
     ++attempt_;
-    if (++switches_ >= donors_.size()) give_up();
+    // The first one that failed may be gone, or have lost one answer only.
+    if (++switches_ > donors_.size()) give_up();
   }
 
   void give_up() {

@@ -1,0 +1,340 @@
+#include <boost/test/unit_test.hpp>
+
+#include "actors/stage/joiner.hpp"
+#include "actors/telemetry/event.hpp"
+#include "tests/actors/stage/donor_rig.hpp"
+
+/// A joiner whose download lasts longer than a step.
+
+namespace {
+
+using namespace swarm;
+using namespace swarm::testing;
+using namespace std::chrono_literals;
+using stage::start_mode;
+using reason = schemas::Refusal::Reason;
+using boost::test_tools::per_element;
+
+#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
+
+using open_atom = caf::atom_constant<caf::atom("open")>;
+
+constexpr uint64_t worker = 5;
+constexpr uint64_t gate = 1;  ///< the donor that is asked first
+constexpr uint64_t joining = 7;
+constexpr uint64_t chunk = 16;
+
+/// One worker, and a joiner whose donor hands out the snapshot of version 0 only as the test lets
+/// it. The test is the coordinator.
+class follower_rig {
+ public:
+  explicit follower_rig(std::shared_ptr<stage::state_store> store = nullptr) {
+    one = rig.spawn(worker, start_mode::fresh, rig.whole_model());
+    const auto first = rig.call<wire::state_chunk>(one, newest_state());
+    const auto bytes = first.value->read()->getBytes();
+    snapshot_.assign(bytes.begin(), bytes.end());
+    spawn_gate();
+    watcher_ = rig.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
+      return {[this](const telemetry::event& e) { events[e.name].push_back(e); },
+              [this](const wire::roster_update& update) {
+                for (const auto& m : update.changed)
+                  if (m.id.peer == peer_id{joining}) states.emplace_back(m.state, m.version);
+              }};
+    });
+    rig.own(watcher_);
+    caf::anon_send(rig.directory(), wire::subscribe_atom::value, watcher_);
+    two = rig.spawn(joining, start_mode::fetch, rig.whole_model(),
+                    [&](stage::stage_worker_options& options) {
+                      options.telemetry = watcher_;
+                      options.store = store;
+                    });
+    rig.pass(200ms);
+  }
+
+  /// Lets the gate answer `count` requests, those to come included.
+  void open(size_t count) {
+    open_later(count);
+    rig.run();
+  }
+
+  /// The same, without running anybody.
+  void open_later(size_t count) {
+    allowed_ += count;
+    caf::anon_send(donor_, open_atom::value);
+  }
+
+  /// Sums and reduces a step; `with_joiner`: in the presence of the follower.
+  outcome<wire::reduced> reduce(int64_t step, bool with_joiner = true, uint32_t round = 1) {
+    const when w{step, round};
+    rig.call<wire::loss_done>(one, loss_of(w, 0));
+    BOOST_REQUIRE(rig.call<wire::holding>(one, gather_of(w)).value);
+    const auto order = with_joiner ? reduce_of(w, {worker}, {joining}, 1) : reduce_of(w, {worker});
+    const auto mine = rig.ask<wire::reduced>(one.worker, order);
+    const auto its = with_joiner ? rig.ask<wire::reduced>(two.worker, order)
+                                 : std::make_shared<outcome<wire::reduced>>();
+    rig.run();
+    BOOST_REQUIRE(mine->value);
+    if (its->value)
+      BOOST_TEST(its->value->read()->getHash().cStr() == mine->value->read()->getHash().cStr());
+    return *its;
+  }
+
+  outcome<wire::committed> commit(int64_t step, bool with_joiner = true, uint32_t round = 1) {
+    BOOST_REQUIRE(rig.call<wire::committed>(one, commit_of({step, round})).value);
+    return with_joiner ? rig.call<wire::committed>(two, commit_of({step, round}))
+                       : outcome<wire::committed>{};
+  }
+
+  std::pair<int64_t, std::vector<float>> weights(const crew& whose) {
+    return snapshot(rig.call<wire::state_chunk>(whose, newest_state()));
+  }
+
+  /// Downloads that were given up; the first attempt of all comes before any donor is known.
+  size_t restarts() const { return events.at("fetch_failed").size() - 1; }
+
+  void joiner_has(int64_t version) {
+    const auto [its_version, numbers] = weights(two);
+    BOOST_TEST(its_version == version);
+    BOOST_TEST(numbers == reference_weights(1, version), per_element());
+  }
+
+  std::map<std::string, std::vector<telemetry::event>> events;
+  std::vector<std::pair<wire::member_state, int64_t>> states;  ///< the joiner's, announced
+
+ private:
+  using question = std::pair<uint64_t, caf::typed_response_promise<wire::state_chunk>>;
+
+  void spawn_gate() {
+    donor_ = rig.system().spawn([this](caf::event_based_actor* self) -> caf::behavior {
+      return {[=](const wire::state_request& m) {
+                auto reply = self->make_response_promise<wire::state_chunk>();
+                waiting_.emplace_back(m.read()->getOffsetBytes(), reply);
+                flush();
+                return reply;
+              },
+              [=](open_atom) { flush(); }};
+    });
+    rig.own(donor_);
+    wire::member member;
+    member.id = {peer_id{gate}, incarnation_id{1}};
+    member.state = wire::member_state::serving;
+    member.handle = donor_;
+    caf::anon_send(rig.directory(), wire::announce_atom::value, member);
+    rig.run();
+  }
+
+  void flush() {
+    while (allowed_ > 0 && !waiting_.empty()) {
+      --allowed_;
+      auto [offset, reply] = waiting_.front();
+      waiting_.erase(waiting_.begin());
+      wire::builder<schemas::StateChunk> message;
+      message->setVersion(0);
+      message->setTotalBytes(snapshot_.size());
+      message->setOffsetBytes(offset);
+      message->setChecksum(stage::state_checksum(snapshot_.data(), snapshot_.size()));
+      message->setBytes({snapshot_.data() + offset, chunk});
+      reply.deliver(message.finish());
+    }
+  }
+
+  std::vector<kj::byte> snapshot_;
+  size_t allowed_ = 0;
+  std::vector<question> waiting_;
+  caf::actor watcher_;
+  caf::actor donor_;
+
+ public:
+  // Last, since its actors write to all of the above until it is gone.
+  worker_rig rig{1};
+  crew one;
+  crew two;
+};
+
+constexpr size_t all_chunks = 3;
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_joiner_follows_from_the_first_chunk_on) {
+  follower_rig f;
+  BOOST_TEST(f.states.empty());
+  f.open(1);
+  BOOST_REQUIRE(f.states.size() == 1U);
+  BOOST_TEST((f.states[0].first == wire::member_state::following));
+  BOOST_TEST(f.states[0].second == 0);
+  CHECK_REFUSED(f.rig.call<wire::loss_done>(f.two, loss_of({}, 0)), reason::NOT_SERVING);
+  CHECK_REFUSED(f.rig.call<wire::holding>(f.two, gather_of({})), reason::NOT_SERVING);
+}
+
+BOOST_AUTO_TEST_CASE(a_download_of_several_steps_ends_at_the_stages_version) {
+  for (int64_t steps : {1, 2, 5}) {
+    follower_rig f;
+    f.open(1);
+    for (int64_t step = 0; step < steps; ++step) {
+      const auto reduced = f.reduce(step);
+      BOOST_REQUIRE(reduced.value);
+      BOOST_TEST(reduced.value->read()->getStep() == step);
+      const auto committed = f.commit(step);
+      BOOST_REQUIRE(committed.value);
+      BOOST_TEST(committed.value->read()->getVersion() == step + 1);
+      if (step == 1) f.open(1);
+    }
+    CHECK_REFUSED(f.rig.call<wire::loss_done>(f.two, loss_of({steps}, 0)), reason::NOT_SERVING);
+    f.open(all_chunks);
+    BOOST_REQUIRE(!f.states.empty());
+    BOOST_TEST((f.states.back().first == wire::member_state::serving));
+    BOOST_TEST(f.states.back().second == steps);
+    f.joiner_has(steps);
+    // From here on it is one of the group.
+    BOOST_TEST(f.rig.call<wire::loss_done>(f.two, loss_of({steps}, 0)).value.has_value());
+    const auto standing = f.rig.call<wire::standing>(f.two, take_over_of(2));
+    BOOST_REQUIRE(standing.value);
+    BOOST_TEST(standing.value->read()->getVersion() == steps);
+    BOOST_TEST(standing.value->read()->getCommitted().getRound() == 1U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_follower_adds_nothing_to_the_sum) {
+  follower_rig f;
+  f.open(1);
+  BOOST_REQUIRE(f.reduce(0).value);
+  f.commit(0);
+  BOOST_TEST(f.weights(f.one).second == reference_weights(1, 1), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_step_that_is_reduced_again_is_followed_in_its_last_round) {
+  follower_rig f;
+  f.open(1);
+  BOOST_REQUIRE(f.reduce(0, true, 1).value);
+  BOOST_REQUIRE(f.reduce(0, true, 3).value);
+  CHECK_REFUSED(f.rig.call<wire::reduced>(f.two, reduce_of({0, 2}, {worker}, {joining})),
+                reason::FROZEN);
+  BOOST_REQUIRE(f.commit(0, true, 3).value);
+  f.open(all_chunks);
+  f.joiner_has(1);
+}
+
+BOOST_AUTO_TEST_CASE(a_follower_obeys_no_lower_term) {
+  follower_rig f;
+  f.open(1);
+  CHECK_REFUSED(f.rig.call<wire::standing>(f.two, take_over_of(4)), reason::NOT_SERVING);
+  CHECK_REFUSED(f.rig.call<wire::reduced>(f.two, reduce_of({}, {worker}, {joining})),
+                reason::LOWER_TERM);
+  CHECK_REFUSED(f.rig.call<wire::committed>(f.two, commit_of({})), reason::LOWER_TERM);
+}
+
+BOOST_AUTO_TEST_CASE(a_sum_that_is_not_committed_yet_is_committed_after_the_download) {
+  follower_rig f;
+  f.open(1);
+  f.reduce(0);
+  f.commit(0);
+  const auto reduced = f.reduce(1);
+  BOOST_REQUIRE(reduced.value);
+  f.open(all_chunks);
+  f.joiner_has(1);
+  const auto standing = f.rig.call<wire::standing>(f.two, take_over_of(1));
+  BOOST_REQUIRE(standing.value);
+  BOOST_TEST(standing.value->read()->getReduced().getRound() == 1U);
+  BOOST_TEST(standing.value->read()->getCounted() == 1U);
+  BOOST_TEST(standing.value->read()->getHash().cStr() == reduced.value->read()->getHash().cStr());
+  const auto other = f.rig.call<wire::standing>(f.one, take_over_of(1));
+  BOOST_TEST(standing.value->read()->getSquaredNorm() == other.value->read()->getSquaredNorm());
+  BOOST_REQUIRE(f.commit(1).value);
+  f.joiner_has(2);
+}
+
+BOOST_AUTO_TEST_CASE(a_sum_that_a_joiner_shows_survives_it) {
+  const auto store = std::make_shared<stage::memory_state_store>();
+  follower_rig f{store};
+  f.open(1);
+  f.reduce(0);
+  f.open(all_chunks);
+  BOOST_TEST(
+      f.rig.call<wire::standing>(f.two, take_over_of(1)).value->read()->getReduced().getRound() ==
+      1U);
+  f.rig.kill(f.two);
+  f.two = f.rig.spawn(joining, start_mode::fetch, f.rig.whole_model(),
+                      [&](stage::stage_worker_options& options) { options.store = store; });
+  f.rig.run();
+  BOOST_REQUIRE(f.commit(0).value);
+  f.joiner_has(1);
+}
+
+BOOST_AUTO_TEST_CASE(a_commit_may_come_at_any_moment_of_the_download) {
+  for (const int64_t followed : {0, 1}) {
+    for (size_t events = 0; events < 60; ++events) {
+      follower_rig f;
+      f.open(1);
+      for (int64_t step = 0; step < followed; ++step) {
+        f.reduce(step);
+        f.commit(step);
+      }
+      f.reduce(followed);
+      f.open_later(all_chunks);
+      f.rig.scheduler().run(events);
+      BOOST_REQUIRE(f.commit(followed).value);
+      f.joiner_has(followed + 1);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(another_round_may_come_at_any_moment_of_the_download) {
+  for (size_t events = 0; events < 60; ++events) {
+    follower_rig f;
+    f.open(1);
+    f.reduce(0);
+    f.open_later(all_chunks);
+    f.rig.scheduler().run(events);
+    BOOST_REQUIRE(f.rig.call<wire::holding>(f.one, gather_of({0, 2})).value);
+    // Who serves by now is asked to gather, and is a member.
+    const auto gathered = f.rig.ask<wire::holding>(f.two.worker, gather_of({0, 2}));
+    f.rig.run();
+    f.reduce(0, true, 2);
+    BOOST_TEST(f.commit(0, true, 2).answered());
+    f.rig.pass(1s);
+    f.joiner_has(1);
+  }
+}
+
+// -- what is missed -------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(whoever_misses_a_step_begins_again_at_a_newer_version) {
+  for (const bool misses_commit : {false, true}) {
+    follower_rig f;
+    f.open(1);
+    f.reduce(0, misses_commit);
+    f.commit(0, false);
+    const auto reduced = f.reduce(1);
+    CHECK_REFUSED(reduced, reason::BEHIND);
+    f.commit(1, false);
+    BOOST_TEST(f.restarts() == 1U);
+    f.rig.pass(1s);
+    // The other donor has a newer version, and all of it comes at once.
+    BOOST_TEST((f.states.back().first == wire::member_state::serving));
+    f.joiner_has(2);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_commit_without_its_sum_makes_a_follower_begin_again) {
+  follower_rig f;
+  f.open(1);
+  f.reduce(0, false);
+  CHECK_REFUSED(f.commit(0), reason::WRONG_ROUND);
+  f.rig.pass(1s);
+  f.joiner_has(1);
+}
+
+BOOST_AUTO_TEST_CASE(a_follower_keeps_so_many_steps_and_no_more) {
+  follower_rig f;
+  f.open(1);
+  const auto limit = static_cast<int64_t>(stage::followed_steps_max);
+  for (int64_t step = 0; step < limit; ++step) {
+    BOOST_REQUIRE(f.reduce(step).value);
+    BOOST_REQUIRE(f.commit(step).value);
+  }
+  CHECK_REFUSED(f.reduce(limit), reason::OVERLOADED);
+  BOOST_TEST(f.restarts() == 1U);
+  f.commit(limit, false);
+  f.rig.pass(1s);
+  f.joiner_has(limit + 1);
+}

@@ -1,0 +1,198 @@
+#include "actors/stage/joiner.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include "actors/stage/errc.hpp"
+#include "tests/actors/stage/donor_rig.hpp"
+
+/// How a joiner downloads: from whom, from where on, and how often it asks.
+
+namespace {
+
+using namespace swarm;
+using namespace swarm::testing;
+using namespace std::chrono_literals;
+using stage::start_mode;
+using reason = schemas::Refusal::Reason;
+using boost::test_tools::per_element;
+
+using offsets = std::vector<uint64_t>;
+
+#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
+
+/// Three rows of four floats of version 5, 16 bytes at a time; silent from the `answers`-th request
+/// on.
+struct noting_donor {
+  offsets asked;
+  size_t answers = ~size_t{0};
+  toy_state state;
+
+  donor_script script() {
+    return [this](int, schemas::StateRequest::Reader m) -> std::optional<wire::state_chunk> {
+      asked.push_back(m.getOffsetBytes());
+      if (asked.size() > answers) return std::nullopt;
+      return state.chunk(m.getOffsetBytes());
+    };
+  }
+};
+
+void pass_slowly(worker_rig& rig, std::chrono::milliseconds time) {
+  for (; time > 0ms; time -= 100ms)
+    rig.pass(100ms);
+}
+
+crew spawn_joiner(worker_rig& rig, std::chrono::milliseconds retry = 200ms) {
+  return rig.spawn(2, start_mode::fetch, rig.whole_model(),
+                   [=](stage::stage_worker_options& options) { options.fetch_retry = retry; });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_download_goes_on_at_another_donor_where_the_dead_one_stopped) {
+  noting_donor a;
+  noting_donor b;
+  worker_rig rig{1};
+  a.answers = 2;
+  const auto dying = spawn_donor(rig, 3, a.script());
+  const auto joiner = spawn_joiner(rig);
+  rig.pass(200ms);
+  BOOST_TEST(a.asked == (offsets{0, 16, 32}), per_element());
+  spawn_donor(rig, 9, b.script());
+  rig.kill(dying);
+  rig.pass(200ms);
+  BOOST_TEST(b.asked == offsets{32}, per_element());
+  BOOST_TEST(first_weight(rig, joiner) == 7);
+  BOOST_TEST(rig.call<wire::loss_done>(joiner, loss_of({5}, 0)).value.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_download_goes_on_at_another_donor_when_one_falls_silent) {
+  noting_donor a;
+  noting_donor b;
+  worker_rig rig{1};
+  a.answers = 1;
+  spawn_donor(rig, 3, a.script());
+  spawn_donor(rig, 9, b.script());
+  const auto joiner = spawn_joiner(rig);
+  rig.pass(200ms);
+  BOOST_TEST(a.asked == (offsets{0, 16}), per_element());
+  rig.pass(29s);
+  BOOST_TEST(b.asked.empty());
+  rig.pass(1s);
+  rig.pass(200ms);
+  BOOST_TEST(b.asked == (offsets{16, 32}), per_element());
+  BOOST_TEST(first_weight(rig, joiner) == 7);
+}
+
+BOOST_AUTO_TEST_CASE(what_has_arrived_is_forgotten_when_no_donor_has_the_rest) {
+  noting_donor a;
+  noting_donor b;
+  worker_rig rig{1};
+  a.answers = 2;
+  b.answers = 0;
+  spawn_donor(rig, 3, a.script());
+  spawn_donor(rig, 9, b.script());
+  const auto joiner = spawn_joiner(rig);
+  pass_slowly(rig, 100s);
+  // Each in vain, and the first one again: then from the beginning.
+  BOOST_TEST(a.asked == (offsets{0, 16, 32, 32}), per_element());
+  BOOST_TEST(b.asked == (offsets{32, 0}), per_element());
+  a.answers = b.answers = ~size_t{0};
+  pass_slowly(rig, 60s);
+  BOOST_TEST(first_weight(rig, joiner) == 7);
+}
+
+BOOST_AUTO_TEST_CASE(one_chunk_that_is_lost_does_not_cost_the_others) {
+  noting_donor only;
+  size_t asked = 0;
+  worker_rig rig{1};
+  spawn_donor(rig, 3, [&](int n, schemas::StateRequest::Reader m) {
+    ++asked;
+    auto chunk = only.script()(n, m);
+    return asked == 3 ? std::nullopt : chunk;
+  });
+  const auto joiner = spawn_joiner(rig);
+  pass_slowly(rig, 40s);
+  BOOST_TEST(only.asked == (offsets{0, 16, 32, 32}), per_element());
+  BOOST_TEST(first_weight(rig, joiner) == 7);
+}
+
+/// Real donors of small chunks, so that the last byte comes long after the first.
+BOOST_AUTO_TEST_CASE(chunks_may_be_as_small_as_a_donor_likes) {
+  for (uint64_t bytes : {1U, 5U, 12U, 47U, 48U}) {
+    worker_rig rig{1};
+    const auto one =
+        rig.spawn(1, start_mode::fresh, rig.whole_model(),
+                  [=](stage::stage_worker_options& options) { options.chunk_bytes = bytes; });
+    rig.run();
+    commit_step(rig, one, 0);
+    const auto joiner = spawn_joiner(rig);
+    rig.pass(200ms);
+    BOOST_TEST(snapshot(rig.call<wire::state_chunk>(joiner, newest_state())).second ==
+                   reference_weights(1, 1),
+               per_element());
+  }
+}
+
+// -- old donors -----------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(older_donors_are_tried_again_and_taken_in_the_end) {
+  noting_donor old;
+  worker_rig rig{1};
+  spawn_donor(rig, 9, old.script());
+  const auto one = rig.spawn(2, start_mode::fresh, rig.whole_model());
+  rig.run();
+  CHECK_REFUSED(rig.call<wire::loss_done>(one, loss_of({8}, 0)), reason::BEHIND);
+  pass_slowly(rig, 2min);
+  BOOST_TEST(std::count(old.asked.begin(), old.asked.end(), 0U) == stage::old_versions_max + 1);
+  BOOST_TEST(first_weight(rig, one) == 7);
+  BOOST_TEST(rig.call<wire::loss_done>(one, loss_of({5}, 0)).value.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_donor_that_catches_up_is_taken_at_once) {
+  noting_donor donor;
+  worker_rig rig{1};
+  spawn_donor(rig, 9, donor.script());
+  const auto one = rig.spawn(2, start_mode::fresh, rig.whole_model());
+  rig.run();
+  CHECK_REFUSED(rig.call<wire::loss_done>(one, loss_of({8}, 0)), reason::BEHIND);
+  rig.pass(300ms);
+  BOOST_TEST(first_weight(rig, one) == -1);
+  donor.state.version = 8;
+  donor.state.values[0] = 3;
+  pass_slowly(rig, 10s);
+  BOOST_TEST(first_weight(rig, one) == 3);
+  BOOST_TEST(donor.asked.size() < 10U);
+}
+
+// -- back-off -------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(attempts_that_fail_double_their_distance_up_to_a_limit) {
+  std::vector<std::chrono::milliseconds> times;
+  worker_rig rig{1};
+  const auto start = rig.scheduler().clock().now();
+  const auto donor = rig.system().spawn([&](caf::event_based_actor*) -> caf::behavior {
+    return {[&](const wire::state_request&) -> caf::result<wire::state_chunk> {
+      times.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(
+          rig.scheduler().clock().now() - start));
+      return stage::make_error(stage::refusal{stage::refusal_reason::not_serving, {}, {}, {}});
+    }};
+  });
+  rig.own(donor);
+  wire::member member;
+  member.id = {peer_id{9}, incarnation_id{1}};
+  member.state = wire::member_state::serving;
+  member.handle = donor;
+  caf::anon_send(rig.directory(), wire::announce_atom::value, member);
+  rig.run();
+  spawn_joiner(rig, 100ms);
+  for (int i = 0; i < 4'000; ++i)
+    rig.pass(10ms);
+  std::vector<int64_t> distances;
+  for (size_t i = 1; i < times.size(); ++i)
+    distances.push_back((times[i] - times[i - 1]).count());
+  BOOST_REQUIRE(distances.size() > 10U);
+  distances.resize(10);
+  BOOST_TEST(
+      distances == (std::vector<int64_t>{100, 100, 200, 400, 800, 1600, 3200, 3200, 3200, 3200}),
+      per_element());
+}
