@@ -1,170 +1,19 @@
 #include "actors/averaging/averager.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <caf/all.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 #include <cstring>
 #include <memory>
 #include <random>
 #include <vector>
 
-#include "actors/wire/tensor.hpp"
-#include "actors/wire/ticket.hpp"
+#include "tests/actors/averaging/averager_rig.hpp"
 
 namespace {
 
 using namespace swarm;
+using namespace swarm::testing;
 using boost::test_tools::per_element;
-using tensors::host_tensor;
-
-struct virtual_time : caf::actor_system_config {
-  virtual_time() { set("scheduler.policy", caf::atom("testing")); }
-};
-
-struct outcome {
-  std::vector<int64_t> sum;
-  std::vector<float> floats;
-  std::string hash;
-  caf::error error;
-  int answers = 0;
-  bool answered() const { return answers > 0; }
-  bool superseded() const {
-    return error == averaging::make_error(averaging::averaging_errc::superseded);
-  }
-};
-
-worker_id id_of(uint64_t peer) {
-  return {peer_id{peer}, incarnation_id{1}};
-}
-
-wire::reduce order_of(uint32_t round, const std::vector<uint64_t>& members, uint64_t follower = 0,
-                      uint64_t term = 1) {
-  wire::builder<schemas::Reduce> message;
-  wire::set_epoch(*message, {term_id{term}, step_id{3}, round_id{round}});
-  auto list = message->initMembers(static_cast<unsigned>(members.size()));
-  for (unsigned i = 0; i < list.size(); ++i) {
-    wire::to_wire(id_of(members[i]), list[i].initWorker());
-    list[i].setContributes(members[i] != follower);
-  }
-  return message.finish();
-}
-
-std::vector<int64_t> vector_of(uint64_t peer, size_t count) {
-  std::mt19937_64 random{peer};
-  std::vector<int64_t> result(count);
-  for (auto& x : result)
-    x = static_cast<int64_t>(random());
-  return result;
-}
-
-std::vector<int64_t> sum_of(const std::vector<uint64_t>& members, size_t count) {
-  std::vector<int64_t> result(count);
-  for (uint64_t peer : members) {
-    const auto own = vector_of(peer, count);
-    for (size_t i = 0; i < count; ++i)
-      result[i] =
-          static_cast<int64_t>(static_cast<uint64_t>(result[i]) + static_cast<uint64_t>(own[i]));
-  }
-  return result;
-}
-
-/// Averagers 1..n whose roster the test writes itself.
-class rig {
- public:
-  explicit rig(uint64_t count)
-      : system_(config_),
-        scheduler_(dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler())) {
-    silent_ = system_.spawn([](caf::event_based_actor*) -> caf::behavior {
-      return {[](wire::subscribe_atom, const caf::actor&) {}};
-    });
-    everybody_.push_back(silent_.address());
-    const auto directory = caf::actor_cast<wire::directory_actor>(silent_);
-    for (uint64_t peer = 1; peer <= count; ++peer) {
-      averagers_.push_back(
-          averaging::spawn_averager(system_, {id_of(peer), stage_id{0}, directory}));
-      everybody_.push_back(averagers_.back().address());
-    }
-    scheduler_.run();
-  }
-
-  ~rig() {
-    for (const auto& who : everybody_)
-      caf::anon_send_exit(caf::actor_cast<caf::actor>(who), caf::exit_reason::kill);
-    scheduler_.run();
-  }
-
-  void introduce() {
-    for (uint64_t to = 1; to <= averagers_.size(); ++to)
-      for (uint64_t peer = 1; peer <= averagers_.size(); ++peer)
-        introduce(to, peer);
-  }
-
-  /// `to` hears of `peer`.
-  void introduce(uint64_t to, uint64_t peer) {
-    wire::member m;
-    m.id = id_of(peer);
-    m.state = wire::member_state::serving;
-    m.handle = silent_;
-    m.averager = caf::actor_cast<caf::actor>(averagers_[peer - 1]);
-    caf::anon_send(caf::actor_cast<caf::actor>(averagers_[to - 1]), wire::roster_update{{m}, {}});
-  }
-
-  std::shared_ptr<outcome> order(uint64_t peer, const wire::reduce& m, const host_tensor& own) {
-    auto out = std::make_shared<outcome>();
-    const auto whom = averagers_[peer - 1];
-    const auto client = system_.spawn([=](caf::event_based_actor* self) {
-      self->request(whom, caf::infinite, m, own)
-          .then(
-              [out](const host_tensor& total, const std::string& hash) {
-                ++out->answers;
-                out->hash = hash;
-                if (total.type() == tensors::dtype::i64)
-                  out->sum.assign(total.as<int64_t>(), total.as<int64_t>() + total.elements());
-                else
-                  out->floats.assign(total.as<float>(), total.as<float>() + total.elements());
-              },
-              [out](const caf::error& error) {
-                ++out->answers;
-                out->error = error;
-              });
-    });
-    everybody_.push_back(client.address());
-    return out;
-  }
-
-  std::shared_ptr<outcome> order(uint64_t peer, const wire::reduce& m, size_t count) {
-    return order(peer, m,
-                 host_tensor::adopt(vector_of(peer, count), {static_cast<int64_t>(count)}));
-  }
-
-  void post(uint64_t peer, const wire::part& m) { caf::anon_send(averagers_[peer - 1], m); }
-
-  void run() { scheduler_.run(); }
-
-  /// Picks the next runnable actor, and how long it stays, by the seed.
-  void run_shuffled(std::mt19937& random) {
-    auto& jobs = scheduler_.jobs;
-    while (!jobs.empty()) {
-      std::swap(jobs.front(), jobs[random() % jobs.size()]);
-      scheduler_.run_once();
-    }
-  }
-
- private:
-  virtual_time config_;
-  caf::actor_system system_;
-  caf::scheduler::test_coordinator& scheduler_;
-  caf::actor silent_;
-  std::vector<wire::averager_actor> averagers_;
-  std::vector<caf::actor_addr> everybody_;
-};
-
-std::vector<uint64_t> first(uint64_t count) {
-  std::vector<uint64_t> result;
-  for (uint64_t peer = 1; peer <= count; ++peer)
-    result.push_back(peer);
-  return result;
-}
+using rig = averager_rig;
 
 wire::part part_of(uint32_t round, uint64_t sender, uint32_t slice, const host_tensor& values,
                    bool reduced = false, uint32_t part = 0) {

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,10 +27,11 @@ using testing::life;
 
 /// A worker that answers as it is told, and notes what it was asked: "F0 L0+1 B3-1".
 struct fake_worker {
-  enum class mood { good, silent, refusing, empty, of_another_microbatch };
+  enum class mood { good, silent, refusing, empty, of_another_microbatch, not_a_number };
 
   mood now = mood::good;
   refusal_reason why = refusal_reason::overloaded;
+  std::pair<term_id, step_id> where;  ///< it says it is, when it refuses
   bool forgets_graphs = false;
   std::vector<std::string> calls;
   size_t inputs = 0;  ///< backward calls that brought their input
@@ -39,8 +41,8 @@ struct fake_worker {
 
 using worker_ptr = std::shared_ptr<fake_worker>;
 
-caf::error refuse(refusal_reason why) {
-  return stage::make_error(stage::refusal{why, {}, {}, {}});
+caf::error refuse(refusal_reason why, std::pair<term_id, step_id> where = {}) {
+  return stage::make_error(stage::refusal{why, where.first, where.second, {}});
 }
 
 template <class Schema, class Request, class Fill>
@@ -51,7 +53,7 @@ caf::result<wire::message<Schema>> answer(caf::event_based_actor* self, fake_wor
   w.calls.back().insert(1, std::to_string(ticket.microbatch.value()));
   if (w.now == fake_worker::mood::silent)
     return self->make_response_promise<wire::message<Schema>>();
-  if (w.now == fake_worker::mood::refusing) return refuse(w.why);
+  if (w.now == fake_worker::mood::refusing) return refuse(w.why, w.where);
   wire::builder<Schema> reply;
   auto back = ticket;
   if (w.now == fake_worker::mood::of_another_microbatch) back.microbatch = microbatch_id{99};
@@ -73,8 +75,10 @@ caf::behavior play(caf::event_based_actor* self, const worker_ptr& w) {
           },
           [=](const wire::loss& m) {
             return answer<schemas::LossDone>(self, *w, m, "L" + signed_text(m.read()->getWeight()),
-                                             [](auto& reply, const auto& x) {
-                                               reply->setLoss(1.5);
+                                             [w](auto& reply, const auto& x) {
+                                               const bool nan =
+                                                   w->now == fake_worker::mood::not_a_number;
+                                               reply->setLoss(nan ? std::nan("") : 1.5);
                                                wire::attach(reply, reply->initInputGradient(), x);
                                              });
           },
@@ -104,6 +108,7 @@ class fixture {
       return {[this](const wire::lease_done& m) {
         const auto done = m.read();
         outcomes[done->getItem()].push_back(done->getOutcome());
+        reports.push_back(m);
         if (done->getOutcome() == LeaseDone::Outcome::RETURNED && leases_again)
           lease({last_.at(done->getItem())}, done->getStep());
       }};
@@ -126,9 +131,9 @@ class fixture {
     return {id, microbatch_id{id}, stages, weight, target};
   }
 
-  void lease(const std::vector<training::lease_item>& items, int64_t step = 0) {
+  void lease(const std::vector<training::lease_item>& items, int64_t step = 0, uint64_t term = 1) {
     wire::builder<schemas::Lease> message;
-    wire::set_epoch(*message, {term_id{1}, step_id{step}, round_id{1}});
+    wire::set_epoch(*message, {term_id{term}, step_id{step}, round_id{1}});
     auto list = message->initItems(static_cast<unsigned>(items.size()));
     for (unsigned i = 0; i < items.size(); ++i) {
       last_[items[i].item] = items[i];
@@ -145,6 +150,7 @@ class fixture {
   training::trainer_actor trainer;
   bool leases_again = true;
   std::map<uint32_t, std::vector<LeaseDone::Outcome>> outcomes;
+  std::vector<wire::lease_done> reports;
 
  private:
   std::map<uint32_t, training::lease_item> last_;
@@ -310,4 +316,146 @@ BOOST_AUTO_TEST_CASE(the_next_step_ends_everything_of_the_last_one) {
   BOOST_TEST(a->calls.size() == 2U);
   BOOST_TEST((f.outcomes[0] == done));
   BOOST_TEST(f.outcomes.count(1) == 0U);
+}
+
+// -- coordinators that follow each other ----------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(what_is_saved_of_a_step_serves_the_next_coordinator_too) {
+  fixture f{2};
+  const auto a = f.add_worker(1, 0);
+  const auto b = f.add_worker(2, 1);
+  f.lease({f.item(0, 3)});
+  f.world.run();
+  // The last stage has lost its sum: it is asked alone.
+  f.lease({f.item(0, 2)}, 0, 2);
+  f.world.run();
+  BOOST_TEST(a->calls == (std::vector<std::string>{"F0", "B0+1"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(b->calls == (std::vector<std::string>{"L0+1", "L0+1"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(f.outcomes[0].size() == 2U);
+  BOOST_TEST(f.reports.back().read()->getTerm() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(the_next_step_saves_anew) {
+  fixture f{2};
+  const auto a = f.add_worker(1, 0);
+  f.add_worker(2, 1);
+  f.lease({f.item(0, 3)});
+  f.world.run();
+  f.lease({f.item(0, 2)}, 1);
+  f.world.run();
+  BOOST_TEST(a->calls == (std::vector<std::string>{"F0", "B0+1", "F0"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_higher_term_ends_what_is_under_way_and_a_lower_one_is_told_so) {
+  fixture f{1};
+  f.leases_again = false;
+  const auto a = f.add_worker(1, 0);
+  a->now = fake_worker::mood::silent;
+  f.lease({f.item(0, 1)}, 0, 2);
+  f.world.run();
+  a->now = fake_worker::mood::good;
+  f.lease({f.item(1, 1)}, 0, 3);
+  f.world.run();
+  f.lease({f.item(2, 1)}, 5, 1);
+  f.world.pass(2min);
+  BOOST_TEST(f.outcomes.count(0) == 0U);
+  BOOST_TEST((f.outcomes[1] == done));
+  BOOST_TEST((f.outcomes[2] == std::vector<LeaseDone::Outcome>{LeaseDone::Outcome::RETURNED}));
+  BOOST_TEST(f.reports.back().read()->getSeenTerm() == 3U);
+  BOOST_TEST(a->calls.size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_report_names_the_highest_term_and_version_of_the_refusals) {
+  fixture f{1};
+  f.leases_again = false;
+  const auto a = f.add_worker(1, 0);
+  a->now = fake_worker::mood::refusing;
+  a->why = refusal_reason::lower_term;
+  a->where = {term_id{7}, step_id{4}};
+  f.lease({f.item(0, 1)});
+  f.world.run();
+  BOOST_REQUIRE(f.reports.size() == 1U);
+  BOOST_TEST(f.reports[0].read()->getSeenTerm() == 7U);
+  BOOST_TEST(f.reports[0].read()->getSeenVersion() == 4);
+  // One that nobody has refused names nothing.
+  a->now = fake_worker::mood::good;
+  f.lease({f.item(1, 1)});
+  f.world.run();
+  BOOST_TEST(f.reports.back().read()->getSeenTerm() == 0U);
+}
+
+// -- numbers that are none ------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_microbatch_that_is_not_finite_is_reported_and_begun_from_its_tokens_again) {
+  fixture f{2};
+  f.leases_again = false;
+  const auto a = f.add_worker(1, 0);
+  const auto b = f.add_worker(2, 1);
+  b->now = fake_worker::mood::refusing;
+  b->why = refusal_reason::non_finite;
+  f.lease({f.item(0, 3)});
+  f.world.run();
+  BOOST_TEST((f.outcomes[0] == std::vector<LeaseDone::Outcome>{LeaseDone::Outcome::NON_FINITE}));
+  b->now = fake_worker::mood::good;
+  f.lease({f.item(0, 3)});
+  f.world.run();
+  // The forward that had been saved may have been the bad one.
+  BOOST_TEST(a->calls == (std::vector<std::string>{"F0", "F0", "B0+1"}),
+             boost::test_tools::per_element());
+  BOOST_TEST((f.outcomes[0].back() == LeaseDone::Outcome::DONE));
+}
+
+BOOST_AUTO_TEST_CASE(another_item_of_the_same_microbatch_keeps_what_is_saved) {
+  fixture f{2};
+  f.leases_again = false;
+  const auto a = f.add_worker(1, 0);
+  const auto b = f.add_worker(2, 1);
+  // Item 9 waits for its last stage while item 0 gives the same microbatch up.
+  b->now = fake_worker::mood::silent;
+  auto other = f.item(9, 3);
+  other.microbatch = microbatch_id{0};
+  f.lease({other});
+  f.world.run();
+  b->now = fake_worker::mood::refusing;
+  b->why = refusal_reason::non_finite;
+  f.lease({f.item(0, 2)});
+  f.world.run();
+  BOOST_TEST((f.outcomes[0] == std::vector<LeaseDone::Outcome>{LeaseDone::Outcome::NON_FINITE}));
+  b->now = fake_worker::mood::good;
+  f.world.pass(1min);
+  BOOST_TEST((f.outcomes[9] == done));
+  BOOST_TEST(a->calls == (std::vector<std::string>{"F0", "B0+1"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_that_is_no_number_is_no_answer) {
+  fixture f{2};
+  f.add_worker(1, 0);
+  const auto bad = f.add_worker(2, 1);
+  bad->now = fake_worker::mood::not_a_number;
+  const auto good = f.add_worker(3, 1);
+  for (uint32_t i = 0; i < 3; ++i)
+    f.lease({f.item(i, 3)});
+  f.world.pass(10s);
+  BOOST_TEST(!bad->calls.empty());
+  BOOST_TEST(good->calls.size() == 3U);
+  for (uint32_t i = 0; i < 3; ++i)
+    BOOST_TEST((f.outcomes[i] == done));
+  for (const auto& report : f.reports)
+    BOOST_TEST(report.read()->getLoss() == 1.5);
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_that_is_never_a_number_gives_the_lease_back) {
+  fixture f{1};
+  f.leases_again = false;
+  const auto a = f.add_worker(1, 0);
+  a->now = fake_worker::mood::not_a_number;
+  f.lease({f.item(0, 1)});
+  f.world.pass(10min);
+  BOOST_TEST((f.outcomes[0] == std::vector<LeaseDone::Outcome>{LeaseDone::Outcome::RETURNED}));
+  BOOST_TEST(a->calls.size() > 1U);
+  BOOST_TEST(a->calls.size() <= training::attempts_max);
 }
