@@ -155,6 +155,22 @@ def system_libraries():
         libs = ["sodium"],
     )
     _system_library(
+        name = "openssl",
+        title = "OpenSSL",
+        apt = "libssl-dev",
+        target = "openssl",
+        headers = ["openssl/ssl.h"],
+        libs = ["ssl", "crypto"],
+    )
+    _system_library(
+        name = "asio",
+        title = "Boost.Asio",
+        apt = "libboost-dev",
+        target = "asio",
+        headers = ["boost/asio.hpp"],
+        libs = ["pthread"],
+    )
+    _system_library(
         name = "zlib",
         title = "zlib",
         apt = "zlib1g-dev",
