@@ -63,6 +63,8 @@ class message {
 
   message() = default;
   explicit message(frame_ptr value) : frame_(std::move(value)), fault_(std::nullopt) {}
+  /// One that was damaged on its way.
+  explicit message(errc fault) : fault_(fault) {}
 
   /// Why the message must not be read, or nothing.
   const std::optional<errc>& fault() const { return fault_; }

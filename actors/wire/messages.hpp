@@ -2,6 +2,7 @@
 
 #include "actors/wire/message.hpp"
 #include "schemas/averaging.capnp.h"
+#include "schemas/network.capnp.h"
 #include "schemas/pipeline.capnp.h"
 #include "schemas/state.capnp.h"
 #include "schemas/step.capnp.h"
@@ -41,6 +42,12 @@ using part = message<schemas::Part>;
 
 using state_request = message<schemas::StateRequest>;
 using state_chunk = message<schemas::StateChunk>;
+
+using greeting = message<schemas::Greeting>;
+using roster = message<schemas::Roster>;
+using failure = message<schemas::Failure>;
+using status_request = message<schemas::StatusRequest>;
+using status = message<schemas::Status>;
 
 /// Every actor system that runs or talks to our actors calls this on its configuration before it
 /// is constructed.

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "actors/wire/messages.hpp"
+
+namespace swarm::wire {
+
+template <class Message>
+struct message_tag {
+  using type = Message;
+};
+
+/// Calls visit(message_tag<T>{}, name) for every message type that crosses networks. The one list:
+/// registration with CAF and the parcels of actors/wire/parcel.hpp both come from it.
+template <class Visit>
+void for_each_message(Visit&& visit) {
+  visit(message_tag<forward>{}, "swarm.forward");
+  visit(message_tag<activation>{}, "swarm.activation");
+  visit(message_tag<backward>{}, "swarm.backward");
+  visit(message_tag<input_gradient>{}, "swarm.input_gradient");
+  visit(message_tag<loss>{}, "swarm.loss");
+  visit(message_tag<loss_done>{}, "swarm.loss_done");
+  visit(message_tag<infer>{}, "swarm.infer");
+  visit(message_tag<inferred>{}, "swarm.inferred");
+  visit(message_tag<begin_step>{}, "swarm.begin_step");
+  visit(message_tag<lease>{}, "swarm.lease");
+  visit(message_tag<lease_done>{}, "swarm.lease_done");
+  visit(message_tag<gather>{}, "swarm.gather");
+  visit(message_tag<holding>{}, "swarm.holding");
+  visit(message_tag<drop>{}, "swarm.drop");
+  visit(message_tag<reduce>{}, "swarm.reduce");
+  visit(message_tag<reduced>{}, "swarm.reduced");
+  visit(message_tag<commit>{}, "swarm.commit");
+  visit(message_tag<committed>{}, "swarm.committed");
+  visit(message_tag<take_over>{}, "swarm.take_over");
+  visit(message_tag<standing>{}, "swarm.standing");
+  visit(message_tag<refusal>{}, "swarm.refusal");
+  visit(message_tag<part>{}, "swarm.part");
+  visit(message_tag<state_request>{}, "swarm.state_request");
+  visit(message_tag<state_chunk>{}, "swarm.state_chunk");
+  visit(message_tag<greeting>{}, "swarm.greeting");
+  visit(message_tag<roster>{}, "swarm.roster");
+  visit(message_tag<failure>{}, "swarm.failure");
+  visit(message_tag<status_request>{}, "swarm.status_request");
+  visit(message_tag<status>{}, "swarm.status");
+}
+
+}  // namespace swarm::wire

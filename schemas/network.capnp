@@ -1,0 +1,166 @@
+# network.capnp: how processes of one run meet, and what they tell each other about who is there.
+#
+#     a dials b
+#       |--- Greeting ------------------->|   each side checks the other's and may refuse it with a
+#       |<------------------- Greeting ---|   sentence; only then does anything else pass
+#       |--- Roster --------------------->|   each tells its own members, all of them, whenever they
+#       |<--------------------- Roster ---|   change, and whom else it is connected to
+#       |<=== the messages of the other schemas, to the slots that the rosters name ===>|
+#
+# A connection that breaks takes along everything that was learned over it: whoever watches a member
+# behind it hears that the member is down, requests under way fail, and the peers dial each other
+# again. Nothing here is repeated by a timer, since a connection either delivers or breaks.
+
+@0xb1f3b0a9d1c7e007;
+
+using Cxx = import "/capnp/c++.capnp";
+using Identity = import "identity.capnp";
+using Step = import "step.capnp";
+$Cxx.namespace("swarm::schemas");
+
+struct Greeting {
+  # The first message of both sides. Refused with a sentence that has both values when protocol
+  # version, run or description differ, when the key is not the one that the certificate proves,
+  # and when a later life of the same peer is connected already.
+
+  protocolVersion @0 :UInt32;
+
+  runKey @1 :Data;
+  # The run's public key, 32 bytes.
+
+  descriptionHash @2 :Text;
+  # Of the run's description; empty: not known yet, it is going to ask for it.
+
+  key @3 :Data;
+  # The peer's public key, 32 bytes. Its id follows from it.
+
+  life @4 :UInt64;
+  # Grows with every start of the peer's process. A later one replaces an earlier one.
+
+  announce @5 :Text;
+  # "host:port" where others reach it; empty: it can only dial.
+
+  agent @6 :Text;
+  # What the program calls itself, for people.
+
+  observer @7 :Bool;
+  # Takes no part: it only asks for status.
+
+  unixMs @8 :Int64;
+  # The sender's clock, for warnings only.
+}
+
+struct Roster {
+  # To every connection, when it comes up and when something changed. Replaces the last one.
+
+  struct Member {
+    id @0 :Identity.WorkerId;
+
+    enum Role {
+      stageWorker @0;
+      trainer @1;
+      coordinator @2;
+    }
+    role @1 :Role;
+
+    enum State {
+      joining @0;
+      serving @1;
+      following @2;
+    }
+    state @2 :State;
+
+    stage @3 :Int32;
+    version @4 :Int64;
+    term @5 :UInt64;
+    capacity @6 :UInt32;
+
+    slot @7 :UInt64;
+    # Where its messages go; 0: nowhere.
+
+    averager @8 :UInt64;
+  }
+
+  members @0 :List(Member);
+  # Of the sender itself, never hearsay. At most 64.
+
+  struct Neighbour {
+    peer @0 :UInt64;
+    announce @1 :Text;
+    # Empty: it can only dial; ask the sender to relay.
+  }
+
+  neighbours @1 :List(Neighbour);
+  # Whom the sender is connected to, itself not included. At most 1024. Hearsay: it is where to
+  # dial, not that somebody is there.
+}
+
+struct Failure {
+  # The answer to a request that failed.
+
+  code @0 :UInt8;
+  category @1 :UInt64;
+  # The room's error code and the atom of its category.
+
+  sentence @2 :Text;
+  refusal @3 :Step.Refusal;
+}
+
+struct StatusRequest {
+  # To slot 3 of any peer. Answered with Status; may be repeated at will.
+
+  events @0 :UInt32;
+  # The latest so many events, at most 64.
+}
+
+struct Status {
+  peer @0 :UInt64;
+  life @1 :UInt64;
+  announce @2 :Text;
+  agent @3 :Text;
+  upMs @4 :Int64;
+  # Since its process started.
+
+  members @5 :List(Roster.Member);
+  # All that it knows, its own and others'; slots are 0.
+
+  neighbours @6 :List(Roster.Neighbour);
+
+  training @7 :Training;
+  # Set by the peer whose coordinator leads.
+
+  events @8 :List(Event);
+
+  traffic @9 :Traffic;
+
+  contacts @10 :UInt32;
+  # In the routing table of its DHT node.
+
+  descriptionHash @11 :Text;
+
+  struct Training {
+    step @0 :Int64;
+    # Committed optimizer steps.
+    loss @1 :Float64;
+    # Of the last step, mean over its tokens, nats.
+    tokensPerSecond @2 :Float64;
+    # Over the last steps, wall clock.
+    learningRate @3 :Float64;
+    term @4 :UInt64;
+  }
+
+  struct Event {
+    agoMs @0 :Int64;
+    text @1 :Text;
+  }
+
+  struct Traffic {
+    # Since its process started.
+    controlBytesSent @0 :UInt64;
+    controlBytesReceived @1 :UInt64;
+    bulkBytesSent @2 :UInt64;
+    bulkBytesReceived @3 :UInt64;
+    overheadBytesSent @4 :UInt64;
+    overheadBytesReceived @5 :UInt64;
+  }
+}
