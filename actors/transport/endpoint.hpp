@@ -116,6 +116,9 @@ class endpoint {
   /// Where it listens, "host:port" with the real port; empty when it does not.
   virtual std::string address() const = 0;
 
+  /// Replaces the greeting, for links from now on: the address is known only after opening.
+  virtual void greet_with(std::string greeting) = 0;
+
   /// Events follow: on_greeting and on_up, or on_down. Address: "host:port", IPv6 in brackets.
   virtual link_id dial(const std::string& address) = 0;
 
