@@ -1,0 +1,413 @@
+#include "actors/peer/network.hpp"
+
+#include <caf/sec.hpp>
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "actors/peer/roster_message.hpp"
+#include "actors/telemetry/event.hpp"
+
+namespace swarm::peer {
+
+using transport::link_id;
+
+struct link_news {
+  enum class kind : uint8_t { up, down, roster };
+
+  kind what = kind::up;
+  link_id link;
+  neighbourhood::introduction who;
+  std::string agent;
+  std::string sentence;
+  wire::roster roster;
+};
+
+namespace {
+
+/// Changes of a start-up or a stop are told together.
+constexpr std::chrono::milliseconds tell_delay{5};
+
+/// Whatever lives as long as the endpoint's thread may call.
+class switchboard final : public transport::events {
+ public:
+  switchboard(std::shared_ptr<gateway> handles, std::shared_ptr<admission> door)
+      : handles_(std::move(handles)), door_(std::move(door)) {}
+
+  /// Before the first event is of interest.
+  void report_to(const network_actor& actor) {
+    const std::lock_guard<std::mutex> guard{mutex_};
+    actor_ = actor;
+  }
+
+  std::optional<std::string> on_greeting(const transport::remote& who) override {
+    auto checked = door_->check(who);
+    if (auto* sentence = std::get_if<std::string>(&checked)) return std::move(*sentence);
+    auto& known = std::get<acquaintance>(checked);
+    link_news news;
+    news.link = who.link;
+    news.who = {known.peer, known.life, std::move(known.announce), who.dialled, known.observer};
+    news.agent = std::move(known.agent);
+    greeted_[who.link] = std::move(news);
+    return std::nullopt;
+  }
+
+  void on_up(link_id which) override {
+    handles_->on_up(which);
+    const auto found = greeted_.find(which);
+    if (found == greeted_.end()) return;
+    tell(std::move(found->second));
+    greeted_.erase(found);
+  }
+
+  void on_message(link_id which, const transport::heading& head,
+                  std::variant<wire::frame_ptr, wire::errc> body) override {
+    if (head.target != network_slot) return handles_->on_message(which, head, std::move(body));
+    auto roster = read_roster(head.type, std::move(body));
+    if (!roster) return;
+    link_news news;
+    news.what = link_news::kind::roster;
+    news.link = which;
+    news.roster = std::move(*roster);
+    tell(std::move(news));
+  }
+
+  void on_down(link_id which, transport::down_reason reason, const std::string& sentence) override {
+    greeted_.erase(which);
+    handles_->on_down(which);
+    link_news news;
+    news.what = link_news::kind::down;
+    news.link = which;
+    news.sentence = std::string{to_string(reason)} + ": " + sentence;
+    tell(std::move(news));
+  }
+
+ private:
+  void tell(link_news news) {
+    network_actor to;
+    {
+      const std::lock_guard<std::mutex> guard{mutex_};
+      to = actor_;
+    }
+    if (to) caf::anon_send(to, std::move(news));
+  }
+
+  const std::shared_ptr<gateway> handles_;
+  const std::shared_ptr<admission> door_;
+  std::mutex mutex_;
+  network_actor actor_;
+  std::map<link_id, link_news> greeted_;  // of the endpoint's thread only
+};
+
+/// The endpoint and what its thread uses; goes when the actor ends.
+struct line {
+  std::unique_ptr<switchboard> events;
+  std::unique_ptr<transport::endpoint> endpoint;
+  std::mutex mutex;  ///< for those who count
+
+  transport::counters counted() {
+    const std::lock_guard<std::mutex> guard{mutex};
+    return endpoint ? endpoint->counted() : transport::counters{};
+  }
+};
+
+class network_body final : public network_actor::base {
+ public:
+  network_body(caf::actor_config& config, network_options options, std::shared_ptr<line> through,
+               std::shared_ptr<gateway> handles)
+      : network_actor::base(config),
+        options_(std::move(options)),
+        line_(std::move(through)),
+        handles_(std::move(handles)),
+        neighbours_(options_.neighbours) {}
+
+  const char* name() const override { return "network"; }
+
+  void on_exit() override {
+    handles_->close();
+    std::unique_ptr<transport::endpoint> ended;
+    {
+      const std::lock_guard<std::mutex> guard{line_->mutex};
+      ended = std::move(line_->endpoint);
+    }
+    // Joins its thread, which may be telling us something.
+    line_->events->report_to(network_actor{});
+    ended.reset();
+    options_.directory = wire::directory_actor{};
+    options_.telemetry = caf::actor{};
+    own_.clear();
+    links_.clear();
+    waiting_.clear();
+  }
+
+  behavior_type make_behavior() override {
+    line_->events->report_to(this);
+    send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
+    send(this, check_atom::value);
+    return {[this](connect_atom, const std::string& address, uint64_t slot) {
+              return on_connect(address, slot);
+            },
+            [this](meet_atom, peer_id who, const std::string& address) {
+              neighbours_.learn(who, address, {}, now());
+            },
+            [this](neighbours_atom) { return statuses(); },
+            [this](const wire::roster_update& update) { on_own(update); },
+            [this](const link_news& news) { on_news(news); },
+            [this](check_atom) { on_check(); },
+            [this](tell_atom) { tell_everybody(); }};
+  }
+
+ private:
+  /// One link that counts, and what we announced of its far side.
+  struct peer_link {
+    peer_id peer;
+    std::string announce;
+    std::set<worker_id> announced;
+  };
+
+  struct waiter {
+    caf::typed_response_promise<caf::actor> promise;
+    uint64_t slot;
+  };
+
+  neighbourhood::moment now() { return clock().now().time_since_epoch(); }
+
+  void report(const char* what, peer_id who, const std::string& text) {
+    if (!options_.telemetry) return;
+    caf::anon_send(
+        options_.telemetry,
+        telemetry::event{what, {{"peer", static_cast<int64_t>(who.value())}, {"text", text}}});
+  }
+
+  // -- links ----------------------------------------------------------------------------------
+
+  void on_news(const link_news& news) {
+    switch (news.what) {
+      case link_news::kind::up:
+        return on_up(news);
+      case link_news::kind::down:
+        return on_down(news);
+      case link_news::kind::roster:
+        return on_roster(news.link, news.roster);
+    }
+  }
+
+  void on_up(const link_news& news) {
+    end_dial(news.link);
+    const auto outcome = neighbours_.up(news.link, news.who, now());
+    for (const auto& over : outcome.over) {
+      drop(over);
+      line_->endpoint->close(over, "another link between the same two peers is kept");
+    }
+    if (!outcome.current) {
+      // Whoever waited for this dial has the link that is kept.
+      if (const auto kept = neighbours_.find(news.who.peer)) answer_waiters(news.link, *kept);
+      return;
+    }
+    links_[news.link] = {news.who.peer, news.who.announce, {}};
+    report("peer_up", news.who.peer, news.agent + " at " + news.who.announce);
+    tell(news.link);
+    tell_soon();
+    answer_waiters(news.link, news.link);
+    remember();
+  }
+
+  void on_down(const link_news& news) {
+    end_dial(news.link);
+    drop(news.link);
+    const auto peer = neighbours_.down(news.link, now());
+    if (peer) {
+      report("peer_down", *peer, news.sentence);
+      tell_soon();
+    } else {
+      report("dial_failed", peer_id{}, news.sentence);
+    }
+    const auto found = waiting_.find(news.link);
+    if (found == waiting_.end()) return;
+    waiters_ -= found->second.size();
+    for (auto& w : found->second)
+      w.promise.deliver(caf::make_error(caf::sec::cannot_connect_to_node, news.sentence));
+    waiting_.erase(found);
+  }
+
+  /// What was announced of its far side goes.
+  void drop(link_id which) {
+    const auto found = links_.find(which);
+    if (found == links_.end()) return;
+    for (const auto& id : found->second.announced)
+      send(options_.directory, wire::withdraw_atom::value, id);
+    links_.erase(found);
+  }
+
+  void on_check() {
+    delayed_send(this, options_.check_interval, check_atom::value);
+    for (const auto& order : neighbours_.due(now()))
+      dial(order);
+  }
+
+  std::optional<link_id> dial(const neighbourhood::order& order) {
+    if (order.address.empty()) return std::nullopt;
+    const auto link = line_->endpoint->dial(order.address);
+    neighbours_.dialling(order, link);
+    dials_[order.address] = link;
+    return link;
+  }
+
+  void end_dial(link_id link) {
+    for (auto it = dials_.begin(); it != dials_.end();)
+      it = it->second == link ? dials_.erase(it) : std::next(it);
+  }
+
+  void remember() {
+    if (!options_.remember) return;
+    auto addresses = neighbours_.addresses();
+    if (addresses == remembered_) return;
+    options_.remember(addresses);
+    remembered_ = std::move(addresses);
+  }
+
+  // -- whoever asks for a connection ----------------------------------------------------------
+
+  caf::result<caf::actor> on_connect(const std::string& address, uint64_t slot) {
+    if (const auto link = neighbours_.find(address)) return handle(*link, slot);
+    auto promise = make_response_promise<caf::actor>();
+    if (waiters_ >= connect_requests_max)
+      return caf::make_error(caf::sec::cannot_connect_to_node, "too many connects under way");
+    const auto known = dials_.find(address);
+    const auto link =
+        known != dials_.end() ? std::optional{known->second} : dial({address, {}, {}});
+    if (!link) return caf::make_error(caf::sec::cannot_connect_to_node, "no address");
+    waiting_[*link].push_back({promise, slot});
+    ++waiters_;
+    return caf::delegated<caf::actor>{};
+  }
+
+  void answer_waiters(link_id dialled, link_id kept) {
+    const auto found = waiting_.find(dialled);
+    if (found == waiting_.end()) return;
+    for (auto& w : found->second) {
+      --waiters_;
+      auto result = handle(kept, w.slot);
+      w.promise.deliver(std::move(result));
+    }
+    waiting_.erase(found);
+  }
+
+  caf::actor handle(link_id link, uint64_t slot) { return handles_->remote(link, slot); }
+
+  // -- members --------------------------------------------------------------------------------
+
+  void on_own(const wire::roster_update& update) {
+    bool changed = false;
+    for (const auto& id : update.gone)
+      changed |= own_.erase(id) != 0;
+    for (const auto& m : update.changed) {
+      // The directory repeats what we announced ourselves.
+      if (gateway::is_remote(m.handle)) continue;
+      if (own_.count(m.id) == 0 && own_.size() >= process_members_max) continue;
+      own_[m.id] = m;
+      changed = true;
+    }
+    if (changed) tell_soon();
+  }
+
+  void tell_soon() {
+    if (std::exchange(telling_, true)) return;
+    delayed_send(this, tell_delay, tell_atom::value);
+  }
+
+  void tell_everybody() {
+    telling_ = false;
+    for (const auto& [link, far] : links_)
+      tell(link);
+  }
+
+  void tell(link_id to) { line_->endpoint->send(to, roster_heading(), roster_frame(to)); }
+
+  wire::frame_ptr roster_frame(link_id to) {
+    std::vector<told_member> members;
+    for (const auto& [id, m] : own_)
+      members.push_back({m, handles_->expose(to, m.handle), handles_->expose(to, m.averager)});
+    return write_roster(members, neighbours_.neighbours()).bytes();
+  }
+
+  void on_roster(link_id from, const wire::roster& message) {
+    const auto found = links_.find(from);
+    if (found == links_.end()) return;
+    if (message.fault()) return report("bad_roster", found->second.peer, "damaged");
+    const auto told = parse_roster(message);
+    std::set<worker_id> announced;
+    std::vector<wire::member> present;
+    for (const auto& m : told.members) {
+      auto known = m.what;
+      known.handle = handle(from, m.slot);
+      known.averager = m.averager_slot != 0 ? handle(from, m.averager_slot) : caf::actor{};
+      if (!known.handle) continue;
+      announced.insert(known.id);
+      present.push_back(std::move(known));
+    }
+    // What is gone goes first: a new life may have the id of the old one.
+    for (const auto& id : found->second.announced)
+      if (announced.count(id) == 0) send(options_.directory, wire::withdraw_atom::value, id);
+    for (auto& m : present)
+      send(options_.directory, wire::announce_atom::value, std::move(m));
+    found->second.announced = std::move(announced);
+    for (const auto& n : told.neighbours)
+      neighbours_.learn(n.peer, n.announce, from, now());
+  }
+
+  std::vector<neighbour_status> statuses() {
+    std::vector<neighbour_status> result;
+    for (const auto& [link, far] : links_)
+      result.push_back({far.peer, far.announce, line_->endpoint->counted(link).round_trip_us});
+    return result;
+  }
+
+  network_options options_;
+  std::shared_ptr<line> line_;
+  std::shared_ptr<gateway> handles_;
+  neighbourhood neighbours_;
+  std::map<worker_id, wire::member> own_;
+  std::map<link_id, peer_link> links_;
+  std::map<std::string, link_id> dials_;
+  std::map<link_id, std::vector<waiter>> waiting_;
+  size_t waiters_ = 0;
+  bool telling_ = false;
+  std::vector<std::string> remembered_;
+};
+
+}  // namespace
+
+std::variant<network, std::string> open_network(caf::actor_system& system,
+                                                network_options options) {
+  network result;
+  result.handles = std::make_shared<gateway>(system);
+  auto through = std::make_shared<line>();
+  auto self = options.self;
+  // Who listens is where it says, by default where it listens.
+  auto door = std::make_shared<admission>(self, options.description_hash);
+  through->events = std::make_unique<switchboard>(result.handles, door);
+  options.endpoint.greeting = door->greeting(options.unix_ms);
+  auto opened = transport::endpoint::open(options.endpoint, *through->events);
+  if (auto* sentence = std::get_if<std::string>(&opened)) return std::move(*sentence);
+  through->endpoint = std::move(std::get<std::unique_ptr<transport::endpoint>>(opened));
+  result.address = through->endpoint->address();
+  if (self.announce.empty()) self.announce = result.address;
+  door->announce(self.announce);
+  through->endpoint->greet_with(door->greeting(options.unix_ms));
+  result.handles->open(*through->endpoint);
+  options.neighbours.self = self.id_of(self.key);
+  options.neighbours.announce = self.announce;
+  options.neighbours.seed = self.life ^ options.neighbours.self.value();
+  result.door = std::move(door);
+  result.counted = [through] { return through->counted(); };
+  result.actor = system.spawn<network_body>(std::move(options), std::move(through), result.handles);
+  return result;
+}
+
+}  // namespace swarm::peer

@@ -1,0 +1,96 @@
+#include "actors/peer/roster_message.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/peer/admission.hpp"
+#include "actors/peer/gateway.hpp"
+
+namespace swarm::peer {
+
+namespace {
+
+constexpr auto roles_max = static_cast<uint16_t>(wire::member_role::coordinator);
+constexpr auto states_max = static_cast<uint16_t>(wire::member_state::following);
+
+std::optional<told_member> read_member(schemas::Roster::Member::Reader in) {
+  const auto role = static_cast<uint16_t>(in.getRole());
+  const auto state = static_cast<uint16_t>(in.getState());
+  if (role > roles_max || state > states_max || in.getSlot() == 0) return std::nullopt;
+  told_member m;
+  m.what.role = static_cast<wire::member_role>(role);
+  m.what.state = static_cast<wire::member_state>(state);
+  m.what.id = {peer_id{in.getId().getPeer()}, incarnation_id{in.getId().getIncarnation()}};
+  m.what.stage = stage_id{in.getStage()};
+  m.what.version = in.getVersion();
+  m.what.term = in.getTerm();
+  m.what.capacity = in.getCapacity();
+  m.slot = in.getSlot();
+  m.averager_slot = in.getAverager();
+  return m;
+}
+
+}  // namespace
+
+transport::heading roster_heading() {
+  transport::heading head;
+  head.target = network_slot;
+  head.type = capnp::typeId<schemas::Roster>();
+  return head;
+}
+
+void write_member(schemas::Roster::Member::Builder out, const wire::member& m) {
+  auto id = out.initId();
+  id.setPeer(m.id.peer.value());
+  id.setIncarnation(m.id.incarnation.value());
+  out.setRole(static_cast<schemas::Roster::Member::Role>(m.role));
+  out.setState(static_cast<schemas::Roster::Member::State>(m.state));
+  out.setStage(m.stage.value());
+  out.setVersion(m.version);
+  out.setTerm(m.term);
+  out.setCapacity(m.capacity);
+}
+
+wire::roster write_roster(const std::vector<told_member>& members,
+                          const std::vector<neighbourhood::neighbour>& neighbours) {
+  wire::builder<schemas::Roster> message;
+  auto out = message->initMembers(static_cast<unsigned>(members.size()));
+  for (unsigned i = 0; i < members.size(); ++i) {
+    write_member(out[i], members[i].what);
+    out[i].setSlot(members[i].slot);
+    out[i].setAverager(members[i].averager_slot);
+  }
+  auto others = message->initNeighbours(static_cast<unsigned>(neighbours.size()));
+  for (unsigned i = 0; i < neighbours.size(); ++i) {
+    others[i].setPeer(neighbours[i].peer.value());
+    others[i].setAnnounce(neighbours[i].announce);
+  }
+  return message.finish();
+}
+
+std::optional<wire::roster> read_roster(uint64_t type,
+                                        std::variant<wire::frame_ptr, wire::errc> body) {
+  if (type != capnp::typeId<schemas::Roster>()) return std::nullopt;
+  auto* frame = std::get_if<wire::frame_ptr>(&body);
+  if (frame == nullptr) return wire::roster{std::get<wire::errc>(body)};
+  if (!*frame) return wire::roster{};
+  const auto fault = wire::validate(**frame, capnp::Schema::from<schemas::Roster>());
+  return fault ? wire::roster{*fault} : wire::roster{std::move(*frame)};
+}
+
+told_roster parse_roster(const wire::roster& message) {
+  told_roster result;
+  const auto content = message.read();
+  for (const auto m : content->getMembers()) {
+    if (result.members.size() >= process_members_max) break;
+    if (auto member = read_member(m)) result.members.push_back(std::move(*member));
+  }
+  for (const auto n : content->getNeighbours()) {
+    if (result.neighbours.size() >= neighbours_max) break;
+    if (n.getAnnounce().size() > greeting_text_bytes_max) continue;
+    result.neighbours.push_back({peer_id{n.getPeer()}, n.getAnnounce().cStr()});
+  }
+  return result;
+}
+
+}  // namespace swarm::peer
