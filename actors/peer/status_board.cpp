@@ -1,0 +1,73 @@
+#include "actors/peer/status_board.hpp"
+
+#include <cstdio>
+#include <variant>
+
+namespace swarm::peer {
+
+namespace {
+
+double number(const telemetry::event& e, const char* key) {
+  const auto* value = telemetry::find(e, key);
+  if (value == nullptr) return 0;
+  if (const auto* integer = std::get_if<int64_t>(value)) return static_cast<double>(*integer);
+  if (const auto* real = std::get_if<double>(value)) return *real;
+  return 0;
+}
+
+std::string text_of(const telemetry::field_value& value) {
+  if (const auto* integer = std::get_if<int64_t>(&value)) return std::to_string(*integer);
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  char buffer[32];
+  std::snprintf(buffer, sizeof(buffer), "%.4g", std::get<double>(value));
+  return buffer;
+}
+
+}  // namespace
+
+std::string to_line(const telemetry::event& e) {
+  std::string result = e.name;
+  for (const auto& f : e.fields)
+    result += " " + f.key + "=" + text_of(f.value);
+  return result;
+}
+
+void status_board::on_event(const telemetry::event& e, moment now) {
+  if (e.name == "step") return on_step(e);
+  if (e.name == "coordinator_leads") leads_ = true;
+  if (e.name == "coordinator_stands_down") leads_ = false;
+  events_.push_back({now, to_line(e)});
+  if (events_.size() > status_events_max) events_.pop_front();
+}
+
+void status_board::on_step(const telemetry::event& e) {
+  leads_ = true;
+  steps_.push_back({number(e, "seconds"), number(e, "tokens")});
+  if (steps_.size() > status_steps) steps_.pop_front();
+  step sum{0, 0};
+  for (const auto& s : steps_)
+    sum = {sum.seconds + s.seconds, sum.tokens + s.tokens};
+  last_.step = static_cast<int64_t>(number(e, "step")) + 1;
+  last_.loss = number(e, "loss");
+  last_.learning_rate = number(e, "lr");
+  last_.term = static_cast<uint64_t>(number(e, "term"));
+  last_.tokens_per_s = sum.seconds > 0 ? sum.tokens / sum.seconds : 0;
+}
+
+void status_board::on_roster(const wire::roster_update& update) {
+  for (const auto& id : update.gone)
+    members_.erase(id);
+  for (auto m : update.changed) {
+    // Only who it is counts here; a handle would keep an actor's memory.
+    m.handle = caf::actor{};
+    m.averager = caf::actor{};
+    members_[m.id] = std::move(m);
+  }
+}
+
+std::optional<status_board::training> status_board::progress() const {
+  if (!leads_ || steps_.empty()) return std::nullopt;
+  return last_;
+}
+
+}  // namespace swarm::peer
