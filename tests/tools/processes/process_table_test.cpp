@@ -1,0 +1,95 @@
+#include "tools/processes/process_table.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <set>
+#include <string>
+
+using namespace swarm;
+using namespace std::chrono_literals;
+using tools::process_table;
+
+namespace {
+
+std::vector<tools::process_spec> three() {
+  std::vector<tools::process_spec> result;
+  for (const char* name : {"a", "b", "c"}) {
+    tools::process_spec spec;
+    spec.name = name;
+    result.push_back(std::move(spec));
+  }
+  return result;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(all_are_started_once_at_the_beginning) {
+  process_table table{three(), {}};
+  const auto first = table.due(0ms);
+  BOOST_TEST(first.size() == 3U);
+  for (const auto& a : first)
+    BOOST_TEST(a.first);
+  BOOST_TEST(table.due(0ms).empty());
+  BOOST_TEST(table.running() == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_ended_is_started_again_after_a_while) {
+  process_table table{three(), {}};
+  table.due(0ms);
+  table.ended(1, 1s, false);
+  BOOST_TEST(table.due(5'999ms).empty());
+  const auto again = table.due(6s);
+  BOOST_REQUIRE(again.size() == 1U);
+  BOOST_TEST(again[0].process == 1U);
+  BOOST_TEST(!again[0].first);
+  BOOST_TEST(table.lives(1) == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_is_not_kept_stays_down) {
+  auto specs = three();
+  specs[0].keep = false;
+  process_table table{specs, {}};
+  table.due(0ms);
+  table.ended(0, 1s, false);
+  BOOST_TEST(table.due(1h).empty());
+}
+
+BOOST_AUTO_TEST_CASE(everybody_is_killed_sooner_or_later_one_at_a_time) {
+  tools::process_table_options options;
+  options.kill_every = 10s;
+  process_table table{three(), options};
+  std::set<size_t> victims;
+  int kills = 0;
+  for (auto now = 0ms; now < 200s; now += 100ms) {
+    for (const auto& a : table.due(now)) {
+      if (a.what != process_table::act::kill) continue;
+      ++kills;
+      victims.insert(a.process);
+      table.ended(a.process, now, false);
+      BOOST_TEST(table.running() == 2U);
+    }
+  }
+  BOOST_TEST(kills == 19);
+  BOOST_TEST(victims.size() == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_fails_at_once_again_and_again_is_given_up) {
+  process_table table{three(), {}};
+  auto now = 0ms;
+  for (int i = 0; i < 5; ++i) {
+    BOOST_TEST(!table.given_up());
+    table.due(now);
+    table.ended(2, now + 100ms, true);
+    now += 6s;
+  }
+  BOOST_REQUIRE(table.given_up());
+  BOOST_TEST(*table.given_up() == 2U);
+  BOOST_TEST(table.due(1h).empty());
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_started_after_a_stop) {
+  process_table table{three(), {}};
+  table.due(0ms);
+  table.ended(0, 0ms, false);
+  table.stop();
+  BOOST_TEST(table.due(1h).empty());
+}

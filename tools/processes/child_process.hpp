@@ -1,0 +1,49 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace swarm::tools {
+
+/// A process that this one started. It is killed by the operating system when this one dies, and by
+/// the destructor, so nothing is left behind.
+class child_process {
+ public:
+  /// Standard output and error go to one pipe. A sentence on failure.
+  static std::variant<child_process, std::string> start(const std::string& program,
+                                                        const std::vector<std::string>& arguments);
+  child_process(child_process&& other) noexcept;
+  child_process& operator=(child_process&& other) noexcept;
+  ~child_process();
+
+  pid_t pid() const { return pid_; }
+  /// Non-blocking; to be polled for what the process prints.
+  int output() const { return output_; }
+  void signal(int number) const;
+
+  struct ending {
+    int exit_code = 0;  ///< when it was not ended by a signal
+    int signal = 0;     ///< that ended it; 0: none
+  };
+  /// Nothing while it runs; the same answer ever after.
+  std::optional<ending> poll();
+  /// Blocks until it has ended.
+  ending wait();
+
+ private:
+  child_process(pid_t pid, int output) : pid_(pid), output_(output) {}
+  void end();
+
+  pid_t pid_ = -1;
+  int output_ = -1;
+  std::optional<ending> ending_;
+};
+
+/// The path of the running program.
+std::string own_program();
+
+}  // namespace swarm::tools

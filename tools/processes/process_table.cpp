@@ -1,0 +1,58 @@
+#include "tools/processes/process_table.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace swarm::tools {
+
+process_table::process_table(std::vector<process_spec> specs, process_table_options options)
+    : options_(options), random_(options.seed), next_kill_(options.kill_every) {
+  for (auto& s : specs) {
+    entry e;
+    e.spec = std::move(s);
+    entries_.push_back(std::move(e));
+  }
+}
+
+std::vector<process_table::action> process_table::due(moment now) {
+  std::vector<action> result;
+  if (stopping_) return result;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    auto& e = entries_[i];
+    if (e.running || e.over || e.next > now) continue;
+    e.running = true;
+    e.started = now;
+    result.push_back({act::start, i, e.lives++ == 0});
+  }
+  if (options_.kill_every.count() == 0 || now < next_kill_) return result;
+  next_kill_ += options_.kill_every;
+  std::vector<size_t> victims;
+  for (size_t i = 0; i < entries_.size(); ++i)
+    if (entries_[i].running) victims.push_back(i);
+  if (victims.empty()) return result;
+  ++kills_;
+  result.push_back({act::kill, victims[random_.below(victims.size())], false});
+  return result;
+}
+
+void process_table::ended(size_t process, moment now, bool failed) {
+  auto& e = entries_.at(process);
+  e.running = false;
+  e.next = now + options_.restart_after;
+  const bool at_once = failed && now - e.started < options_.fail_within;
+  e.failures = at_once ? e.failures + 1 : 0;
+  if (!e.spec.keep || e.failures >= options_.failures_max) e.over = true;
+}
+
+size_t process_table::running() const {
+  return static_cast<size_t>(
+      std::count_if(entries_.begin(), entries_.end(), [](const entry& e) { return e.running; }));
+}
+
+std::optional<size_t> process_table::given_up() const {
+  for (size_t i = 0; i < entries_.size(); ++i)
+    if (entries_[i].failures >= options_.failures_max) return i;
+  return std::nullopt;
+}
+
+}  // namespace swarm::tools

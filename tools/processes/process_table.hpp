@@ -1,0 +1,83 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/random.hpp"
+
+namespace swarm::tools {
+
+/// One process that is to be kept running.
+struct process_spec {
+  std::string name;
+  std::vector<std::string> arguments;        ///< argv without the program
+  std::vector<std::string> first_arguments;  ///< besides, in its first life
+  bool keep = true;                          ///< started again when it ends
+};
+
+struct process_table_options {
+  std::chrono::milliseconds restart_after{5'000};
+  /// A random running process is killed this often; 0: never.
+  std::chrono::milliseconds kill_every{0};
+  uint64_t seed = 1;
+  /// One that failed so often within fail_within of its start is given up.
+  uint32_t failures_max = 5;
+  std::chrono::milliseconds fail_within{2'000};
+};
+
+/// When which of several processes is started, killed and started again. The times are the
+/// caller's, counted from any beginning.
+class process_table {
+ public:
+  using moment = std::chrono::milliseconds;
+
+  enum class act : uint8_t { start, kill };
+  struct action {
+    act what = act::start;
+    size_t process = 0;
+    bool first = false;  ///< of a start: its first life
+  };
+
+  process_table(std::vector<process_spec> specs, process_table_options options);
+
+  /// What is to be done now. A start is to be followed by ended() some day.
+  std::vector<action> due(moment now);
+
+  /// `failed`: with an error of its own, not by a signal that somebody sent.
+  void ended(size_t process, moment now, bool failed);
+
+  /// Nothing is started or killed any more.
+  void stop() { stopping_ = true; }
+
+  const process_spec& spec(size_t process) const { return entries_.at(process).spec; }
+  size_t size() const { return entries_.size(); }
+  size_t running() const;
+  bool is_running(size_t process) const { return entries_.at(process).running; }
+  uint32_t lives(size_t process) const { return entries_.at(process).lives; }
+  uint64_t kills() const { return kills_; }
+  /// The first process that is given up: it fails as soon as it is started.
+  std::optional<size_t> given_up() const;
+
+ private:
+  struct entry {
+    process_spec spec;
+    bool running = false;
+    bool over = false;
+    uint32_t lives = 0;
+    uint32_t failures = 0;
+    moment started{0};
+    moment next{0};
+  };
+
+  std::vector<entry> entries_;
+  process_table_options options_;
+  splitmix64 random_;
+  moment next_kill_;
+  uint64_t kills_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace swarm::tools
