@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "actors/peer/directory.hpp"
-#include "actors/stage/state_transfer.hpp"
+#include "actors/peer/questions.hpp"
 #include "actors/telemetry/event.hpp"
 
 namespace swarm::peer {
@@ -140,22 +140,9 @@ bool embedded_swarm::kill_coordinator() {
   return true;
 }
 
-training::evaluator_actor embedded_swarm::evaluator() {
-  training::evaluator_actor found;
-  self_->request(trainers_.front(), ask_timeout, supervision::children_atom::value)
-      .receive(
-          [&](const supervision::children_status& children) {
-            for (const auto& child : children)
-              if (child.id == "evaluator")
-                found = caf::actor_cast<training::evaluator_actor>(child.handle);
-          },
-          [](caf::error&) {});
-  return found;
-}
-
 caf::expected<double> embedded_swarm::evaluate(int64_t batches) {
   caf::expected<double> result{training::make_error(training::errc::stage_unreachable)};
-  const auto who = evaluator();
+  const auto who = evaluator_of(self_, trainers_.front());
   if (!who) return result;
   self_->request(who, caf::infinite, training::evaluate_atom::value, batches)
       .receive([&](double loss) { result = loss; },
@@ -168,7 +155,7 @@ caf::expected<std::vector<int32_t>> embedded_swarm::generate(std::vector<int32_t
                                                              uint64_t seed) {
   caf::expected<std::vector<int32_t>> result{
       training::make_error(training::errc::stage_unreachable)};
-  const auto who = evaluator();
+  const auto who = evaluator_of(self_, trainers_.front());
   if (!who) return result;
   self_
       ->request(who, caf::infinite, training::generate_atom::value, std::move(prompt), count,
@@ -200,44 +187,10 @@ bool embedded_swarm::kill_worker(stage_id stage, size_t index, std::chrono::mill
   return false;
 }
 
-caf::expected<tensors::host_tensor> embedded_swarm::fetch_parameters(stage_id stage,
-                                                                     int64_t version) {
-  for (const auto& member : members()) {
-    if (member.role != wire::member_role::stage_worker || member.stage != stage ||
-        member.state != wire::member_state::serving)
-      continue;
-    const auto donor = caf::actor_cast<wire::stage_worker_actor>(member.handle);
-    stage::state_assembly assembly;
-    auto progress = stage::state_assembly::progress::more;
-    while (progress == stage::state_assembly::progress::more) {
-      wire::builder<schemas::StateRequest> message;
-      message->setStage(static_cast<uint32_t>(stage.value()));
-      message->setVersion(version);
-      message->setOffsetBytes(assembly.next_offset_bytes());
-      progress = stage::state_assembly::progress::damaged;
-      self_->request(donor, ask_timeout, message.finish())
-          .receive(
-              [&](const wire::state_chunk& m) {
-                if (m.fault()) return;
-                const auto chunk = m.read();
-                progress = assembly.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
-                                           chunk->getOffsetBytes(), chunk->getChecksum(),
-                                           chunk->getBytes().begin(), chunk->getBytes().size());
-              },
-              [](caf::error&) {});
-    }
-    if (progress != stage::state_assembly::progress::complete) continue;
-    const auto state = assembly.take();
-    // The first row is the parameters; the moments follow.
-    return tensors::host_tensor{state.type(), {state.shape()[1]}, state.owner(), state.data()};
-  }
-  return training::make_error(training::errc::stage_unreachable);
-}
-
 caf::expected<std::vector<tensors::host_tensor>> embedded_swarm::parameters(int64_t version) {
   std::vector<tensors::host_tensor> result;
   for (int32_t s = 0; s < options_.stages; ++s) {
-    auto flat = fetch_parameters(stage_id{s}, version);
+    auto flat = fetch_parameters(self_, members(), stage_id{s}, version);
     if (!flat) return flat.error();
     result.push_back(*flat);
   }

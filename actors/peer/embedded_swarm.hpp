@@ -89,9 +89,6 @@ class embedded_swarm {
   const wire::directory_actor& directory() const { return directory_; }
 
  private:
-  caf::expected<tensors::host_tensor> fetch_parameters(stage_id stage, int64_t version);
-  training::evaluator_actor evaluator();
-
   caf::actor_system& system_;
   embedded_options options_;
   caf::scoped_actor self_;
