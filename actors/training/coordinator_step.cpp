@@ -61,7 +61,7 @@ void coordinator::lease_out() {
       turn = next->first;
       if (ledger_->leased_to(turn) >= next->second.capacity) continue;
       auto item = ledger_->lease(turn, now());
-      if (!item) break;
+      if (!item) continue;
       out[turn].push_back(*item);
       last_leased_ = turn;
       given = true;

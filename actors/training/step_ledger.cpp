@@ -21,13 +21,24 @@ uint64_t step_ledger::all_stages() const {
 }
 
 void step_ledger::enqueue(microbatch_id microbatch, uint64_t stages, int weight, worker_id target) {
-  queue_.push_back({next_item_++, microbatch, stages, weight, target});
+  const auto done_by = done_by_.find(microbatch);
+  auto& queue = done_by == done_by_.end() ? queue_ : reserved_[done_by->second];
+  queue.push_back({next_item_++, microbatch, stages, weight, target});
+}
+
+/// Null: nothing waits for it.
+std::deque<lease_item>* step_ledger::queue_for(worker_id trainer) {
+  const auto own = reserved_.find(trainer);
+  if (own != reserved_.end()) return &own->second;
+  return queue_.empty() ? nullptr : &queue_;
 }
 
 std::optional<lease_item> step_ledger::lease(worker_id trainer, double now_seconds) {
-  if (phase_ != phase::computing || queue_.empty()) return std::nullopt;
-  const lease_item item = queue_.front();
-  queue_.pop_front();
+  auto* queue = phase_ == phase::computing ? queue_for(trainer) : nullptr;
+  if (queue == nullptr) return std::nullopt;
+  const lease_item item = queue->front();
+  queue->pop_front();
+  if (queue->empty() && queue != &queue_) reserved_.erase(trainer);
   leased_[item.item] = {item, trainer, now_seconds};
   return item;
 }
@@ -36,8 +47,14 @@ bool step_ledger::settle(uint32_t item, lease_outcome outcome, double loss) {
   const auto found = leased_.find(item);
   if (found == leased_.end()) return false;
   const lease_item what = found->second.item;
+  const worker_id trainer = found->second.trainer;
   leased_.erase(found);
   ++settled_items_;
+  if (outcome == lease_outcome::done) {
+    done_by_[what.microbatch] = trainer;
+  } else {
+    done_by_.erase(what.microbatch);
+  }
   if (what.weight < 0) {
     if (outcome != lease_outcome::done) cannot_undo_.insert(what.target);
     return true;
@@ -63,7 +80,18 @@ bool step_ledger::settle(uint32_t item, lease_outcome outcome, double loss) {
   return true;
 }
 
+/// What it may have saved is no reason to wait for it.
+void step_ledger::not_preferred(worker_id trainer) {
+  for (auto it = done_by_.begin(); it != done_by_.end();)
+    it = it->second == trainer ? done_by_.erase(it) : std::next(it);
+  const auto waiting = reserved_.find(trainer);
+  if (waiting == reserved_.end()) return;
+  queue_.insert(queue_.end(), waiting->second.begin(), waiting->second.end());
+  reserved_.erase(waiting);
+}
+
 void step_ledger::trainer_lost(worker_id trainer) {
+  not_preferred(trainer);
   for (auto it = leased_.begin(); it != leased_.end();) {
     if (it->second.trainer != trainer) {
       ++it;
@@ -76,15 +104,19 @@ void step_ledger::trainer_lost(worker_id trainer) {
 
 size_t step_ledger::expire(double now_seconds, double age_seconds) {
   size_t count = 0;
+  std::set<worker_id> silent;
   for (auto it = leased_.begin(); it != leased_.end();) {
     if (now_seconds - it->second.since_seconds < age_seconds) {
       ++it;
       continue;
     }
     if (!planted(planted_bug::lease_expiry_forgotten)) queue_.push_back(it->second.item);
+    silent.insert(it->second.trainer);
     it = leased_.erase(it);
     ++count;
   }
+  for (const auto& trainer : silent)
+    not_preferred(trainer);
   return count;
 }
 
@@ -94,9 +126,16 @@ size_t step_ledger::leased_to(worker_id trainer) const {
   }));
 }
 
+size_t step_ledger::waiting_items() const {
+  size_t count = queue_.size();
+  for (const auto& [trainer, items] : reserved_)
+    count += items.size();
+  return count;
+}
+
 /// Leased = settled + given up + in flight.
 void step_ledger::check_balance() const {
-  SWARM_INVARIANT(settled_items_ + queue_.size() + leased_.size() == next_item_,
+  SWARM_INVARIANT(settled_items_ + waiting_items() + leased_.size() == next_item_,
                   "every item is waiting, leased or settled");
 }
 
@@ -134,11 +173,16 @@ void step_ledger::worker_lost(worker_id worker) {
   const auto gone = [&](const lease_item& item) {
     return item.weight < 0 && item.target == worker;
   };
-  const size_t before = queue_.size() + leased_.size();
+  const size_t before = waiting_items() + leased_.size();
   queue_.erase(std::remove_if(queue_.begin(), queue_.end(), gone), queue_.end());
+  for (auto it = reserved_.begin(); it != reserved_.end();) {
+    auto& items = it->second;
+    items.erase(std::remove_if(items.begin(), items.end(), gone), items.end());
+    it = items.empty() ? reserved_.erase(it) : std::next(it);
+  }
   for (auto it = leased_.begin(); it != leased_.end();)
     it = gone(it->second.item) ? leased_.erase(it) : std::next(it);
-  settled_items_ += before - queue_.size() - leased_.size();
+  settled_items_ += before - waiting_items() - leased_.size();
 }
 
 bool step_ledger::holds(const holder& who, int64_t microbatch) {
@@ -198,11 +242,11 @@ step_ledger::verdict step_ledger::reconcile() {
     const uint64_t stages = lacking[static_cast<size_t>(m)];
     if (stages != 0) enqueue(microbatch_id{m}, stages, 1, {});
   }
-  if (queue_.empty() && to_drop_.empty()) {
+  if (!waiting() && to_drop_.empty()) {
     phase_ = phase::reducing;
     return verdict::clean;
   }
-  reworked_ += queue_.size();
+  reworked_ += waiting_items();
   round_ = round_.next();
   phase_ = phase::computing;
   return verdict::rework;

@@ -72,22 +72,24 @@ class step_ledger {
 
   // -- leases ---------------------------------------------------------------------------------
 
-  /// The next item for this trainer, if any waits.
+  /// The next item for this trainer, if any waits for it. A replay waits for the trainer that did
+  /// the microbatch last, which has saved what lets it call one stage alone; for anybody once that
+  /// one is gone, has given the microbatch back or has let a lease expire.
   std::optional<lease_item> lease(worker_id trainer, double now_seconds);
 
   /// False: nobody has that lease any more; the answer changes nothing. A weight of -1 that could
   /// not be done is not tried again: its target has to forget its whole sum.
   bool settle(uint32_t item, lease_outcome outcome, double loss);
 
-  /// Everything this trainer has goes back to the queue.
+  /// Everything this trainer has, and what waits for it, is for anybody.
   void trainer_lost(worker_id trainer);
 
   /// Leases older than `age_seconds` go back to the queue. Returns how many.
   size_t expire(double now_seconds, double age_seconds);
 
   size_t leased_to(worker_id trainer) const;
-  bool waiting() const { return !queue_.empty(); }
-  bool settled() const { return queue_.empty() && leased_.empty(); }
+  bool waiting() const { return !queue_.empty() || !reserved_.empty(); }
+  bool settled() const { return !waiting() && leased_.empty(); }
 
   // -- gather ---------------------------------------------------------------------------------
 
@@ -160,6 +162,9 @@ class step_ledger {
   /// By stage, in worker order.
   std::vector<stage_holders> holders_by_stage() const;
   void enqueue(microbatch_id microbatch, uint64_t stages, int weight, worker_id target);
+  std::deque<lease_item>* queue_for(worker_id trainer);
+  void not_preferred(worker_id trainer);
+  size_t waiting_items() const;
   void give_up(worker_id worker, const std::vector<int64_t>& extra, std::vector<uint64_t>& lacking);
   void check_law() const;
   void check_balance() const;
@@ -171,8 +176,10 @@ class step_ledger {
   round_id round_{1};
   phase phase_ = phase::computing;
   uint32_t next_item_ = 0;
-  size_t settled_items_ = 0;  ///< or given up, because their target is gone
-  std::deque<lease_item> queue_;
+  size_t settled_items_ = 0;      ///< or given up, because their target is gone
+  std::deque<lease_item> queue_;  ///< for anybody
+  std::map<worker_id, std::deque<lease_item>> reserved_;  ///< by trainer; none is empty
+  std::map<microbatch_id, worker_id> done_by_;            ///< who has it saved
   std::map<uint32_t, lease_state> leased_;
   std::map<int64_t, double> losses_;
   std::set<microbatch_id> dropped_;

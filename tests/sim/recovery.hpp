@@ -29,8 +29,9 @@ struct recovery_record {
 
   /// At its stage no more gradients than it held and no more forwards than it had computed.
   bool bounded_there() const;
-  /// What a trainer has saved is not computed again: nothing. One that has not saved it, because
-  /// another trainer did or it had no room, needs the other stages for what is done again.
+  /// What a trainer has saved is not computed again: nothing, since a replay goes to the trainer
+  /// that brought the microbatch through. One that had no room needs the other stages for what is
+  /// done again.
   bool bounded_elsewhere(bool saved) const;
 };
 

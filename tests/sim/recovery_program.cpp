@@ -75,7 +75,7 @@ void print(const std::vector<recovery_record>& records) {
 
 int run(const settings& s) {
   const experiments::stopwatch watch;
-  const bool saved = s.trainers == 1 && s.saved_bytes >= saved_bytes_enough;
+  const bool saved = s.saved_bytes >= saved_bytes_enough;
   std::vector<recovery_record> records;
   uint64_t beyond = 0;
   uint64_t holding = 0;

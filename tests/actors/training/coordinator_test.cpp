@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "actors/peer/directory.hpp"
 #include "actors/telemetry/event.hpp"
@@ -28,6 +29,7 @@ struct fake_worker {
   stage_id stage{0};
   worker_id says;  ///< whom its answers name
   std::set<int64_t> held;
+  std::set<int64_t> loses;  ///< by the first gather
   std::string sum = "sum";
   std::string weights = "weights";
   bool answers_gather = true;
@@ -43,6 +45,7 @@ struct fake_trainer {
   bool answers = true;
   std::set<int64_t> non_finite;
   std::vector<int> weights;  ///< of the items it got
+  std::vector<int64_t> microbatches;
   caf::actor handle;
 };
 
@@ -115,6 +118,8 @@ wire::holding holding_of(const fake_worker& w, const wire::gather& m) {
 caf::behavior play(caf::event_based_actor* self, const std::shared_ptr<fake_worker>& w) {
   return {[=](const wire::gather& m) -> caf::result<wire::holding> {
             ++w->gathers;
+            for (int64_t m : std::exchange(w->loses, {}))
+              w->held.erase(m);
             if (!w->answers_gather) return self->make_response_promise<wire::holding>();
             return holding_of(*w, m);
           },
@@ -177,6 +182,7 @@ std::shared_ptr<fake_trainer> fixture::add_trainer(uint64_t peer) {
               const auto lease = m.read();
               for (const auto& item : lease->getItems()) {
                 t->weights.push_back(item.getWeight());
+                t->microbatches.push_back(item.getMicrobatch());
                 if (!t->answers) continue;
                 work(item, *t);
                 wire::builder<schemas::LeaseDone> done;
@@ -239,6 +245,18 @@ BOOST_AUTO_TEST_CASE(the_second_holder_is_told_to_give_up) {
   BOOST_TEST(f.reached_.value_or(-1) == 1);
   BOOST_TEST(b->drops == 1);  // it held nothing else
   BOOST_TEST(f.events["rework"] == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_lost_is_leased_to_the_trainer_that_did_it) {
+  fixture f{1};
+  f.add_worker(1, 0)->loses = {1, 3};
+  const auto a = f.add_trainer(100);
+  const auto b = f.add_trainer(101);
+  f.advance(1);
+  BOOST_TEST(f.reached_.value_or(-1) == 1);
+  BOOST_TEST(a->microbatches == (std::vector<int64_t>{0, 2}), boost::test_tools::per_element());
+  BOOST_TEST(b->microbatches == (std::vector<int64_t>{1, 3, 1, 3}),
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_stage_is_waited_for) {

@@ -47,8 +47,11 @@ class random_step {
 
   /// One round. True: the step may be committed.
   bool round() {
-    while (auto item = ledger_.lease(trainer_a, 0))
-      work(*item);
+    while (ledger_.waiting()) {
+      const auto trainer =
+          trainers_[static_cast<size_t>(below(static_cast<int64_t>(trainers_.size())))];
+      if (auto item = ledger_.lease(trainer, 0)) work(*item, trainer);
+    }
     if (fault(2)) kill(workers_.begin()->first);
     ledger_.open_gather(workers_);
     for (const auto& [id, stage] : workers_)
@@ -70,6 +73,12 @@ class random_step {
 
  private:
   int64_t below(int64_t n) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(n)); }
+
+  /// Restarted, with nothing saved.
+  void lose(worker_id trainer) {
+    ledger_.trainer_lost(trainer);
+    std::replace(trainers_.begin(), trainers_.end(), trainer, worker(next_peer_++));
+  }
 
   bool fault(int64_t one_in) {
     if (faults_left_ == 0 || below(one_in) != 0) return false;
@@ -93,12 +102,19 @@ class random_step {
     ledger_.worker_lost(id);
   }
 
-  void work(const lease_item& item) {
+  /// Law: a replay goes to the trainer that did the microbatch last, while that one lives.
+  void work(const lease_item& item, worker_id trainer) {
     const int64_t m = item.microbatch.value();
+    const auto last = done_by_.find(m);
+    if (last != done_by_.end() &&
+        std::find(trainers_.begin(), trainers_.end(), last->second) != trainers_.end())
+      BOOST_TEST((last->second == trainer));
     if (fault(10)) {
+      done_by_.erase(m);
       ledger_.settle(item.item, lease_outcome::returned, 0);
       return;
     }
+    if (fault(20)) return lose(trainer);
     if (item.weight < 0) {
       held_[item.target].erase(m);
     } else {
@@ -109,6 +125,11 @@ class random_step {
       }
     }
     const auto outcome = fault(40) ? lease_outcome::non_finite : lease_outcome::done;
+    if (outcome == lease_outcome::done) {
+      done_by_[m] = trainer;
+    } else {
+      done_by_.erase(m);
+    }
     ledger_.settle(item.item, outcome, 1.0);
   }
 
@@ -118,7 +139,9 @@ class random_step {
   step_ledger ledger_;
   std::map<worker_id, stage_id> workers_;
   std::map<worker_id, std::set<int64_t>> held_;
-  uint64_t next_peer_ = 1;
+  std::vector<worker_id> trainers_{trainer_a, trainer_b, worker(102)};
+  std::map<int64_t, worker_id> done_by_;
+  uint64_t next_peer_ = 200;
   int faults_left_ = 6;
 };
 
@@ -229,6 +252,106 @@ BOOST_AUTO_TEST_CASE(leases_of_a_dead_trainer_return) {
   BOOST_REQUIRE(again);
   BOOST_TEST((again->microbatch == item->microbatch));
   BOOST_TEST(ledger.leased_to(trainer_b) == 2U);
+}
+
+/// Two microbatches at two stages, 0 done by trainer a and 1 by trainer b; then the only worker of
+/// stage 0 dies, and another stands in its place.
+struct lost_sum {
+  lost_sum() {
+    for (const auto& id : {trainer_a, trainer_b})
+      BOOST_TEST(ledger.settle(ledger.lease(id, 0)->item, lease_outcome::done, 1.0));
+    gather(worker(3));
+  }
+
+  /// Nobody of stage 0 holds anything.
+  void gather(worker_id newcomer) {
+    ledger.open_gather({{newcomer, stage_id{0}}, {worker(2), stage_id{1}}});
+    ledger.report(newcomer, ledger.round(), {});
+    ledger.report(worker(2), ledger.round(), bits({0, 1}));
+    BOOST_TEST((ledger.reconcile() == step_ledger::verdict::rework));
+  }
+
+  step_ledger ledger{step_id{0}, 2, 2};
+};
+
+BOOST_FIXTURE_TEST_CASE(a_replay_goes_to_the_trainer_that_has_it_saved, lost_sum) {
+  const auto of_b = ledger.lease(trainer_b, 0);
+  BOOST_REQUIRE(of_b);
+  BOOST_TEST((of_b->microbatch == microbatch_id{1}));
+  BOOST_TEST(!ledger.lease(trainer_b, 0));
+  BOOST_TEST(!ledger.lease(worker(102), 0));
+  BOOST_TEST(ledger.waiting());
+  const auto of_a = ledger.lease(trainer_a, 0);
+  BOOST_REQUIRE(of_a);
+  BOOST_TEST((of_a->microbatch == microbatch_id{0}));
+  BOOST_TEST(!ledger.waiting());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_replay_of_a_dead_trainer_goes_to_another, lost_sum) {
+  ledger.lease(trainer_b, 0);
+  ledger.trainer_lost(trainer_b);
+  ledger.trainer_lost(trainer_a);
+  std::set<int64_t> leased;
+  while (auto item = ledger.lease(worker(102), 0))
+    leased.insert(item->microbatch.value());
+  BOOST_TEST((leased == std::set<int64_t>{0, 1}));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_replay_that_is_given_back_goes_to_anybody, lost_sum) {
+  for (auto outcome : {lease_outcome::returned, lease_outcome::non_finite}) {
+    const auto who = outcome == lease_outcome::returned ? trainer_a : trainer_b;
+    const auto item = ledger.lease(who, 0);
+    BOOST_REQUIRE(item);
+    BOOST_TEST(ledger.settle(item->item, outcome, 0));
+    const auto again = ledger.lease(worker(102), 0);
+    BOOST_REQUIRE(again);
+    BOOST_TEST((again->microbatch == item->microbatch));
+  }
+}
+
+/// Who lets one lease expire would perhaps let the next expire, too.
+BOOST_AUTO_TEST_CASE(a_silent_trainer_is_not_preferred) {
+  step_ledger ledger{step_id{0}, 3, 1};
+  for (int i = 0; i < 3; ++i)
+    ledger.settle(ledger.lease(trainer_a, 0)->item, lease_outcome::done, 1.0);
+  ledger.open_gather({{worker(1), stage_id{0}}});
+  ledger.report(worker(1), round_id{1}, {});
+  BOOST_TEST((ledger.reconcile() == step_ledger::verdict::rework));
+  ledger.lease(trainer_a, 0);
+  BOOST_TEST(!ledger.lease(trainer_b, 5));
+  BOOST_TEST(ledger.expire(10, 8) == 1U);
+  for (int i = 0; i < 3; ++i)
+    BOOST_TEST(ledger.lease(trainer_b, 10).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(whoever_did_the_replay_gets_the_next_one, lost_sum) {
+  ledger.trainer_lost(trainer_a);
+  const auto by_b = ledger.lease(trainer_b, 0);
+  ledger.settle(by_b->item, lease_outcome::done, 1.0);
+  const auto by_c = ledger.lease(worker(102), 0);
+  BOOST_REQUIRE(by_c);
+  ledger.settle(by_c->item, lease_outcome::done, 1.0);
+  gather(worker(4));
+  BOOST_TEST((ledger.lease(trainer_b, 0)->microbatch == by_b->microbatch));
+  BOOST_TEST(!ledger.lease(trainer_b, 0));
+  BOOST_TEST((ledger.lease(worker(102), 0)->microbatch == by_c->microbatch));
+}
+
+BOOST_AUTO_TEST_CASE(an_undo_goes_to_the_trainer_that_has_it_saved) {
+  step_ledger ledger{step_id{0}, 2, 1};
+  for (const auto& id : {trainer_a, trainer_b})
+    ledger.settle(ledger.lease(id, 0)->item, lease_outcome::done, 1.0);
+  ledger.open_gather({{worker(1), stage_id{0}}, {worker(2), stage_id{0}}});
+  ledger.report(worker(1), round_id{1}, bits({1}));
+  ledger.report(worker(2), round_id{1}, bits({0, 1}));
+  BOOST_TEST((ledger.reconcile() == step_ledger::verdict::rework));
+  BOOST_TEST(!ledger.lease(trainer_a, 0));
+  const auto undo = ledger.lease(trainer_b, 0);
+  BOOST_REQUIRE(undo);
+  BOOST_TEST(undo->weight == -1);
+  // Nothing is left to undo when the target dies.
+  ledger.worker_lost(worker(2));
+  BOOST_TEST(ledger.settled());
 }
 
 BOOST_AUTO_TEST_CASE(old_leases_expire) {
