@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "actors/peer/peer_ids.hpp"
 #include "actors/peer/roster_message.hpp"
 #include "actors/telemetry/event.hpp"
 
@@ -344,6 +345,10 @@ class network_body final : public network_actor::base {
     std::set<worker_id> announced;
     std::vector<wire::member> present;
     for (const auto& m : told.members) {
+      // Nobody speaks for another; a peer's coordinator goes by another id than its trainer.
+      if (m.what.id.peer != found->second.peer &&
+          m.what.id.peer != coordinator_id_of(found->second.peer))
+        continue;
       auto known = m.what;
       known.handle = handle(from, m.slot);
       known.averager = m.averager_slot != 0 ? handle(from, m.averager_slot) : caf::actor{};

@@ -3,18 +3,13 @@
 #include <caf/actor_system.hpp>
 #include <optional>
 
+#include "actors/peer/peer_ids.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "actors/training/coordinator.hpp"
 #include "actors/training/evaluator.hpp"
 #include "actors/training/trainer.hpp"
 
 namespace swarm::peer {
-
-/// The directory knows members by their id, so a peer's coordinator goes by another one than its
-/// trainer.
-constexpr peer_id coordinator_id_of(peer_id trainer) {
-  return peer_id{trainer.value() | uint64_t{1} << 63};
-}
 
 struct training_peer_options {
   peer_id id;

@@ -1,0 +1,121 @@
+#include "actors/peer/admission.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <string>
+
+using namespace swarm;
+using peer::acquaintance;
+using peer::admission;
+
+namespace {
+
+peer::self_description somebody(uint8_t key) {
+  peer::self_description self;
+  self.run_key.fill(9);
+  self.key.fill(key);
+  self.life = 100U + key;
+  self.announce = "host:" + std::to_string(key);
+  self.id_of = [](const peer::key_bytes& k) { return peer_id{k[0]}; };
+  return self;
+}
+
+transport::remote remote_of(const admission& who) {
+  transport::remote result;
+  result.greeting = who.greeting(1'000);
+  return result;
+}
+
+std::string refusal(const admission& here, const transport::remote& who) {
+  const auto checked = here.check(who);
+  const auto* sentence = std::get_if<std::string>(&checked);
+  return sentence == nullptr ? "" : *sentence;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(who_is_of_the_same_run_is_let_in_as_what_it_says) {
+  const admission here{somebody(1), "abc"};
+  const admission there{somebody(2), "abc"};
+  const auto checked = here.check(remote_of(there));
+  const auto* who = std::get_if<acquaintance>(&checked);
+  BOOST_REQUIRE(who != nullptr);
+  BOOST_CHECK(who->peer == peer_id{2});
+  BOOST_TEST(who->life == 102U);
+  BOOST_TEST(who->announce == "host:2");
+  BOOST_TEST(!who->observer);
+  BOOST_TEST(who->unix_ms == 1'000);
+}
+
+BOOST_AUTO_TEST_CASE(another_protocol_version_is_refused_with_both) {
+  auto newer = somebody(2);
+  newer.protocol_version = 7;
+  const auto why = refusal({somebody(1), ""}, remote_of({newer, ""}));
+  BOOST_TEST(contains(why, "version 1 here, 7 there"), why);
+}
+
+BOOST_AUTO_TEST_CASE(another_run_is_refused_with_both) {
+  auto stranger = somebody(2);
+  stranger.run_key.fill(8);
+  const auto why = refusal({somebody(1), ""}, remote_of({stranger, ""}));
+  BOOST_TEST(contains(why, "0909090909090909 here, 0808080808080808 there"), why);
+}
+
+BOOST_AUTO_TEST_CASE(another_description_is_refused_with_both_once_both_are_known) {
+  admission here{somebody(1), ""};
+  const admission there{somebody(2), "bbb"};
+  BOOST_TEST(refusal(here, remote_of(there)) == "");
+  here.learn_description("aaa");
+  const auto why = refusal(here, remote_of(there));
+  BOOST_TEST(contains(why, "aaa here, bbb there"), why);
+  BOOST_TEST(refusal(here, remote_of({somebody(3), ""})) == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_key_other_than_the_certificates_is_refused) {
+  const admission here{somebody(1), ""};
+  auto who = remote_of({somebody(2), ""});
+  who.key.emplace();
+  who.key->fill(2);
+  BOOST_TEST(refusal(here, who) == "");
+  who.key->fill(3);
+  BOOST_TEST(contains(refusal(here, who), "the certificate proves 0303"));
+}
+
+BOOST_AUTO_TEST_CASE(itself_is_refused) {
+  const admission here{somebody(1), ""};
+  BOOST_TEST(contains(refusal(here, remote_of(here)), "itself"));
+}
+
+BOOST_AUTO_TEST_CASE(texts_beyond_the_limit_are_refused) {
+  auto loud = somebody(2);
+  loud.agent.assign(peer::greeting_text_bytes_max + 1, 'x');
+  BOOST_TEST(contains(refusal({somebody(1), ""}, remote_of({loud, ""})), "too long"));
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_greeting_is_refused_whatever_was_hit) {
+  const admission here{somebody(1), ""};
+  const auto good = remote_of({somebody(2), "abc"});
+  for (size_t i = 0; i < good.greeting.size(); ++i) {
+    for (const int flip : {1, 0x80, 0xff}) {
+      auto bad = good;
+      bad.greeting[i] = static_cast<char>(bad.greeting[i] ^ flip);
+      // Refused or another text: never a crash.
+      here.check(bad);
+    }
+    auto cut = good;
+    cut.greeting.resize(i);
+    BOOST_TEST(refusal(here, cut) != "", "cut at " << i);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(where_it_is_reached_may_be_known_late) {
+  auto late = somebody(2);
+  late.announce.clear();
+  admission there{late, ""};
+  there.announce("host:4711");
+  const auto checked = admission{somebody(1), ""}.check(remote_of(there));
+  BOOST_TEST(std::get<acquaintance>(checked).announce == "host:4711");
+}

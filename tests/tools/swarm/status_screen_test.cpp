@@ -1,0 +1,62 @@
+#include "tools/swarm/status_screen.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+using namespace swarm;
+using tools::process_status;
+
+namespace {
+
+process_status peer_of(uint64_t id, int32_t stage, const char* state) {
+  process_status p;
+  p.peer = id << 32;
+  p.announce = "10.0.0." + std::to_string(id) + ":7000";
+  p.up_ms = 61'500;
+  p.members.push_back({id << 32, "stage worker", state, stage, 7});
+  return p;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_screen_shows_stages_processes_and_the_leaders_figures) {
+  auto leader = peer_of(3, 0, "serving");
+  leader.leads = true;
+  leader.step = 41;
+  leader.loss = 2.25;
+  leader.tokens_per_s = 12'345;
+  leader.events.push_back({1'200, "rework step=40"});
+  const auto text = tools::status_screen({leader, peer_of(4, 1, "joining")}, 3);
+  BOOST_TEST(contains(text, "step 41   loss 2.2500   12345 tokens/s"), text);
+  BOOST_TEST(contains(text, "10.0.0.4:7000"), text);
+  BOOST_TEST(contains(text, "61.5 s"), text);
+  BOOST_TEST(contains(text, "(empty)"), text);
+  BOOST_TEST(contains(text, "1.2 s ago  00000003  rework step=40"), text);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_leader_it_says_so) {
+  BOOST_TEST(contains(tools::status_screen({}, 1), "nobody leads"));
+}
+
+BOOST_AUTO_TEST_CASE(of_two_leaders_the_one_that_got_further_counts) {
+  auto one = peer_of(1, 0, "serving");
+  auto two = peer_of(2, 0, "serving");
+  one.leads = two.leads = true;
+  one.step = 5;
+  two.step = 9;
+  BOOST_TEST(tools::status_json({one, two})["step"] == 9);
+}
+
+BOOST_AUTO_TEST_CASE(what_peers_say_does_not_reach_the_terminal_raw) {
+  auto hostile = peer_of(1, 0, "serving");
+  hostile.announce = "\x1b[2Jx";
+  hostile.events.push_back({0, "line\nbreak"});
+  const auto text = tools::status_screen({hostile}, 1);
+  BOOST_TEST(!contains(text, "\x1b"));
+  BOOST_TEST(!contains(text, "line\nbreak"));
+}
