@@ -67,6 +67,14 @@ routing_table::verdict routing_table::heard(const contact& who, moment now) {
   return {entry::waiting, oldest.who};
 }
 
+bool routing_table::refresh(const contact& who, moment now) {
+  const auto& rows = buckets_[index_of(who.id)].rows;
+  const auto found = find_row(rows, who.id);
+  if (found == rows.end() || found->who.address != who.address) return false;
+  heard(who, now);
+  return true;
+}
+
 void routing_table::split() {
   const auto shared = buckets_.size() - 1;
   buckets_.emplace_back();
@@ -132,6 +140,17 @@ void routing_table::remove(const node_id& who) {
   if (waits != home.waiting.end()) home.waiting.erase(waits);
   const auto found = find_row(home.rows, who);
   if (found != home.rows.end()) drop(home, static_cast<size_t>(found - home.rows.begin()));
+}
+
+void routing_table::remove_at(const std::string& address) {
+  const auto found = by_address_.find(address);
+  if (found == by_address_.end()) return;
+  const auto who = found->second;
+  remove(who);
+}
+
+bool routing_table::contains_address(const std::string& address) const {
+  return by_address_.count(address) != 0;
 }
 
 bool routing_table::wants(const node_id& who) const {

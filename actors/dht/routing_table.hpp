@@ -44,17 +44,23 @@ class routing_table {
     std::optional<contact> ask;
   };
 
-  /// It has answered just now.
+  /// It has proven itself just now.
   verdict heard(const contact& who, moment now);
+
+  /// It has answered something else than a challenge. False, and nothing changes, unless it stands
+  /// here with this address.
+  bool refresh(const contact& who, moment now);
 
   /// It has not. At failures_max it gives way to the latest that waits. True: it is gone.
   bool failed(const node_id& who);
   /// Gone for sure: its connection broke.
   void remove(const node_id& who);
+  void remove_at(const std::string& address);
 
   /// Unknown, and there is a place for it or it may wait for one.
   bool wants(const node_id& who) const;
   bool contains(const node_id& who) const;
+  bool contains_address(const std::string& address) const;
 
   /// The known contacts nearest to the target, nearest first.
   std::vector<contact> closest(const node_id& target, size_t count) const;

@@ -37,13 +37,13 @@ struct measures {
 
 const measures& frames() {
   // Those on the data path first.
-  static const auto all =
-      measures::of<wire::forward, wire::activation, wire::backward, wire::input_gradient,
-                   wire::loss, wire::loss_done, wire::part, wire::lease, wire::lease_done,
-                   wire::begin_step, wire::gather, wire::holding, wire::drop, wire::reduce,
-                   wire::reduced, wire::commit, wire::committed, wire::state_request,
-                   wire::state_chunk, wire::take_over, wire::standing, wire::infer, wire::inferred,
-                   wire::refusal>();
+  static const auto all = measures::of<
+      wire::forward, wire::activation, wire::backward, wire::input_gradient, wire::loss,
+      wire::loss_done, wire::part, wire::lease, wire::lease_done, wire::begin_step, wire::gather,
+      wire::holding, wire::drop, wire::reduce, wire::reduced, wire::commit, wire::committed,
+      wire::state_request, wire::state_chunk, wire::take_over, wire::standing, wire::infer,
+      wire::inferred, wire::refusal, wire::dht_ping, wire::dht_pong, wire::dht_find_node,
+      wire::dht_nodes, wire::dht_find_value, wire::dht_values, wire::dht_store, wire::dht_stored>();
   return all;
 }
 

@@ -42,6 +42,14 @@ void for_each_message(Visit&& visit) {
   visit(message_tag<failure>{}, "swarm.failure");
   visit(message_tag<status_request>{}, "swarm.status_request");
   visit(message_tag<status>{}, "swarm.status");
+  visit(message_tag<dht_ping>{}, "swarm.dht_ping");
+  visit(message_tag<dht_pong>{}, "swarm.dht_pong");
+  visit(message_tag<dht_find_node>{}, "swarm.dht_find_node");
+  visit(message_tag<dht_nodes>{}, "swarm.dht_nodes");
+  visit(message_tag<dht_find_value>{}, "swarm.dht_find_value");
+  visit(message_tag<dht_values>{}, "swarm.dht_values");
+  visit(message_tag<dht_store>{}, "swarm.dht_store");
+  visit(message_tag<dht_stored>{}, "swarm.dht_stored");
 }
 
 }  // namespace swarm::wire

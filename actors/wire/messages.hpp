@@ -2,6 +2,7 @@
 
 #include "actors/wire/message.hpp"
 #include "schemas/averaging.capnp.h"
+#include "schemas/dht.capnp.h"
 #include "schemas/network.capnp.h"
 #include "schemas/pipeline.capnp.h"
 #include "schemas/state.capnp.h"
@@ -48,6 +49,15 @@ using roster = message<schemas::Roster>;
 using failure = message<schemas::Failure>;
 using status_request = message<schemas::StatusRequest>;
 using status = message<schemas::Status>;
+
+using dht_ping = message<schemas::DhtPing>;
+using dht_pong = message<schemas::DhtPong>;
+using dht_find_node = message<schemas::DhtFindNode>;
+using dht_nodes = message<schemas::DhtNodes>;
+using dht_find_value = message<schemas::DhtFindValue>;
+using dht_values = message<schemas::DhtValues>;
+using dht_store = message<schemas::DhtStore>;
+using dht_stored = message<schemas::DhtStored>;
 
 /// Every actor system that runs or talks to our actors calls this on its configuration before it
 /// is constructed.
