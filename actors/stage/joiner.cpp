@@ -8,6 +8,7 @@
 #include "actors/planted_bug.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/stage/replies.hpp"
+#include "actors/wire/refusal.hpp"
 #include "actors/wire/ticket.hpp"
 
 namespace swarm::stage {
@@ -293,6 +294,13 @@ bool joiner::resume() {
   auto sum = options_.store->sum();
   if (sum && sum->step != stored->version) sum.reset();
   const auto fail = [=](caf::error& error) { host_.self()->quit(std::move(error)); };
+  // Of another model, perhaps: it would not fit the next life either.
+  const auto refused = [=, version = stored->version](caf::error& error) {
+    if (error.category() != wire::refusal_category) return fail(error);
+    host_.report("stored_state_refused", {{"version", version.value()}});
+    importing_ = false;
+    start(false, step_id{0});
+  };
   host_.self()
       ->request(options_.compute, caf::infinite, import_atom::value, stored->state)
       .then(
@@ -304,7 +312,7 @@ bool joiner::resume() {
                 ->request(options_.compute, caf::infinite, reduced_atom::value, sum->total)
                 .then([=](double) { done(version); }, fail);
           },
-          fail);
+          refused);
   return true;
 }
 

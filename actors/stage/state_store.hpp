@@ -1,12 +1,19 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "actors/stage/step_guard.hpp"
 #include "tensors/codec/host_tensor.hpp"
 
 namespace swarm::stage {
+
+/// Versions of the state that a store keeps: the newest, and the one before, so that a whole run
+/// can step back to a version that every stage has.
+inline constexpr size_t states_kept_max = 2;
 
 /// Parameters and optimizer state of one version, and the commit that made it.
 struct stored_state {
@@ -24,29 +31,55 @@ struct stored_sum {
 
 /// Where a worker leaves what its next life needs, so that a restart loses nothing that it has
 /// promised: the sum before it says Reduced, the state before it says Committed. Outlives the
-/// worker. Called from the worker's thread; a call must be quick, or copy and return.
+/// worker. Called from the worker's thread; a call must be quick, or copy and return. What has been
+/// put when a call returns, the implementation says: it is the most that the promise is worth.
 class state_store {
  public:
   virtual ~state_store() = default;
 
-  /// Each replaces the last of its kind.
+  /// A state replaces those of its version and later ones; of earlier ones the newest stays.
   virtual void put(stored_state state) = 0;
+  /// Replaces the last sum.
   virtual void put(stored_sum sum) = 0;
 
+  /// The newest.
   virtual std::optional<stored_state> state() const = 0;
   virtual std::optional<stored_sum> sum() const = 0;
+
+  /// All that are kept, newest first; the first is `state()`.
+  virtual std::vector<stored_state> states() const = 0;
 };
+
+/// Which versions stay when one more is put; newest first.
+template <class Version, class VersionOf>
+void keep_newest(std::vector<Version>& kept, Version added, VersionOf version_of) {
+  kept.erase(
+      std::remove_if(kept.begin(), kept.end(),
+                     [&](const Version& old) { return !(version_of(old) < version_of(added)); }),
+      kept.end());
+  kept.insert(kept.begin(), std::move(added));
+  if (kept.size() > states_kept_max) kept.resize(states_kept_max);
+}
+
+inline void keep_newest(std::vector<stored_state>& kept, stored_state added) {
+  keep_newest(kept, std::move(added), [](const stored_state& s) { return s.version; });
+}
 
 /// Survives the worker, not the process.
 class memory_state_store final : public state_store {
  public:
-  void put(stored_state state) override { state_ = std::move(state); }
+  void put(stored_state state) override { keep_newest(states_, std::move(state)); }
   void put(stored_sum sum) override { sum_ = std::move(sum); }
-  std::optional<stored_state> state() const override { return state_; }
+
+  std::optional<stored_state> state() const override {
+    if (states_.empty()) return std::nullopt;
+    return states_.front();
+  }
   std::optional<stored_sum> sum() const override { return sum_; }
+  std::vector<stored_state> states() const override { return states_; }
 
  private:
-  std::optional<stored_state> state_;
+  std::vector<stored_state> states_;
   std::optional<stored_sum> sum_;
 };
 

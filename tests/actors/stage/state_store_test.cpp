@@ -5,6 +5,7 @@
 #include "actors/stage/stage_worker.hpp"
 #include "tests/actors/stage/donor_rig.hpp"
 #include "tests/actors/stage/engine_wrapper.hpp"
+#include "tests/actors/stage/store_rig.hpp"
 
 namespace {
 
@@ -30,6 +31,7 @@ class watched_store final : public stage::state_store {
   }
   std::optional<stage::stored_state> state() const override { return kept_.state(); }
   std::optional<stage::stored_sum> sum() const override { return kept_.sum(); }
+  std::vector<stage::stored_state> states() const override { return kept_.states(); }
 
   std::function<void(const std::string&)> on_put;
   bool keeps_states = true;
@@ -39,7 +41,8 @@ class watched_store final : public stage::state_store {
 };
 
 /// Lives of worker 1, which leave what they have to the next one.
-struct lives {
+template <class Store>
+struct lives_with {
   crew begin(worker_rig& rig, start_mode start = start_mode::fetch) {
     const auto made = rig.spawn(
         1, start,
@@ -52,7 +55,11 @@ struct lives {
   }
 
   std::shared_ptr<int> applied = std::make_shared<int>(0);
-  std::shared_ptr<watched_store> store = std::make_shared<watched_store>();
+  std::shared_ptr<Store> store;
+};
+
+struct lives : lives_with<watched_store> {
+  lives() { store = std::make_shared<watched_store>(); }
 };
 
 void reduce_step(worker_rig& rig, const crew& one, const when& w) {
@@ -220,4 +227,45 @@ BOOST_AUTO_TEST_CASE(a_worker_that_restarts_behind_its_stage_offers_what_it_has)
   one = of_one.begin(rig);
   BOOST_TEST(serving_workers(rig).size() == 2U);
   BOOST_TEST(rig.call<wire::committed>(one, commit_of({})).value.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_later_process_goes_on_from_the_files) {
+  const scratch_directory directory;
+  stage::file_store_options files;
+  files.directory = directory.path();
+  files.complain = [](const std::string& sentence) { BOOST_ERROR(sentence); };
+  {
+    worker_rig rig{1};
+    lives_with<stage::state_store> of_one;
+    of_one.store = stage::open_file_state_store(files);
+    auto one = of_one.begin(rig, start_mode::fresh);
+    commit_step(rig, one, 0);
+    reduce_step(rig, one, {1, 2});
+    rig.kill(one);
+  }
+  worker_rig rig{1};
+  lives_with<stage::state_store> of_one;
+  of_one.store = stage::open_file_state_store(files);
+  BOOST_TEST(of_one.store->states().size() == 2U);
+  const auto one = of_one.begin(rig);
+  BOOST_REQUIRE(rig.call<wire::committed>(one, commit_of({1, 2})).value);
+  const auto [version, numbers] = weights(rig, one);
+  BOOST_TEST(version == 2);
+  BOOST_TEST(numbers == reference_weights(1, 2), per_element());
+}
+
+/// It would not fit the next life either, and there are others to fetch from.
+BOOST_AUTO_TEST_CASE(a_stored_state_that_does_not_fit_is_fetched_instead) {
+  worker_rig rig{1};
+  lives of_one;
+  stage::stored_state other;
+  other.version = step_id{9};
+  other.state = tensors::host_tensor::adopt(std::vector<float>(2), {2});
+  of_one.store->put(other);
+  const auto donor = rig.spawn(2, start_mode::fresh, rig.whole_model());
+  rig.run();
+  const auto one = of_one.begin(rig);
+  rig.pass(200ms);
+  BOOST_TEST(weights(rig, one).first == 0);
+  BOOST_TEST((of_one.store->state()->version == step_id{0}));
 }

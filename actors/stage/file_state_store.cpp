@@ -1,0 +1,331 @@
+#include "actors/stage/file_state_store.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace swarm::stage {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string state_prefix = "state-";
+const std::string suffix = ".kept";
+const std::string part_suffix = ".part";
+const std::string sum_name = "sum" + suffix;
+
+std::string state_name(step_id version) {
+  return state_prefix + std::to_string(version.value()) + suffix;
+}
+
+/// Nothing for a name that this store does not give.
+std::optional<step_id> version_in(const std::string& name) {
+  if (name.size() <= state_prefix.size() + suffix.size() || name.rfind(state_prefix, 0) != 0)
+    return std::nullopt;
+  const auto digits =
+      name.substr(state_prefix.size(), name.size() - state_prefix.size() - suffix.size());
+  constexpr size_t digits_max = 18;
+  if (digits.size() > digits_max || digits.find_first_not_of("0123456789") != std::string::npos)
+    return std::nullopt;
+  const step_id version{std::stoll(digits)};
+  return state_name(version) == name ? std::optional{version} : std::nullopt;
+}
+
+std::string sentence_of(int error) {
+  return std::generic_category().message(error);
+}
+
+/// One process at a time.
+class directory_lock {
+ public:
+  explicit directory_lock(const std::string& path)
+      : file_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (file_ < 0) throw unusable(path, sentence_of(errno));
+    if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
+    const int why = errno;
+    ::close(file_);
+    throw unusable(path, why == EWOULDBLOCK ? "another store has it open" : sentence_of(why));
+  }
+  ~directory_lock() { ::close(file_); }
+  directory_lock(const directory_lock&) = delete;
+  directory_lock& operator=(const directory_lock&) = delete;
+
+  static std::runtime_error unusable(const std::string& path, const std::string& why) {
+    return std::runtime_error("The directory " + path + " cannot keep a worker's state: " + why +
+                              ". Choose another, or end whoever uses it.");
+  }
+
+ private:
+  int file_;
+};
+
+std::string made(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw directory_lock::unusable(path, error.message());
+  return path;
+}
+
+/// The newest that has been put and is not on the disk.
+template <class T>
+struct unwritten {
+  std::optional<T> value;
+  uint64_t number = 0;  ///< of the put
+  bool due = false;     ///< not tried yet, or to be tried again
+};
+
+class file_state_store final : public state_store {
+ public:
+  explicit file_state_store(file_store_options options)
+      : options_(std::move(options)), lock_(made(options_.directory)) {
+    if (!options_.where) options_.where = make_disk();
+    look_around();
+    if (!options_.durable) writer_ = std::thread([this] { write_for_ever(); });
+  }
+
+  ~file_state_store() override {
+    if (writer_.joinable()) {
+      {
+        const std::lock_guard guard{mutex_};
+        ending_ = true;
+        make_due();
+      }
+      wake_.notify_one();
+      writer_.join();
+    } else {
+      const std::lock_guard guard{mutex_};
+      make_due();
+    }
+    write_all();
+  }
+
+  void put(stored_state state) override { take(state_, std::move(state)); }
+  void put(stored_sum sum) override { take(sum_, std::move(sum)); }
+
+  std::optional<stored_state> state() const override {
+    if (auto newest = waiting(state_)) return newest;
+    const std::lock_guard guard{files_};
+    while (!versions_.empty())
+      if (auto found = read_state(versions_.front())) return found;
+    return std::nullopt;
+  }
+
+  std::optional<stored_sum> sum() const override {
+    if (auto newest = waiting(sum_)) return newest;
+    const std::lock_guard guard{files_};
+    file_record record;
+    if (!read(sum_name, file_kind::sum, record)) return std::nullopt;
+    return stored_sum{record.version,
+                      {record.attempt, record.hash, record.number, record.counted},
+                      std::move(record.tensor)};
+  }
+
+  std::vector<stored_state> states() const override {
+    auto newest = waiting(state_);
+    std::vector<stored_state> result;
+    const std::lock_guard guard{files_};
+    // The oldest first, as they were put.
+    const auto versions = versions_;
+    for (auto version = versions.rbegin(); version != versions.rend(); ++version)
+      if (auto found = read_state(*version)) keep_newest(result, std::move(*found));
+    if (newest) keep_newest(result, std::move(*newest));
+    return result;
+  }
+
+ private:
+  std::string path_of(const std::string& name) const { return options_.directory + "/" + name; }
+
+  void complain(const std::string& sentence) const {
+    if (options_.complain) options_.complain(sentence);
+  }
+
+  /// Which versions are there, and what a crash left.
+  void look_around() {
+    std::error_code error;
+    for (fs::directory_iterator it{options_.directory, error}, end; !error && it != end;
+         it.increment(error)) {
+      const auto name = it->path().filename().string();
+      if (const auto version = version_in(name)) versions_.push_back(*version);
+      const auto whole = name.substr(0, name.size() - std::min(name.size(), part_suffix.size()));
+      if (whole + part_suffix == name && (whole == sum_name || version_in(whole)))
+        options_.where->remove(path_of(name));
+    }
+    if (error) throw directory_lock::unusable(options_.directory, error.message());
+    std::sort(versions_.rbegin(), versions_.rend());
+  }
+
+  // -- reading, with `files_` held --------------------------------------------------------------
+
+  bool read(const std::string& name, file_kind kind, file_record& out) const {
+    const auto fault =
+        read_record(path_of(name), kind, options_.owner, options_.file_bytes_max, out);
+    if (fault && *fault != file_fault::absent) complain(path_of(name) + ": " + to_sentence(*fault));
+    return !fault;
+  }
+
+  /// What cannot be read is none of the versions that are kept.
+  std::optional<stored_state> read_state(step_id version) const {
+    file_record record;
+    const auto name = state_name(version);
+    bool good = read(name, file_kind::state, record);
+    if (good && record.version != version) {
+      complain(path_of(name) + ": " + to_sentence(file_fault::foreign));
+      good = false;
+    }
+    if (!good) {
+      versions_.erase(std::remove(versions_.begin(), versions_.end(), version), versions_.end());
+      refused_.push_back(version);
+      return std::nullopt;
+    }
+    return stored_state{
+        version, std::move(record.tensor), {record.attempt, record.number, record.counted}};
+  }
+
+  template <class T>
+  std::optional<T> waiting(const unwritten<T>& one) const {
+    const std::lock_guard guard{mutex_};
+    return one.value;
+  }
+
+  // -- writing ----------------------------------------------------------------------------------
+
+  template <class T>
+  void take(unwritten<T>& one, T value) {
+    {
+      const std::lock_guard guard{mutex_};
+      one.value = std::move(value);
+      one.number = ++puts_;
+      make_due();
+    }
+    if (options_.durable) return write_all();
+    wake_.notify_one();
+  }
+
+  /// Precondition: `mutex_` is held. What has failed is tried again beside what is new.
+  void make_due() {
+    state_.due = state_.value.has_value();
+    sum_.due = sum_.value.has_value();
+  }
+
+  void write_for_ever() {
+    std::unique_lock guard{mutex_};
+    while (!ending_) {
+      wake_.wait(guard, [this] { return ending_ || state_.due || sum_.due; });
+      guard.unlock();
+      write_all();
+      guard.lock();
+    }
+  }
+
+  /// The state first: a sum is worth nothing without the state that it belongs to.
+  void write_all() {
+    const std::lock_guard guard{files_};
+    while (write_if_due(state_) || write_if_due(sum_)) {
+    }
+  }
+
+  /// Precondition: `files_` is held. False: nothing to do.
+  template <class T>
+  bool write_if_due(unwritten<T>& one) {
+    std::optional<T> value;
+    uint64_t number = 0;
+    {
+      const std::lock_guard guard{mutex_};
+      if (!std::exchange(one.due, false)) return false;
+      value = one.value;
+      number = one.number;
+    }
+    const bool done = write(*value);
+    const std::lock_guard guard{mutex_};
+    if (done && one.number == number) one.value.reset();
+    return true;
+  }
+
+  bool write(const stored_state& state) {
+    const auto& commit = state.commit;
+    if (state.version < step_id{0} ||
+        !write_file(state_name(state.version), {file_kind::state, state.version, commit.attempt,
+                                                commit.counted, commit.scale, "", state.state}))
+      return false;
+    auto old = std::exchange(refused_, {});
+    old.insert(old.end(), versions_.begin(), versions_.end());
+    // The highest last: until it is gone it is the newest.
+    std::sort(old.begin(), old.end());
+    keep_newest(versions_, state.version, [](step_id version) { return version; });
+    for (const auto version : old)
+      if (std::find(versions_.begin(), versions_.end(), version) == versions_.end())
+        options_.where->remove(path_of(state_name(version)));
+    return true;
+  }
+
+  bool write(const stored_sum& sum) {
+    return write_file(sum_name, {file_kind::sum, sum.step, sum.sum.attempt, sum.sum.counted,
+                                 sum.sum.squared_norm, sum.sum.hash, sum.total});
+  }
+
+  bool write_file(const std::string& name, const file_record& record) {
+    const auto header = header_of(options_.owner, record);
+    if (!header) {
+      complain(path_of(name) + ": a tensor without bytes, or of too many dimensions, is not kept.");
+      return false;
+    }
+    const auto part = path_of(name) + part_suffix;
+    int error = write_part(part, *header, record.tensor);
+    if (error == 0) error = options_.where->rename(part, path_of(name));
+    if (error == 0) error = options_.where->sync_directory(options_.directory);
+    if (error == 0) return true;
+    options_.where->remove(part);
+    complain(path_of(name) + " was not written: " + sentence_of(error) +
+             ". The one before it stands; see to the disk.");
+    return false;
+  }
+
+  int write_part(const std::string& part, const file_header& header,
+                 const tensors::host_tensor& tensor) {
+    auto& where = *options_.where;
+    int file = -1;
+    if (const int error = where.create(part, file)) return error;
+    int error = where.write(file, header.data(), header.size());
+    if (error == 0 && !tensor.empty()) error = where.write(file, tensor.data(), tensor.bytes());
+    if (error == 0) error = where.sync(file);
+    const int closing = where.close(file);
+    return error != 0 ? error : closing;
+  }
+
+  file_store_options options_;
+  directory_lock lock_;
+
+  /// Held while files are written or read; never taken while `mutex_` is held.
+  mutable std::mutex files_;
+  mutable std::vector<step_id> versions_;  ///< on the disk, newest first
+  mutable std::vector<step_id> refused_;   ///< go when something better is there
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  unwritten<stored_state> state_;
+  unwritten<stored_sum> sum_;
+  uint64_t puts_ = 0;
+  bool ending_ = false;
+  std::thread writer_;
+};
+
+}  // namespace
+
+std::shared_ptr<state_store> open_file_state_store(file_store_options options) {
+  return std::make_shared<file_state_store>(std::move(options));
+}
+
+}  // namespace swarm::stage
