@@ -67,7 +67,11 @@ struct node_counters {
   uint64_t records_refused = 0;   ///< by the store, and in answers to lookups
   uint64_t answers_refused = 0;   ///< damaged, malformed, or a proof that does not hold
   uint64_t lookups = 0;
-  uint64_t lookup_hops = 0;  ///< the sum over all lookups
+  uint64_t lookup_queries = 0;  ///< questions of all lookups
+  uint64_t lookup_hops = 0;     ///< the sum over all lookups
+  uint64_t stores = 0;          ///< messages with records to others
+  uint64_t challenges = 0;
+  uint64_t checks = 0;  ///< whether a silent contact is alive
   uint64_t rejoins = 0;
 };
 

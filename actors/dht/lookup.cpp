@@ -105,7 +105,8 @@ void lookup::answered(const node_id& asked, const contact& by, const std::vector
   const auto nearest = candidates_.front().who.id;
   for (const auto& who : named)
     learn(who, depth);
-  progress_ = candidates_.front().who.id != nearest;
+  // Who has records is as good as somebody nearer: the others nearby have them, too.
+  progress_ = has != holding::nothing || candidates_.front().who.id != nearest;
   trim();
 }
 

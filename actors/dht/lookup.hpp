@@ -37,9 +37,9 @@ struct lookup_options {
 };
 
 /// One iterative lookup (Maymounkov and Mazieres 2002, 2.3). alpha nodes are asked at once; after
-/// an answer that named nobody nearer than the nearest known, all of the k nearest that are left
-/// (twice alpha of them when values are looked for). It ends when the k nearest known nodes that
-/// did not fail have answered, or earlier as its mode says.
+/// an answer that named nobody nearer than the nearest known and had no records, all of the k
+/// nearest that are left (twice alpha of them when values are looked for). It ends when the k
+/// nearest known nodes that did not fail have answered, or earlier as its mode says.
 ///
 /// Who names nodes is not trusted: they are asked, at one per address, and counted only when they
 /// answer.

@@ -62,6 +62,7 @@ void node_client::step(uint64_t id) {
   current->stepping = false;
   if (current->machine.done()) {
     counters_.lookup_hops += current->machine.hops();
+    counters_.lookup_queries += current->machine.queries();
     operations_.erase(id);
     current->finish(*current);
   } else if (const auto at = current->machine.impatient_at(); at && !current->armed) {
@@ -189,6 +190,7 @@ void node_client::challenge_once(const std::string& address, std::function<void(
     if (done) done(false);
     return;
   }
+  ++counters_.challenges;
   const auto nonce = options_.key->draw(options_.seed, ++nonces_);
   wire::builder<schemas::DhtPing> message;
   sign_in(message->initSender());
@@ -250,6 +252,7 @@ void node_client::settle(const std::string& address) {
 }
 
 void node_client::check(const contact& who) {
+  ++counters_.checks;
   wire::builder<schemas::DhtPing> message;
   sign_in(message->initSender());
   ask<wire::dht_pong>(
@@ -280,6 +283,7 @@ void node_client::store_at(const contact& who, const std::vector<record_ptr>& re
                            const std::function<void(size_t)>& done) {
   for (size_t begin = 0; begin < records.size(); begin += records_per_store_max) {
     const auto count = std::min(records.size() - begin, records_per_store_max);
+    ++counters_.stores;
     wire::builder<schemas::DhtStore> message;
     sign_in(message->initSender());
     message->setCached(cached);
