@@ -13,6 +13,9 @@ using namespace swarm::tidy;
 const std::vector<exemption>& seams() {
   static const std::vector<exemption> table{
       {"actors/stage/file_state_store.cpp", "thread", "writes files behind the worker's back"},
+      {"actors/transport/clock.cpp", "wall-clock", "of the transport's own thread"},
+      {"actors/transport/io_thread.cpp", "thread", "waits in the kernel for sockets"},
+      {"actors/transport/io_thread.hpp", "thread", "waits in the kernel for sockets"},
       {"experiments/stopwatch.cpp", "wall-clock", "measures how long a program took"},
       {"tools/processes/state_folder.cpp", "wall-clock", "what other machines read"}};
   return table;

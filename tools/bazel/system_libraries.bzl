@@ -168,7 +168,6 @@ def system_libraries():
         apt = "libboost-dev",
         target = "asio",
         headers = ["boost/asio.hpp"],
-        libs = ["pthread"],
     )
     _system_library(
         name = "zlib",

@@ -1,0 +1,444 @@
+#include "actors/transport/session.hpp"
+
+#include <netinet/tcp.h>
+
+#include <boost/asio/post.hpp>
+#include <cassert>
+
+#include "actors/transport/address.hpp"
+#include "actors/transport/clock.hpp"
+
+namespace swarm::transport {
+
+namespace {
+
+/// Read or written before others have their turn.
+constexpr size_t turn_bytes = size_t{2} << 20;
+/// The far side is told at the latest after so many bulk bytes, and whenever all is read.
+constexpr uint64_t credit_every_bytes = uint64_t{256} << 10;
+/// What the kernel holds back; a control message waits behind it.
+constexpr int unsent_bytes_max = 128 << 10;
+/// Pieces are a fraction of the window, so that several bodies share it.
+constexpr size_t pieces_per_window = 4;
+constexpr size_t piece_bytes_min = size_t{16} << 10;
+/// How long a far side is given to read the last word, and how much of its own is thrown away.
+constexpr std::chrono::seconds linger_max{1};
+constexpr size_t linger_bytes_max = size_t{1} << 20;
+
+std::string to_content(uint64_t value) {
+  std::string result(sizeof(value), '\0');
+  put_u64(reinterpret_cast<uint8_t*>(result.data()), value);
+  return result;
+}
+
+std::string to_text(const uint8_t* bytes, size_t size) {
+  return {reinterpret_cast<const char*>(bytes), size};
+}
+
+std::string cut(const std::string& sentence) {
+  return sentence.substr(0, sentence_bytes_max);
+}
+
+}  // namespace
+
+counters tally::read() const {
+  const std::lock_guard<std::mutex> guard{mutex_};
+  return counted_;
+}
+
+void tally::store(const counters& now) {
+  const std::lock_guard<std::mutex> guard{mutex_};
+  counted_ = now;
+}
+
+session::session(boost::asio::io_context& context, const session_settings& settings,
+                 session_host& host, link_id id, bool dialled, std::string greeting)
+    : settings_(settings),
+      host_(host),
+      id_(id),
+      dialled_(dialled),
+      greeting_(std::move(greeting)),
+      started_(now()),
+      socket_(context),
+      tokens_timer_(context),
+      deadline_(started_ + settings.options.dial_timeout),
+      window_(settings.options.window_bytes_max, settings.options.queueing_target),
+      bucket_(settings.options.bytes_per_s_max, started_),
+      heartbeat_(settings.options.heartbeat_interval, settings.options.silence_timeout, started_) {}
+
+// -- the beginning --------------------------------------------------------------------------------
+
+void session::tune_socket() {
+  const int handle = socket_.native_handle();
+  const int on = 1;
+  boost::system::error_code ignored;
+  socket_.non_blocking(true, ignored);
+  ::setsockopt(handle, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  ::setsockopt(handle, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes_max, sizeof(unsent_bytes_max));
+}
+
+void session::connected() {
+  if (is_down()) return;
+  tune_socket();
+  inbound_ = std::make_unique<inbound>();
+  queue_ = std::make_unique<send_queue>(settings_.options.queue_bytes_max);
+  channel_ = settings_.tls ? settings_.tls->make_channel(socket_.native_handle(), dialled_)
+                           : make_plain_channel(socket_.native_handle());
+  state_ = state::handshake;
+  shake_hands();
+}
+
+void session::shake_hands() {
+  const auto result = channel_->handshake();
+  switch (result.state) {
+    case io_state::ready:
+      return begin_greeting();
+    case io_state::wait_read:
+      return wait_read();
+    case io_state::wait_write:
+      return wait_write();
+    case io_state::ended:
+    case io_state::failed:
+      return fail(down_reason::unreachable, result.sentence);
+  }
+}
+
+void session::begin_greeting() {
+  state_ = state::greeting;
+  if (dialled_) {
+    introduce();
+    pump();
+  }
+  if (state_ == state::greeting) read_some();
+}
+
+void session::introduce() {
+  begun_ = true;
+  queue_->push_magic();
+  queue_->push(packet_kind::hello, greeting_);
+}
+
+void session::on_hello(std::string greeting) {
+  if (greeted_) return fail(down_reason::protocol, "it sent two greetings");
+  remote who;
+  who.link = id_;
+  who.dialled = dialled_;
+  boost::system::error_code failure;
+  const auto far = socket_.remote_endpoint(failure);
+  if (!failure) who.address = to_text(far);
+  who.key = channel_->far_key();
+  who.greeting = std::move(greeting);
+  greeted_ = true;
+  if (auto refusal = host_.on_greeting(who)) return fail(down_reason::refused, *refusal);
+  if (!dialled_) introduce();
+  queue_->push(packet_kind::welcome);
+  pump();
+}
+
+void session::on_welcome() {
+  if (!greeted_ || welcomed_) return fail(down_reason::protocol, "it answers out of turn");
+  welcomed_ = true;
+  go_up();
+}
+
+void session::go_up() {
+  state_ = state::up;
+  inbound_->accept_messages();
+  heartbeat_.heard(now());
+  host_.on_up(*this);
+}
+
+// -- reading --------------------------------------------------------------------------------------
+
+void session::wait_read() {
+  if (reading_ || state_ == state::gone) return;
+  reading_ = true;
+  socket_.async_wait(socket_type::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& failure) {
+                       self->reading_ = false;
+                       if (failure || self->state_ == state::gone) return;
+                       if (self->state_ == state::handshake) return self->shake_hands();
+                       self->read_some();
+                     });
+}
+
+void session::read_some() {
+  if (state_ == state::lingering) return discard();
+  io_result result;
+  size_t turn = 0;
+  do {
+    result = channel_->read(inbound_->want());
+    if (result.bytes == 0) continue;
+    turn += result.bytes;
+    if (auto wrong = inbound_->filled(result.bytes, *this))
+      return fail(is_up() ? down_reason::protocol : down_reason::unreachable, *wrong);
+    if (is_down()) return;
+    if (inbound_->bulk_bytes_read() - credited_bytes_ >= credit_every_bytes) pump();
+  } while (result.state == io_state::ready && turn < turn_bytes && !is_down());
+  if (is_down()) return;
+  if (turn > 0) heartbeat_.heard(now());
+  if (!take(result)) return;
+  if (inbound_->bulk_bytes_read() != credited_bytes_) pump();
+  count();
+  if (is_down()) return;
+  if (result.state == io_state::wait_read) return wait_read();
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    if (!self->is_down()) self->read_some();
+  });
+}
+
+bool session::take(const io_result& result) {
+  if (result.state == io_state::ended) {
+    fail(is_up() ? down_reason::lost : down_reason::unreachable, "it closed the connection");
+    return false;
+  }
+  if (result.state == io_state::failed) {
+    fail(is_up() ? down_reason::lost : down_reason::unreachable, result.sentence);
+    return false;
+  }
+  return true;
+}
+
+void session::on_packet(packet_kind kind, const uint8_t* content, size_t bytes) {
+  if (is_down()) return;
+  switch (kind) {
+    case packet_kind::hello:
+      return on_hello(to_text(content, bytes));
+    case packet_kind::welcome:
+      return on_welcome();
+    case packet_kind::refuse:
+      if (is_up()) return fail(down_reason::protocol, "it refuses a link that is up");
+      return down(down_reason::refused, "refused by the far side: " + to_text(content, bytes));
+    case packet_kind::credit:
+      if (!window_.credited(get_u64(content), now()))
+        return fail(down_reason::protocol, "it has read more than was sent");
+      return pump();
+    case packet_kind::beat:
+      queue_->push(packet_kind::echo, to_text(content, bytes));
+      return pump();
+    case packet_kind::echo: {
+      const auto sent = moment{static_cast<int64_t>(get_u64(content))};
+      const auto trip = std::chrono::duration_cast<std::chrono::microseconds>(now() - sent);
+      counters_.round_trip_us = static_cast<uint64_t>(std::max<int64_t>(trip.count(), 0));
+      return;
+    }
+    case packet_kind::bye: {
+      const auto reason = content[0] <= static_cast<uint8_t>(down_reason::protocol)
+                              ? static_cast<down_reason>(content[0])
+                              : down_reason::protocol;
+      return down(reason, "told by the far side: " + to_text(content + 1, bytes - 1));
+    }
+    default:
+      assert(false);
+  }
+}
+
+void session::on_body(const heading& head, std::variant<wire::frame_ptr, wire::errc> body,
+                      size_t body_bytes, bool bulk) {
+  auto& received = counters_.received;
+  (bulk ? received.bulk_messages : received.control_messages) += 1;
+  (bulk ? received.bulk_bytes : received.control_bytes) += body_bytes;
+  if (std::holds_alternative<wire::errc>(body)) ++counters_.damaged;
+  if (is_down()) return;
+  host_.on_message(*this, head, std::move(body));
+}
+
+// -- writing --------------------------------------------------------------------------------------
+
+void session::wait_write() {
+  if (writing_ || state_ == state::gone) return;
+  writing_ = true;
+  socket_.async_wait(socket_type::wait_write,
+                     [self = shared_from_this()](const boost::system::error_code& failure) {
+                       self->writing_ = false;
+                       if (failure || self->state_ == state::gone) return;
+                       if (self->state_ == state::handshake) return self->shake_hands();
+                       self->pump();
+                     });
+}
+
+void session::send(const heading& head, wire::frame_ptr body) {
+  if (state_ != state::up) return;
+  if (!queue_->push(head, std::move(body)))
+    fail(down_reason::lost, "more than queue_bytes_max waits to be sent: the link is too slow");
+}
+
+void session::pump() {
+  // The greetings go through here as well; a socket that is full calls it again.
+  if (writing_ || pumping_ || !queue_ || state_ < state::greeting || state_ == state::gone) return;
+  pumping_ = true;
+  size_t turn = 0;
+  bool more = true;
+  while (more && turn < turn_bytes) {
+    const size_t before = turn;
+    more = write_some(now(), turn);
+    if (turn == before) break;
+  }
+  pumping_ = false;
+  if (state_ == state::gone || !queue_) return;
+  count();
+  if (writing_) return;
+  if (more && turn >= turn_bytes) {
+    boost::asio::post(socket_.get_executor(), [self = shared_from_this()] { self->pump(); });
+    return;
+  }
+  wait_for_tokens();
+  if (!queue_->empty() || channel_->holds_back()) return;
+  if (state_ == state::closing) down(down_reason::closed, closing_sentence_);
+  if (state_ == state::lingering) linger();
+}
+
+bool session::write_some(moment at, size_t& turn) {
+  if (inbound_ && is_up() && inbound_->bulk_bytes_read() != credited_bytes_) {
+    credited_bytes_ = inbound_->bulk_bytes_read();
+    queue_->push(packet_kind::credit, to_content(credited_bytes_));
+  }
+  bucket_.advance(at);
+  allowance allowed;
+  allowed.control = bucket_.control_may_go();
+  allowed.bulk_bytes = bucket_.bulk_may_go() ? window_.room() : 0;
+  allowed.packet_bytes =
+      std::min(bucket_.packet_bytes(),
+               std::clamp(window_.size() / pieces_per_window, piece_bytes_min, packet_bytes_max));
+  if (bucket_.capped()) allowed.gather_bytes = allowed.packet_bytes;
+  gathered_.clear();
+  queue_->gather(allowed, gathered_);
+  if (queue_->has_bulk() && window_.room() <= queue_->staged_bulk_bytes()) window_.was_short();
+  if (gathered_.empty() && !channel_->holds_back()) return false;
+  const auto result = channel_->write(gathered_);
+  window_.sent(queue_->wrote(result.bytes).bulk_bytes, now());
+  bucket_.take(result.bytes);
+  turn += result.bytes;
+  if (result.state == io_state::wait_write) {
+    wait_write();
+    return false;
+  }
+  if (result.state == io_state::ready) return true;
+  pumping_ = false;
+  fail(is_up() ? down_reason::lost : down_reason::unreachable, result.sentence);
+  return false;
+}
+
+void session::wait_for_tokens() {
+  if (waiting_for_tokens_) return;
+  const auto opens = bucket_.opens_at(queue_->has_control() && !bucket_.control_may_go(),
+                                      queue_->has_bulk() && !bucket_.bulk_may_go());
+  if (!opens) return;
+  waiting_for_tokens_ = true;
+  tokens_timer_.expires_after(std::max(*opens - now(), moment::zero()));
+  tokens_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& failure) {
+    self->waiting_for_tokens_ = false;
+    if (!failure) self->pump();
+  });
+}
+
+// -- time -----------------------------------------------------------------------------------------
+
+void session::tick(moment at) {
+  if (is_up()) {
+    const auto verdict = heartbeat_.tick(at);
+    if (verdict.silent)
+      return fail(down_reason::silent, "nothing came from it within silence_timeout");
+    if (verdict.beat) {
+      queue_->push(packet_kind::beat, to_content(static_cast<uint64_t>(at.count())));
+      pump();
+    }
+  }
+  if (state_ == state::up || state_ == state::gone || at < deadline_) return;
+  if (state_ == state::lingering) return end();
+  if (state_ == state::closing) return down(down_reason::closed, closing_sentence_);
+  fail(down_reason::unreachable,
+       state_ == state::connecting  ? "it does not answer within dial_timeout"
+       : state_ == state::handshake ? "it was connected, but did not finish the TLS handshake "
+                                      "within dial_timeout"
+                                    : "it was connected, but did not greet within dial_timeout");
+}
+
+// -- the end --------------------------------------------------------------------------------------
+
+void session::close(const std::string& sentence) {
+  if (is_down() || state_ == state::closing) return;
+  if (state_ != state::up) return fail(down_reason::closed, sentence);
+  state_ = state::closing;
+  closing_sentence_ = sentence;
+  deadline_ = now() + settings_.options.silence_timeout;
+  tell_last(packet_kind::bye, down_reason::closed, sentence);
+  pump();
+}
+
+void session::tell_last(packet_kind kind, down_reason reason, const std::string& sentence) {
+  if (told_ || !queue_ || state_ < state::greeting) return;
+  told_ = true;
+  if (kind == packet_kind::bye) {
+    queue_->push_last(kind, std::string(1, static_cast<char>(reason)) + cut(sentence));
+  } else {
+    if (!begun_) queue_->push_magic();
+    queue_->push_last(kind, cut(sentence));
+  }
+}
+
+void session::fail(down_reason reason, const std::string& sentence) {
+  if (is_down()) return;
+  if (queue_) queue_->drop_all();
+  if (reason != down_reason::lost)
+    tell_last(is_up() ? packet_kind::bye : packet_kind::refuse, reason, sentence);
+  down(reason, sentence);
+}
+
+void session::abandon(const std::string& sentence) {
+  fail(down_reason::closed, sentence);
+  pump();
+  end();
+}
+
+void session::down(down_reason reason, const std::string& sentence) {
+  if (is_down()) return;
+  const bool talk = state_ > state::connecting && reason != down_reason::lost;
+  state_ = state::lingering;
+  deadline_ = now() + linger_max;
+  count();
+  host_.on_down(*this, reason, sentence);
+  if (!talk) return end();
+  // Not now: the reader may stand above us on the stack.
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    if (self->state_ != state::lingering) return;
+    self->inbound_.reset();
+    self->wait_read();
+    self->pump();
+  });
+}
+
+void session::linger() {
+  boost::system::error_code ignored;
+  socket_.shutdown(socket_type::shutdown_send, ignored);
+  queue_.reset();
+  channel_.reset();
+}
+
+void session::discard() {
+  std::array<uint8_t, 4096> scratch;
+  for (;;) {
+    const auto result =
+        system_calls::receive(socket_.native_handle(), {{{scratch.data(), scratch.size()}, {}}});
+    discarded_bytes_ += result.bytes;
+    if (result.state == io_state::wait_read) return wait_read();
+    if (result.state != io_state::ready || discarded_bytes_ > linger_bytes_max) return end();
+  }
+}
+
+void session::end() {
+  if (state_ == state::gone) return;
+  state_ = state::gone;
+  boost::system::error_code ignored;
+  tokens_timer_.cancel();
+  socket_.close(ignored);
+  host_.on_gone(*this);
+}
+
+void session::count() {
+  if (queue_) counters_.sent = queue_->sent();
+  if (inbound_) counters_.received.overhead_bytes = inbound_->overhead_bytes_read();
+  tally_->store(counters_);
+}
+
+}  // namespace swarm::transport
