@@ -8,7 +8,7 @@
 
 #include "experiments/program.hpp"
 #include "experiments/stopwatch.hpp"
-#include "experiments/training_setup.hpp"
+#include "tools/run/training_setup.hpp"
 
 namespace {
 
@@ -21,9 +21,9 @@ struct baseline_options {
 };
 
 int run(const baseline_options& options, const tools::option_table& table, tensors::corpus data) {
-  const experiments::training_setup setup{options.run, std::move(data)};
+  const tools::training_setup setup{options.run, std::move(data)};
   const auto threads =
-      options.threads > 0 ? options.threads : static_cast<int64_t>(experiments::usable_cores());
+      options.threads > 0 ? options.threads : static_cast<int64_t>(tools::usable_cores());
   auto trainer = setup.reference(static_cast<int>(threads));
   std::printf("baseline: %lld steps of %lld tokens, one process, %lld threads\n",
               static_cast<long long>(options.run.steps),

@@ -8,7 +8,7 @@
 #include "experiments/program.hpp"
 #include "experiments/stopwatch.hpp"
 #include "experiments/swarm_session.hpp"
-#include "experiments/training_setup.hpp"
+#include "tools/run/training_setup.hpp"
 #include "tools/report/table.hpp"
 
 namespace {
@@ -29,8 +29,8 @@ double median(std::vector<double> values) {
 }
 
 int run(const efficiency_options& options, const tools::option_table& table, tensors::corpus data) {
-  const experiments::training_setup setup{options.run, std::move(data)};
-  const auto threads = static_cast<int>(experiments::usable_cores());
+  const tools::training_setup setup{options.run, std::move(data)};
+  const auto threads = static_cast<int>(tools::usable_cores());
   auto baseline = setup.reference(threads);
   experiments::swarm_session session{setup.swarm()};
   int64_t recomputed = 0;

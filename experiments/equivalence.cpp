@@ -7,7 +7,7 @@
 
 #include "experiments/program.hpp"
 #include "experiments/swarm_session.hpp"
-#include "experiments/training_setup.hpp"
+#include "tools/run/training_setup.hpp"
 #include "tensors/engine/flat.hpp"
 #include "tools/report/table.hpp"
 
@@ -37,7 +37,7 @@ struct fault_plan {
 /// Trains a swarm and compares its weights with `expected`.
 outcome train_swarm(const tools::run_options& run, const tensors::corpus& data, fault_plan faults,
                     const tensors::host_tensor& expected) {
-  const experiments::training_setup setup{run, data};
+  const tools::training_setup setup{run, data};
   auto embedded = setup.swarm();
   embedded.routing_seed = faults.seed;
   embedded.restart_delay = std::chrono::milliseconds(20);
@@ -112,7 +112,7 @@ struct control_run {
 
 /// One process, one thread: what every swarm is compared with.
 control_run train_control(const tools::run_options& run, const tensors::corpus& data) {
-  auto trainer = experiments::training_setup{run, data}.reference(1);
+  auto trainer = tools::training_setup{run, data}.reference(1);
   for (int64_t step = 0; step < run.steps; ++step)
     trainer.step();
   return {trainer.parameters(), trainer.weights_hash()};

@@ -9,7 +9,7 @@
 #include "experiments/program.hpp"
 #include "experiments/stopwatch.hpp"
 #include "experiments/swarm_session.hpp"
-#include "experiments/training_setup.hpp"
+#include "tools/run/training_setup.hpp"
 #include "tensors/data/tokenizer.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/report/result_file.hpp"
@@ -143,7 +143,7 @@ bool write_curve(const quickstart_options& options, const progress& shown, doubl
 
 int run(const quickstart_options& options, const tools::option_table& table, tensors::corpus data) {
   const experiments::stopwatch watch;
-  const experiments::training_setup setup{options.run, std::move(data)};
+  const tools::training_setup setup{options.run, std::move(data)};
   std::printf(
       "quickstart: %lld stages x %lld workers, %lld microbatches in flight, %lld steps of "
       "%lld tokens\n",

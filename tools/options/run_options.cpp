@@ -66,7 +66,11 @@ void add_batch_options(option_table& table, run_options& options) {
       .add(options.steps, "steps", "Optimizer steps to train.", "steps", 1, steps_max)
       .add(options.rows, "rows", "Sequences of a microbatch.", "sequences", 1, rows_max)
       .add(options.microbatches, "microbatches", "Microbatches of a step; the global batch.",
-           "microbatches", 1, microbatches_max)
+           "microbatches", 1, microbatches_max);
+}
+
+void add_evaluation_options(option_table& table, run_options& options) {
+  table
       .add(options.eval_every, "eval-every",
            "Steps between validations; 0 validates after the last step only.", "steps", 0,
            steps_max)
@@ -74,11 +78,8 @@ void add_batch_options(option_table& table, run_options& options) {
            microbatches_max);
 }
 
-void add_swarm_options(option_table& table, run_options& options) {
+void add_stage_options(option_table& table, run_options& options) {
   table.add(options.stages, "stages", "Pipeline stages; at most --layers.", "stages", 1, layers_max)
-      .add(options.workers, "workers", "Workers of each stage.", "workers", 1, run_workers_max)
-      .add(options.in_flight, "in-flight", "Microbatches in the pipeline at a time.",
-           "microbatches", 1, microbatches_max)
       .add(options.reproducible, "reproducible",
            "Sums gradients in fixed point: the same bits under any schedule.");
 }
@@ -124,17 +125,29 @@ double activation_floats(const run_options& options) {
 
 }  // namespace
 
-void add_run_options(option_table& table, run_options& options) {
+void add_worker_options(option_table& table, run_options& options) {
+  table.add(options.workers, "workers", "Workers of each stage.", "workers", 1, run_workers_max)
+      .add(options.in_flight, "in-flight", "Microbatches in the pipeline at a time.",
+           "microbatches", 1, microbatches_max);
+}
+
+void add_description_options(option_table& table, run_options& options) {
   add_model_options(table, options);
   add_optimizer_options(table, options.optimizer);
   add_batch_options(table, options);
-  add_swarm_options(table, options);
-  add_output_options(table, options);
+  add_stage_options(table, options);
   // Not before the end of the warm-up, which would be an error.
   table.add_derived_default("decay-steps", "--steps", [&options] {
     return std::max(options.steps, options.optimizer.warmup_steps);
   });
   table.add_check([&options] { return check(options); });
+}
+
+void add_run_options(option_table& table, run_options& options) {
+  add_description_options(table, options);
+  add_worker_options(table, options);
+  add_evaluation_options(table, options);
+  add_output_options(table, options);
 }
 
 double estimate_memory_bytes(const run_options& options) {

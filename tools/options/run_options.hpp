@@ -48,6 +48,13 @@ struct run_options {
   bool smoke = false;
 };
 
+/// Declares what describes a run wherever it runs: model, optimizer, batches, stages, seed; and
+/// `check` as the table's check. For a program that leaves the rest at its defaults.
+void add_description_options(option_table& table, run_options& options);
+
+/// The workers of each stage and the microbatches in the pipeline.
+void add_worker_options(option_table& table, run_options& options);
+
 /// Declares every option above, and `check` as the table's check. What --smoke means is the
 /// program's: it adds its own preset.
 void add_run_options(option_table& table, run_options& options);

@@ -12,13 +12,13 @@
 #include "tensors/engine/stage_engine.hpp"
 #include "tools/options/run_options.hpp"
 
-namespace swarm::experiments {
+namespace swarm::tools {
 
 /// What the options and the corpus make of a training run; the same for the swarm and for the
 /// single process, so that they can be compared.
 class training_setup {
  public:
-  training_setup(const tools::run_options& options, tensors::corpus data);
+  training_setup(const run_options& options, tensors::corpus data);
 
   /// The whole model in one engine.
   tensors::engine_config whole() const;
@@ -43,10 +43,10 @@ class training_setup {
   tensors::host_tensor combine(const std::vector<tensors::host_tensor>& stages) const;
 
   int64_t tokens_per_step() const;
-  const tools::run_options& options() const { return options_; }
+  const run_options& options() const { return options_; }
 
  private:
-  tools::run_options options_;
+  run_options options_;
   tensors::corpus data_;
   std::vector<tensors::stage_span> spans_;
 };
@@ -54,4 +54,4 @@ class training_setup {
 /// Cores this process may use.
 unsigned usable_cores();
 
-}  // namespace swarm::experiments
+}  // namespace swarm::tools

@@ -1,11 +1,11 @@
-#include "experiments/training_setup.hpp"
+#include "tools/run/training_setup.hpp"
 
 #include <sched.h>
 
 #include "tensors/engine/flat.hpp"
 #include "tensors/engine/thread_layout.hpp"
 
-namespace swarm::experiments {
+namespace swarm::tools {
 
 using tensors::host_tensor;
 
@@ -16,7 +16,7 @@ unsigned usable_cores() {
   return static_cast<unsigned>(CPU_COUNT(&set));
 }
 
-training_setup::training_setup(const tools::run_options& options, tensors::corpus data)
+training_setup::training_setup(const run_options& options, tensors::corpus data)
     : options_(options),
       data_(std::move(data)),
       spans_(tensors::partition(options.model, options.stages)) {}
@@ -96,4 +96,4 @@ int64_t training_setup::tokens_per_step() const {
   return options_.microbatches * options_.rows * options_.model.context;
 }
 
-}  // namespace swarm::experiments
+}  // namespace swarm::tools

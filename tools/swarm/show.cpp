@@ -1,0 +1,83 @@
+#include <cstdio>
+#include <string>
+
+#include "tools/options/option_table.hpp"
+#include "tools/processes/state_folder.hpp"
+#include "tools/report/one_line.hpp"
+#include "tools/report/table.hpp"
+#include "tools/run/run_files.hpp"
+#include "tools/swarm/commands.hpp"
+
+namespace swarm::tools {
+
+namespace {
+
+constexpr int64_t seconds_per_day = 24 * 3600;
+
+int show_token(const identity::join_token& token, int64_t unix_ms) {
+  table out{{"token", ""}};
+  out.add({"run", one_line(token.run_name)});
+  out.add({"run key", identity::to_hex(identity::view(token.run_key))});
+  out.add({"peer", std::to_string(identity::peer_id_of(token.peer.key()).value())});
+  out.add({"peer key", identity::to_hex(identity::view(token.peer.key()))});
+  out.add({"valid for",
+           std::to_string((token.not_after_s - unix_ms / 1000) / seconds_per_day) + " days"});
+  for (const auto& address : token.addresses)
+    out.add({"address", one_line(address)});
+  std::printf("%s", out.text().c_str());
+  return exit_success;
+}
+
+int show_description(const identity::run_description& run) {
+  table out{{"run", one_line(run.name)}};
+  out.add({"description", identity::description_hash(run)});
+  out.add({"protocol version", std::to_string(run.protocol)});
+  out.add({"model", std::to_string(run.model.layers) + " layers, " +
+                        std::to_string(run.model.heads) + " heads, width " +
+                        std::to_string(run.model.width) + ", context " +
+                        std::to_string(run.model.context) + ", vocabulary " +
+                        std::to_string(run.model.vocabulary)});
+  out.add({"stages", std::to_string(run.stages)});
+  out.add({"global batch", std::to_string(run.microbatches) + " microbatches of " +
+                               std::to_string(run.rows) + " sequences"});
+  out.add({"steps", std::to_string(run.steps)});
+  out.add({"seed", std::to_string(run.seed)});
+  out.add({"reproducible", run.reproducible ? "yes" : "no"});
+  out.add({"data", one_line(run.data_source)});
+  out.add({"data hash", one_line(run.data_hash)});
+  std::printf("%s", out.text().c_str());
+  return exit_success;
+}
+
+}  // namespace
+
+int run_show(int argc, const char* const* argv) {
+  std::string token;
+  std::string run;
+  option_table table{"swarm show", "Prints a run's description or a token, without its secret."};
+  table.add(token, "token", "A token: its file, or its line.", "path")
+      .add(run, "run", "A run's description: the file run.swarm.", "path");
+  table.add_check([&]() -> std::optional<std::string> {
+    if (token.empty() == run.empty()) return "Give either --token or --run.";
+    return std::nullopt;
+  });
+  return run_main(argc, argv, table, [&] {
+    const auto now = unix_now_ms();
+    std::string why;
+    if (!token.empty()) {
+      auto loaded = load_token(token, now);
+      if (const auto* good = std::get_if<identity::join_token>(&loaded))
+        return show_token(*good, now);
+      why = std::get<std::string>(loaded);
+    } else {
+      auto loaded = load_description(run, std::nullopt);
+      if (const auto* good = std::get_if<loaded_description>(&loaded))
+        return show_description(good->run);
+      why = std::get<std::string>(loaded);
+    }
+    std::fprintf(stderr, "swarm show: %s\n", one_line(why).c_str());
+    return exit_failure;
+  });
+}
+
+}  // namespace swarm::tools
