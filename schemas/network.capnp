@@ -113,6 +113,18 @@ struct StatusRequest {
   # The latest so many events, at most 64.
 }
 
+struct ProbeRequest {
+  # To slot 3: dial this address, which the sender says is its own, and tell whether a peer of the
+  # run answers there. Answered with ProbeDone, or a Failure with the cause.
+
+  address @0 :Text;
+}
+
+struct ProbeDone {
+  peer @0 :UInt64;
+  # Who answered.
+}
+
 struct Status {
   peer @0 :UInt64;
   life @1 :UInt64;
@@ -137,6 +149,9 @@ struct Status {
   # In the routing table of its DHT node.
 
   descriptionHash @11 :Text;
+
+  unixMs @12 :Int64;
+  # Its clock when it answered.
 
   struct Training {
     step @0 :Int64;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "actors/random.hpp"
 #include "actors/wire/messages.hpp"
 
 namespace swarm::peer {
@@ -27,6 +28,12 @@ std::optional<key_bytes> key_of(capnp::Data::Reader bytes) {
   if (bytes.size() != result.size()) return std::nullopt;
   std::copy(bytes.begin(), bytes.end(), result.begin());
   return result;
+}
+
+/// Somebody else than the peer whose key it has.
+peer_id observer_id(peer_id of_key, uint64_t life) {
+  const auto mixed = splitmix64{of_key.value() ^ life}.next();
+  return peer_id{(mixed & ~(uint64_t{1} << 63)) | 1};
 }
 
 wire::greeting parse(const std::string& bytes) {
@@ -83,7 +90,9 @@ std::variant<acquaintance, std::string> admission::check(const transport::remote
   if (who.key && *who.key != *key) {
     return "the greeting names key " + hex(*key) + ", the certificate proves " + hex(*who.key);
   }
-  if (*key == self_.key) {
+  // An observer may look on with the token of a peer that runs.
+  const bool observes = greeting->getObserver() || self_.observer;
+  if (*key == self_.key && !observes) {
     return std::string{
         "it is this peer itself, or another process with the same token: give each "
         "peer a token of its own"};
@@ -97,6 +106,7 @@ std::variant<acquaintance, std::string> admission::check(const transport::remote
     return std::string{"the greeting's texts are too long"};
   acquaintance result;
   result.peer = self_.id_of(*key);
+  if (greeting->getObserver()) result.peer = observer_id(result.peer, greeting->getLife());
   result.life = greeting->getLife();
   result.announce = greeting->getAnnounce().cStr();
   result.agent = greeting->getAgent().cStr();

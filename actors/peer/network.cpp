@@ -144,6 +144,7 @@ class network_body final : public network_actor::base {
     own_.clear();
     links_.clear();
     waiting_.clear();
+    probes_.clear();
   }
 
   behavior_type make_behavior() override {
@@ -153,6 +154,11 @@ class network_body final : public network_actor::base {
     return {[this](connect_atom, const std::string& address, uint64_t slot) {
               return on_connect(address, slot);
             },
+            [this](connect_atom, peer_id who, uint64_t slot) -> caf::result<caf::actor> {
+              if (const auto link = neighbours_.find(who)) return handle(*link, slot);
+              return caf::make_error(caf::sec::cannot_connect_to_node, "not connected");
+            },
+            [this](probe_atom, const std::string& address) { return on_probe(address); },
             [this](meet_atom, peer_id who, const std::string& address) {
               neighbours_.learn(who, address, {}, now());
             },
@@ -199,6 +205,12 @@ class network_body final : public network_actor::base {
   }
 
   void on_up(const link_news& news) {
+    const auto probe = probes_.find(news.link);
+    if (probe != probes_.end()) {
+      probe->second.deliver(news.who.peer);
+      probes_.erase(probe);
+      return line_->endpoint->close(news.link, "it was a probe");
+    }
     end_dial(news.link);
     const auto outcome = neighbours_.up(news.link, news.who, now());
     for (const auto& over : outcome.over) {
@@ -219,6 +231,12 @@ class network_body final : public network_actor::base {
   }
 
   void on_down(const link_news& news) {
+    const auto probe = probes_.find(news.link);
+    if (probe != probes_.end()) {
+      probe->second.deliver(caf::make_error(caf::sec::cannot_connect_to_node, news.sentence));
+      probes_.erase(probe);
+      return;
+    }
     end_dial(news.link);
     drop(news.link);
     const auto peer = neighbours_.down(news.link, now());
@@ -286,6 +304,14 @@ class network_body final : public network_actor::base {
     waiting_[*link].push_back({promise, slot});
     ++waiters_;
     return caf::delegated<caf::actor>{};
+  }
+
+  caf::result<peer_id> on_probe(const std::string& address) {
+    if (probes_.size() >= probes_max || address.empty())
+      return caf::make_error(caf::sec::cannot_connect_to_node, "too many probes under way");
+    auto promise = make_response_promise<peer_id>();
+    probes_.emplace(line_->endpoint->dial(address), promise);
+    return caf::delegated<peer_id>{};
   }
 
   void answer_waiters(link_id dialled, link_id kept) {
@@ -382,6 +408,7 @@ class network_body final : public network_actor::base {
   std::map<std::string, link_id> dials_;
   std::map<link_id, std::vector<waiter>> waiting_;
   size_t waiters_ = 0;
+  std::map<link_id, caf::typed_response_promise<peer_id>> probes_;
   bool telling_ = false;
   std::vector<std::string> remembered_;
 };

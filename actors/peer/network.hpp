@@ -19,10 +19,14 @@ namespace swarm::peer {
 /// Who wait for a connection at the same time; further ones are refused.
 inline constexpr size_t connect_requests_max = 4'096;
 
+/// Probes under way at the same time; further ones are refused.
+inline constexpr size_t probes_max = 8;
+
 /// What the endpoint's thread tells the network actor. Never leaves the process.
 struct link_news;
 
 using connect_atom = caf::atom_constant<caf::atom("connect")>;
+using probe_atom = caf::atom_constant<caf::atom("probe")>;
 using meet_atom = caf::atom_constant<caf::atom("meet")>;
 using neighbours_atom = caf::atom_constant<caf::atom("neighbours")>;
 using check_atom = caf::atom_constant<caf::atom("check")>;
@@ -40,11 +44,15 @@ struct neighbour_status {
   }
 };
 
-/// connect: the far side's actor behind this slot, at an address; dials it if need be.
+/// connect: the far side's actor behind this slot, at an address, which is dialled if need be, or
+/// of a peer that is connected.
+/// probe: whether a peer of the run answers at this address, by a connection of its own.
 /// meet: a peer is said to be at this address.
 /// neighbours: who is connected now. The other messages are its own.
 using network_actor =
     caf::typed_actor<caf::replies_to<connect_atom, std::string, uint64_t>::with<caf::actor>,
+                     caf::replies_to<connect_atom, peer_id, uint64_t>::with<caf::actor>,
+                     caf::replies_to<probe_atom, std::string>::with<peer_id>,
                      caf::reacts_to<meet_atom, peer_id, std::string>,
                      caf::replies_to<neighbours_atom>::with<std::vector<neighbour_status>>,
                      caf::reacts_to<wire::roster_update>, caf::reacts_to<link_news>,

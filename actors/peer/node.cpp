@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "actors/dht/dht_node.hpp"
+#include "actors/peer/announcer.hpp"
 #include "actors/peer/directory.hpp"
 #include "actors/peer/status_actor.hpp"
 
@@ -53,6 +55,11 @@ struct node::shared {
     return running;
   }
 
+  std::string signed_description() {
+    const std::lock_guard<std::mutex> guard{mutex};
+    return options.description;
+  }
+
   /// Whoever holds a handle keeps an actor's memory.
   void forget() {
     network over;
@@ -70,8 +77,31 @@ child_spec spec(std::string id, supervision::child_factory make) {
   return result;
 }
 
+/// Nobody is sent to one who only looks on.
+std::string reached_at(const network& net, const node_options& options) {
+  const auto& self = options.network.self;
+  if (self.observer) return "";
+  return self.announce.empty() ? net.address : self.announce;
+}
+
+caf::actor make_dht_node(caf::actor_system& system, const dht::dialer_actor& dial,
+                         const network& net, const node_options& options) {
+  dht::node_options node;
+  node.key = std::make_shared<const dht::signing_key>(options.key_seed);
+  node.address = reached_at(net, options);
+  node.dial = dial;
+  node.wall_clock = options.clock;
+  node.seed =
+      options.network.self.life ^ options.network.self.id_of(options.network.self.key).value();
+  node.bootstrap = options.network.neighbours.seeds;
+  auto made = caf::actor_cast<caf::actor>(dht::spawn_dht_node(system, std::move(node)));
+  net.handles->serve(dht_slot, made);
+  return made;
+}
+
 caf::actor make_status(caf::actor_system& system, const node_services& use, const network& net,
-                       const self_description& self) {
+                       const node_options& options) {
+  const auto& self = options.network.self;
   status_options status;
   status.id = self.id_of(self.key);
   status.life = self.life;
@@ -82,6 +112,7 @@ caf::actor make_status(caf::actor_system& system, const node_services& use, cons
   status.neighbours = use.network;
   status.counted = net.counted;
   status.description_hash = [door = net.door] { return door->description_hash(); };
+  status.unix_ms = options.clock;
   auto made = caf::actor_cast<caf::actor>(spawn_status(system, std::move(status)));
   net.handles->serve(status_slot, made);
   return made;
@@ -110,8 +141,27 @@ std::variant<std::unique_ptr<node>, std::string> node::start(caf::actor_system& 
         }
         return caf::actor_cast<caf::actor>(std::get<network>(opened).actor);
       }));
+  children.push_back(spec("dht_dialer", [](caf::event_based_actor* self, const children_view& v) {
+    return caf::actor_cast<caf::actor>(spawn_dht_dialer(self->system(), services_of(v).network));
+  }));
+  children.push_back(
+      spec("dht_node", [state](caf::event_based_actor* self, const children_view& v) {
+        return make_dht_node(self->system(), v.get<dht::dialer_actor>("dht_dialer"), state->now(),
+                             state->options);
+      }));
+  children.push_back(
+      spec("announcer", [state](caf::event_based_actor* self, const children_view& v) {
+        announcer_options announcer;
+        announcer.dht = v.get<dht::dht_actor>("dht_node");
+        announcer.network = services_of(v).network;
+        announcer.run_key = state->options.network.self.run_key;
+        announcer.address = reached_at(state->now(), state->options);
+        announcer.description = [state] { return state->signed_description(); };
+        announcer.id_of = state->options.network.self.id_of;
+        return caf::actor_cast<caf::actor>(spawn_announcer(self->system(), std::move(announcer)));
+      }));
   children.push_back(spec("status", [state](caf::event_based_actor* self, const children_view& v) {
-    return make_status(self->system(), services_of(v), state->now(), state->options.network.self);
+    return make_status(self->system(), services_of(v), state->now(), state->options);
   }));
   supervision::supervisor_options root;
   root.name = "node";
@@ -188,13 +238,72 @@ std::vector<neighbour_status> node::neighbours() {
   return result;
 }
 
-void node::learn_description(const std::string& hash) {
+caf::actor node::child(const std::string& id) {
+  caf::actor found;
+  self_->request(root_, ask_timeout, supervision::children_atom::value)
+      .receive(
+          [&](const supervision::children_status& children) {
+            for (const auto& c : children)
+              if (c.id == id) found = c.handle;
+          },
+          [](const caf::error&) {});
+  return found;
+}
+
+caf::expected<wire::status> node::ask_status(peer_id whose, uint32_t events) {
+  caf::expected<wire::status> result{caf::sec::request_receiver_down};
+  const auto use = services();
+  if (!use.network) return result;
+  caf::actor far;
+  self_->request(use.network, ask_timeout, connect_atom::value, whose, status_slot)
+      .receive([&](const caf::actor& handle) { far = handle; },
+               [&](caf::error& why) { result = std::move(why); });
+  if (!far) return result;
+  wire::builder<schemas::StatusRequest> question;
+  question->setEvents(events);
+  self_->request(far, ask_timeout, question.finish())
+      .receive([&](const wire::status& answer) { result = answer; },
+               [&](caf::error& why) { result = std::move(why); });
+  return result;
+}
+
+caf::expected<peer_id> node::probe_from(peer_id whose, const std::string& address) {
+  caf::expected<peer_id> result{caf::sec::request_receiver_down};
+  const auto use = services();
+  if (!use.network) return result;
+  caf::actor far;
+  self_->request(use.network, ask_timeout, connect_atom::value, whose, status_slot)
+      .receive([&](const caf::actor& handle) { far = handle; },
+               [&](caf::error& why) { result = std::move(why); });
+  if (!far) return result;
+  wire::builder<schemas::ProbeRequest> question;
+  question->setAddress(address);
+  self_->request(far, ask_timeout, question.finish())
+      .receive([&](const wire::probe_done& answer) { result = peer_id{answer.read()->getPeer()}; },
+               [&](caf::error& why) { result = std::move(why); });
+  return result;
+}
+
+std::vector<std::string> node::descriptions() {
+  std::vector<std::string> result;
+  const auto announcer = caf::actor_cast<announcer_actor>(child("announcer"));
+  if (!announcer) return result;
+  self_->request(announcer, ask_timeout, describe_atom::value)
+      .receive([&](std::vector<std::string>& found) { result = std::move(found); },
+               [](const caf::error&) {});
+  return result;
+}
+
+void node::learn_description(const std::string& hash, const std::string& signed_bytes) {
   {
     const std::lock_guard<std::mutex> guard{shared_->mutex};
     shared_->options.network.description_hash = hash;
+    shared_->options.description = signed_bytes;
   }
   const auto net = shared_->now();
   if (net.door) net.door->learn_description(hash);
+  const auto announcer = caf::actor_cast<announcer_actor>(child("announcer"));
+  if (announcer) self_->send(announcer, publish_atom::value);
 }
 
 bool node::stop(std::chrono::milliseconds patience) {

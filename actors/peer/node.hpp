@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <caf/actor_system.hpp>
 #include <caf/expected.hpp>
 #include <caf/scoped_actor.hpp>
@@ -18,6 +19,11 @@ namespace swarm::peer {
 struct node_options {
   /// Its directory and telemetry are filled in.
   network_options network;
+  /// The secret behind network.self.key; what it publishes is signed with it.
+  std::array<uint8_t, 32> key_seed{};
+  /// Unix milliseconds: expiry of records, and what status says.
+  std::function<int64_t()> clock;
+  std::string description;  ///< the run's, signed; empty: not known yet
   telemetry::telemetry_options telemetry;
   supervision::policy_options restart;
 };
@@ -33,7 +39,8 @@ struct node_services {
 /// stage and training peers that are added to it. To be used by one thread, which must not be one
 /// of the scheduler's.
 ///
-///     node (rest_for_one): directory, telemetry, network, status, whatever is added ...
+///     node (rest_for_one): directory, telemetry, network, dht_dialer, dht_node, announcer, status,
+///                          whatever is added ...
 ///
 /// Nobody outlives a service it depends on: when one is restarted, so is everybody to its right.
 class node {
@@ -57,7 +64,16 @@ class node {
   /// Everybody that is known now.
   std::vector<wire::member> members();
   std::vector<neighbour_status> neighbours();
-  void learn_description(const std::string& hash);
+  /// The status of a peer that is connected.
+  caf::expected<wire::status> ask_status(peer_id whose, uint32_t events);
+
+  /// Lets a peer that is connected try whether it reaches an address of this process.
+  caf::expected<peer_id> probe_from(peer_id whose, const std::string& address);
+
+  /// What was published as the run's description: to be checked.
+  std::vector<std::string> descriptions();
+  /// It is known now: others may have it, and peers of another one are refused from here on.
+  void learn_description(const std::string& hash, const std::string& signed_bytes);
 
   /// Ends everything in reverse order; true if that took no longer than this, false if it had to be
   /// killed.
@@ -65,6 +81,8 @@ class node {
 
  private:
   struct shared;
+
+  caf::actor child(const std::string& id);
 
   node(caf::actor_system& system, std::shared_ptr<shared> state, caf::actor root);
 

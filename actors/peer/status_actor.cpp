@@ -15,6 +15,7 @@ namespace swarm::peer {
 namespace {
 
 constexpr std::chrono::seconds neighbours_timeout{2};
+constexpr std::chrono::seconds probe_timeout{8};
 
 class status_body final : public status_actor::base {
  public:
@@ -36,6 +37,7 @@ class status_body final : public status_actor::base {
     if (options_.telemetry)
       caf::anon_send(options_.telemetry, telemetry::subscribe_atom::value, self);
     return {[this](const wire::status_request& m) { return on_request(m); },
+            [this](const wire::probe_request& m) { return on_probe(m); },
             [this](const telemetry::event& e) { board_.on_event(e, now()); },
             [this](const wire::roster_update& update) { board_.on_roster(update); }};
   }
@@ -56,6 +58,21 @@ class status_body final : public status_actor::base {
     return caf::delegated<wire::status>{};
   }
 
+  caf::result<wire::probe_done> on_probe(const wire::probe_request& m) {
+    if (m.fault()) return make_error(*m.fault());
+    const std::string address = m.read()->getAddress().cStr();
+    auto promise = make_response_promise<wire::probe_done>();
+    request(options_.neighbours, probe_timeout, probe_atom::value, address)
+        .then(
+            [promise](peer_id who) mutable {
+              wire::builder<schemas::ProbeDone> done;
+              done->setPeer(who.value());
+              promise.deliver(done.finish());
+            },
+            [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+    return caf::delegated<wire::probe_done>{};
+  }
+
   wire::status answer(const std::vector<neighbour_status>& known, size_t events) {
     wire::builder<schemas::Status> out;
     out->setPeer(options_.id.value());
@@ -64,6 +81,7 @@ class status_body final : public status_actor::base {
     out->setAgent(options_.agent);
     out->setUpMs(std::chrono::duration_cast<std::chrono::milliseconds>(now() - started_).count());
     if (options_.description_hash) out->setDescriptionHash(options_.description_hash());
+    if (options_.unix_ms) out->setUnixMs(options_.unix_ms());
     if (options_.contacts) out->setContacts(options_.contacts());
     auto members = out->initMembers(static_cast<unsigned>(board_.members().size()));
     unsigned i = 0;

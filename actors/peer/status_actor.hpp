@@ -26,6 +26,7 @@ struct status_options {
   network_actor neighbours;
   std::function<transport::counters()> counted;   ///< optional
   std::function<std::string()> description_hash;  ///< optional
+  std::function<int64_t()> unix_ms;               ///< the clock; optional
   std::function<uint32_t()> contacts;             ///< of the DHT node; optional
 };
 

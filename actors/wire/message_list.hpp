@@ -50,6 +50,8 @@ void for_each_message(Visit&& visit) {
   visit(message_tag<dht_values>{}, "swarm.dht_values");
   visit(message_tag<dht_store>{}, "swarm.dht_store");
   visit(message_tag<dht_stored>{}, "swarm.dht_stored");
+  visit(message_tag<probe_request>{}, "swarm.probe_request");
+  visit(message_tag<probe_done>{}, "swarm.probe_done");
 }
 
 }  // namespace swarm::wire

@@ -49,6 +49,8 @@ using roster = message<schemas::Roster>;
 using failure = message<schemas::Failure>;
 using status_request = message<schemas::StatusRequest>;
 using status = message<schemas::Status>;
+using probe_request = message<schemas::ProbeRequest>;
+using probe_done = message<schemas::ProbeDone>;
 
 using dht_ping = message<schemas::DhtPing>;
 using dht_pong = message<schemas::DhtPong>;

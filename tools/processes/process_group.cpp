@@ -89,7 +89,8 @@ std::chrono::milliseconds process_group::now() const {
   return loop_->now;
 }
 
-process_group::outcome process_group::run(std::optional<std::chrono::milliseconds> limit) {
+process_group::outcome process_group::run(std::optional<std::chrono::milliseconds> limit,
+                                          const std::function<bool()>& until) {
   const auto end = limit ? std::optional{loop_->now + *limit} : std::nullopt;
   const auto stops = loop_->stops;
   while (true) {
@@ -98,10 +99,11 @@ process_group::outcome process_group::run(std::optional<std::chrono::millisecond
     if (table_.given_up()) return outcome::given_up;
     if (loop_->stops != stops) return outcome::asked_to_stop;
     if (end && loop_->now >= *end) return outcome::time_is_up;
-    bool waits = false;
+    bool all_over = true;
     for (size_t i = 0; i < table_.size(); ++i)
-      waits |= table_.is_running(i) || table_.spec(i).keep;
-    if (!waits) return outcome::all_ended;
+      all_over = all_over && table_.is_over(i);
+    if (all_over) return outcome::all_ended;
+    if (until && until()) return outcome::condition_met;
     wait_once();
   }
 }
@@ -120,7 +122,7 @@ void process_group::act(const process_table::action& what) {
   auto started = child_process::start(program_, arguments);
   if (auto* why = std::get_if<std::string>(&started)) {
     events_.on_event(spec.name + " cannot be started: " + *why);
-    table_.ended(what.process, loop_->now, true);
+    table_.ended(what.process, loop_->now, process_table::ending::failed);
     return;
   }
   place.process = std::move(std::get<child_process>(started));
@@ -171,7 +173,10 @@ void process_group::reap() {
     if (!place.partial.empty()) events_.on_line(table_.spec(i).name, place.partial);
     place.partial.clear();
     events_.on_event(table_.spec(i).name + " " + to_text(*how));
-    table_.ended(i, loop_->now, how->signal == 0 && how->exit_code != 0);
+    const auto ended = how->signal != 0      ? process_table::ending::killed
+                       : how->exit_code != 0 ? process_table::ending::failed
+                                             : process_table::ending::finished;
+    table_.ended(i, loop_->now, ended);
   }
 }
 

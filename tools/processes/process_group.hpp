@@ -29,8 +29,9 @@ class process_group {
   ~process_group();
 
   /// Handles what happens for so long, or until a signal asks to stop or a process is given up.
-  enum class outcome : uint8_t { time_is_up, asked_to_stop, given_up, all_ended };
-  outcome run(std::optional<std::chrono::milliseconds> limit);
+  enum class outcome : uint8_t { time_is_up, asked_to_stop, given_up, all_ended, condition_met };
+  outcome run(std::optional<std::chrono::milliseconds> limit,
+              const std::function<bool()>& until = {});
 
   /// SIGTERM to all; SIGKILL to those left after `patience` or when a second signal comes. Returns
   /// how many had to be killed.

@@ -35,13 +35,13 @@ std::vector<process_table::action> process_table::due(moment now) {
   return result;
 }
 
-void process_table::ended(size_t process, moment now, bool failed) {
+void process_table::ended(size_t process, moment now, ending how) {
   auto& e = entries_.at(process);
   e.running = false;
   e.next = now + options_.restart_after;
-  const bool at_once = failed && now - e.started < options_.fail_within;
+  const bool at_once = how == ending::failed && now - e.started < options_.fail_within;
   e.failures = at_once ? e.failures + 1 : 0;
-  if (!e.spec.keep || e.failures >= options_.failures_max) e.over = true;
+  if (!e.spec.keep || how == ending::finished || e.failures >= options_.failures_max) e.over = true;
 }
 
 size_t process_table::running() const {

@@ -15,7 +15,7 @@ struct process_spec {
   std::string name;
   std::vector<std::string> arguments;        ///< argv without the program
   std::vector<std::string> first_arguments;  ///< besides, in its first life
-  bool keep = true;                          ///< started again when it ends
+  bool keep = true;  ///< started again when it ends, unless it says that it has finished
 };
 
 struct process_table_options {
@@ -46,8 +46,12 @@ class process_table {
   /// What is to be done now. A start is to be followed by ended() some day.
   std::vector<action> due(moment now);
 
-  /// `failed`: with an error of its own, not by a signal that somebody sent.
-  void ended(size_t process, moment now, bool failed);
+  enum class ending : uint8_t {
+    finished,  ///< exit code 0: there is nothing left to do
+    failed,    ///< with an error of its own
+    killed     ///< by a signal that somebody sent
+  };
+  void ended(size_t process, moment now, ending how);
 
   /// Nothing is started or killed any more.
   void stop() { stopping_ = true; }
@@ -55,6 +59,7 @@ class process_table {
   const process_spec& spec(size_t process) const { return entries_.at(process).spec; }
   size_t size() const { return entries_.size(); }
   size_t running() const;
+  bool is_over(size_t process) const { return entries_.at(process).over; }
   bool is_running(size_t process) const { return entries_.at(process).running; }
   uint32_t lives(size_t process) const { return entries_.at(process).lives; }
   uint64_t kills() const { return kills_; }

@@ -119,3 +119,14 @@ BOOST_AUTO_TEST_CASE(where_it_is_reached_may_be_known_late) {
   const auto checked = admission{somebody(1), ""}.check(remote_of(there));
   BOOST_TEST(std::get<acquaintance>(checked).announce == "host:4711");
 }
+
+BOOST_AUTO_TEST_CASE(an_observer_may_have_a_peers_token_and_is_somebody_else) {
+  auto looker = somebody(1);
+  looker.observer = true;
+  const admission peer{somebody(1), ""};
+  const auto checked = peer.check(remote_of({looker, ""}));
+  BOOST_REQUIRE(std::holds_alternative<acquaintance>(checked));
+  BOOST_CHECK(std::get<acquaintance>(checked).peer != peer_id{1});
+  BOOST_TEST(std::get<acquaintance>(checked).observer);
+  BOOST_TEST(refusal({looker, ""}, remote_of(peer)) == "");
+}

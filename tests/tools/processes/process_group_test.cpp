@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(every_line_of_every_process_arrives_with_its_name) {
 BOOST_AUTO_TEST_CASE(a_kept_process_is_started_again) {
   tools::process_table_options options;
   options.restart_after = 20ms;
-  shell all{{"echo x"}, true, options};
+  shell all{{"echo x; kill -9 $$"}, true, options};
   BOOST_CHECK(all.group.run(500ms) == process_group::outcome::time_is_up);
   BOOST_TEST(all.lines["0"].find("x;x;") != std::string::npos);
 }

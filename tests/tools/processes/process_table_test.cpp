@@ -35,7 +35,7 @@ BOOST_AUTO_TEST_CASE(all_are_started_once_at_the_beginning) {
 BOOST_AUTO_TEST_CASE(one_that_ended_is_started_again_after_a_while) {
   process_table table{three(), {}};
   table.due(0ms);
-  table.ended(1, 1s, false);
+  table.ended(1, 1s, process_table::ending::killed);
   BOOST_TEST(table.due(5'999ms).empty());
   const auto again = table.due(6s);
   BOOST_REQUIRE(again.size() == 1U);
@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(one_that_is_not_kept_stays_down) {
   specs[0].keep = false;
   process_table table{specs, {}};
   table.due(0ms);
-  table.ended(0, 1s, false);
+  table.ended(0, 1s, process_table::ending::killed);
   BOOST_TEST(table.due(1h).empty());
 }
 
@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(everybody_is_killed_sooner_or_later_one_at_a_time) {
       if (a.what != process_table::act::kill) continue;
       ++kills;
       victims.insert(a.process);
-      table.ended(a.process, now, false);
+      table.ended(a.process, now, process_table::ending::killed);
       BOOST_TEST(table.running() == 2U);
     }
   }
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(one_that_fails_at_once_again_and_again_is_given_up) {
   for (int i = 0; i < 5; ++i) {
     BOOST_TEST(!table.given_up());
     table.due(now);
-    table.ended(2, now + 100ms, true);
+    table.ended(2, now + 100ms, process_table::ending::failed);
     now += 6s;
   }
   BOOST_REQUIRE(table.given_up());
@@ -89,7 +89,15 @@ BOOST_AUTO_TEST_CASE(one_that_fails_at_once_again_and_again_is_given_up) {
 BOOST_AUTO_TEST_CASE(nothing_is_started_after_a_stop) {
   process_table table{three(), {}};
   table.due(0ms);
-  table.ended(0, 0ms, false);
+  table.ended(0, 0ms, process_table::ending::killed);
   table.stop();
+  BOOST_TEST(table.due(1h).empty());
+}
+
+BOOST_AUTO_TEST_CASE(one_that_has_finished_is_left_alone) {
+  process_table table{three(), {}};
+  table.due(0ms);
+  table.ended(0, 1s, process_table::ending::finished);
+  BOOST_TEST(table.is_over(0));
   BOOST_TEST(table.due(1h).empty());
 }

@@ -1,0 +1,137 @@
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "actors/peer/stage_peer.hpp"
+#include "tensors/engine/torch_engine.hpp"
+#include "tools/options/option_table.hpp"
+#include "tools/report/one_line.hpp"
+#include "tools/run/run_files.hpp"
+#include "tools/run/training_setup.hpp"
+#include "tools/swarm/addresses.hpp"
+#include "tools/swarm/commands.hpp"
+#include "tools/swarm/session.hpp"
+#include "tools/swarm/stage_choice.hpp"
+
+namespace swarm::tools {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr int64_t choose_stage_itself = -1;
+/// Until the rosters of those it is connected to have come.
+constexpr auto settle = 500ms;
+constexpr auto wake = 250ms;
+
+struct peer_options {
+  network_options net;
+  std::string run;
+  int64_t stage = choose_stage_itself;
+  bool begin = false;
+  int64_t cache_mib = 1'024;
+  std::chrono::milliseconds join_timeout = 60s;
+  std::chrono::milliseconds leave_timeout = 10s;
+};
+
+int complain(const std::string& sentence) {
+  std::fprintf(stderr, "swarm peer: %s\n", one_line(sentence).c_str());
+  return exit_failure;
+}
+
+peer::stage_peer_options stage_options(const peer_options& options, const session& here,
+                                       const identity::run_description& run, stage_id stage) {
+  run_options described;
+  apply(run, described);
+  const training_setup setup{described, tensors::corpus{{}, {}, run.model.vocabulary}};
+  peer::stage_peer_options result;
+  result.id = here.id();
+  result.first_incarnation = incarnation_id{static_cast<uint32_t>(here.life())};
+  result.stage = stage;
+  result.start = options.begin ? stage::start_mode::fresh : stage::start_mode::fetch;
+  result.make_engine = setup.swarm().make_engine;
+  result.slots = std::make_shared<stage::device_slots>(1);
+  result.activation_cache_bytes = static_cast<size_t>(options.cache_mib) << 20;
+  result.restart.intensity = 10;
+  result.restart.period = std::chrono::minutes(1);
+  // Between processes a lost answer is not an instant matter, but nobody waits half a minute.
+  result.chunk_timeout = 5s;
+  return result;
+}
+
+int serve(const peer_options& options, stop_signals& signals) {
+  session::role role;
+  role.agent = "swarm peer";
+  role.description_file = options.run;
+  auto opened = session::open(options.net, role);
+  if (const auto* why = std::get_if<std::string>(&opened)) return complain(*why);
+  auto& here = *std::get<std::unique_ptr<session>>(opened);
+  const auto& address = here.node().address();
+  std::printf("peer %llu, life %llu, %s\n", static_cast<unsigned long long>(here.id().value()),
+              static_cast<unsigned long long>(here.life()),
+              address.empty() ? "dials only" : ("at " + address).c_str());
+  auto described = here.describe(signals, options.join_timeout);
+  if (const auto* why = std::get_if<std::string>(&described)) return complain(*why);
+  const auto& run = std::get<identity::run_description>(described);
+  if (options.stage >= run.stages) {
+    return complain("--stage=" + std::to_string(options.stage) + ": the run has stages 0 to " +
+                    std::to_string(run.stages - 1) + ".");
+  }
+  auto stage = stage_id{static_cast<int32_t>(options.stage)};
+  if (options.stage == choose_stage_itself) {
+    if (signals.wait(settle)) return exit_success;
+    stage = choose_stage(here.node().members(), run.stages, here.id());
+  }
+  std::printf("serves stage %d of run '%s'\n", stage.value(), one_line(run.name).c_str());
+  const auto added = here.node().add(
+      "stage", [given = stage_options(options, here, run, stage)](
+                   caf::actor_system& system, const peer::node_services& use) {
+        auto mine = given;
+        mine.directory = use.directory;
+        mine.telemetry = use.telemetry;
+        return peer::spawn_stage_peer(system, std::move(mine));
+      });
+  if (!added) return complain("the stage does not start");
+  const auto show = [&](const telemetry::event& e) {
+    if (e.name == "serving") std::printf("serves\n");
+    if (e.name == "refetch" || e.name == "fetch_failed")
+      std::printf("fetches its state again: %s\n", peer::to_line(e).c_str());
+  };
+  while (!signals.wait(wake))
+    here.events(0ms, show);
+  std::printf("leaves\n");
+  // A second signal does not wait.
+  signals.release();
+  here.node().stop(options.leave_timeout);
+  return exit_success;
+}
+
+}  // namespace
+
+int run_peer(int argc, const char* const* argv) {
+  peer_options options;
+  option_table table{"swarm peer", "Serves one stage of a run; picks the one that needs it most."};
+  add_network_options(table, options.net, true);
+  table
+      .add(options.run, "run",
+           "The run's description, the file run.swarm; empty: it is asked for in the run's DHT.",
+           "path")
+      .add(options.stage, "stage",
+           "The stage to serve, counted from 0; -1: the one with the fewest workers.", "stage",
+           choose_stage_itself, 1'023)
+      .add(options.begin, "begin",
+           "The run has not begun: take the weights that follow from its seed instead of fetching "
+           "them from another worker. Never for a run that has made a step.")
+      .add(options.cache_mib, "activation-cache", "Memory for graphs that wait for their backward.",
+           "MiB", 16, 1 << 20)
+      .add(options.join_timeout, "join-timeout", "How long it looks for the run.", 1s, 24h)
+      .add(options.leave_timeout, "leave-timeout", "How long it takes to leave at most.", 0ms, 1h);
+  table.add_check([&] { return check_addresses("--join", options.net.join); });
+  return run_main(argc, argv, table, [&] {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    stop_signals signals;
+    return serve(options, signals);
+  });
+}
+
+}  // namespace swarm::tools

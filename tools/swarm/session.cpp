@@ -1,0 +1,173 @@
+#include "tools/swarm/session.hpp"
+
+#include <caf/all.hpp>
+#include <utility>
+
+#include "actors/identity/certificate.hpp"
+#include "actors/peer/embedded_swarm.hpp"
+#include "actors/peer/status_actor.hpp"
+#include "actors/telemetry/telemetry.hpp"
+#include "tools/report/user_path.hpp"
+#include "tools/run/run_files.hpp"
+#include "tools/swarm/addresses.hpp"
+
+namespace swarm::tools {
+
+namespace {
+
+constexpr std::chrono::seconds ask_timeout{5};
+constexpr std::chrono::milliseconds look_again{200};
+
+/// Dials that failed are told here as telemetry.
+constexpr const char* dial_failed = "dial_failed";
+
+std::string text_of(const telemetry::event& e, const char* key) {
+  const auto* value = telemetry::find(e, key);
+  const auto* text = value == nullptr ? nullptr : std::get_if<std::string>(value);
+  return text == nullptr ? std::string{} : *text;
+}
+
+std::vector<std::string> seeds_of(const network_options& options, const identity::join_token& token,
+                                  const state_folder& folder) {
+  auto seeds = split_addresses(options.join);
+  seeds.insert(seeds.end(), token.addresses.begin(), token.addresses.end());
+  const auto known = folder.addresses();
+  seeds.insert(seeds.end(), known.begin(), known.end());
+  return seeds;
+}
+
+}  // namespace
+
+session::config::config() {
+  // Work stealing polls, and every poll takes time from the compute threads.
+  set("scheduler.policy", caf::atom("sharing"));
+  set("scheduler.max-threads", 2U);
+  peer::add_message_types(*this);
+}
+
+session::session(identity::join_token token, state_folder folder, uint64_t life)
+    : token_(std::move(token)),
+      folder_(std::move(folder)),
+      life_(life),
+      id_(identity::peer_id_of(token_.peer.key())),
+      system_(config_),
+      self_(system_) {}
+
+session::~session() {
+  node_.reset();
+}
+
+std::variant<std::unique_ptr<session>, std::string> session::open(const network_options& options,
+                                                                  const role& what) {
+  const auto now = unix_now_ms();
+  auto token = load_token(options.token, now);
+  if (const auto* why = std::get_if<std::string>(&token)) return "--token: " + *why;
+  auto folder = state_folder::open(what.observer ? "" : user_path(options.state_dir));
+  if (const auto* why = std::get_if<std::string>(&folder)) return "--state-dir: " + *why;
+  auto& kept = std::get<state_folder>(folder);
+  const auto life = kept.next_life(now);
+  std::unique_ptr<session> made{
+      new session{std::move(std::get<identity::join_token>(token)), std::move(kept), life}};
+  if (auto why = made->start(options, what)) return std::move(*why);
+  return made;
+}
+
+std::optional<std::string> session::start(const network_options& options, const role& what) {
+  peer::node_options node;
+  auto& net = node.network;
+  if (!what.description_file.empty()) {
+    auto loaded = load_description(what.description_file, token_.run_key);
+    if (const auto* why = std::get_if<std::string>(&loaded)) return "--run: " + *why;
+    auto& description = std::get<loaded_description>(loaded);
+    net.description_hash = identity::description_hash(description.run);
+    description_ = node.description = std::move(description.bytes);
+  }
+  net.endpoint.bind = what.observer ? "" : options.bind;
+  net.endpoint.insecure = options.insecure;
+  net.endpoint.heartbeat_interval = options.heartbeat_interval;
+  net.endpoint.silence_timeout = options.silence_timeout;
+  net.endpoint.bytes_per_s_max = static_cast<uint64_t>(options.bytes_per_s);
+  if (!options.insecure) {
+    net.endpoint.tls = transport::tls_options{identity::certificate_pem(token_.authority_der),
+                                              identity::certificate_pem(token_.certificate_der),
+                                              identity::private_key_pem(token_.peer.seed())};
+  }
+  net.self.run_key = token_.run_key;
+  net.self.key = token_.peer.key();
+  net.self.life = life_;
+  net.self.announce = what.observer ? "" : options.announce;
+  net.self.agent = what.agent;
+  net.self.observer = what.observer;
+  net.self.protocol_version = identity::protocol_version;
+  net.self.id_of = &identity::peer_id_of;
+  net.neighbours.seeds = seeds_of(options, token_, folder_);
+  net.unix_ms = unix_now_ms();
+  node.key_seed = token_.peer.seed();
+  node.clock = &unix_now_ms;
+  // The folder outlives the node.
+  net.remember = [this](const std::vector<std::string>& known) { folder_.keep_addresses(known); };
+  if (!folder_.path().empty()) node.telemetry.file = folder_.path() + "/telemetry.jsonl";
+  node.restart.intensity = 20;
+  node.restart.period = std::chrono::minutes(1);
+  spdlog::level::level_enum level = spdlog::level::warn;
+  telemetry::read_level(options.log_level, level);
+  telemetry::log_options log;
+  log.level = level;
+  node.telemetry.log = telemetry::make_log(what.agent, log);
+  auto started = peer::node::start(system_, std::move(node));
+  if (auto* why = std::get_if<std::string>(&started)) return "--bind: " + *why;
+  node_ = std::move(std::get<std::unique_ptr<peer::node>>(started));
+  self_
+      ->request(node_->services().telemetry, ask_timeout, telemetry::subscribe_atom::value,
+                caf::actor{self_})
+      .receive([](bool) {}, [](const caf::error&) {});
+  return std::nullopt;
+}
+
+std::variant<identity::run_description, std::string> session::describe(
+    stop_signals& signals, std::chrono::milliseconds limit) {
+  if (description_) return identity::read_description(*description_, token_.run_key);
+  auto left = limit;
+  while (left.count() > 0) {
+    for (const auto& found : node_->descriptions()) {
+      auto read = identity::read_description(found, token_.run_key);
+      const auto* run = std::get_if<identity::run_description>(&read);
+      // Anybody of the run may publish anything; only the run's key counts.
+      if (run == nullptr) continue;
+      node_->learn_description(identity::description_hash(*run), found);
+      description_ = found;
+      return read;
+    }
+    events(std::chrono::milliseconds{0}, {});
+    if (signals.wait(look_again)) return std::string{"asked to stop before the run was found"};
+    left -= look_again;
+  }
+  return "the run's description was not found within " + std::to_string(limit.count() / 1000) +
+         " s: check --join" + (last_failure_.empty() ? "" : " (" + last_failure_ + ")") +
+         ", or give --run=FILE";
+}
+
+void session::events(std::chrono::milliseconds wait,
+                     const std::function<void(const telemetry::event&)>& handle) {
+  bool more = true;
+  while (more) {
+    self_->receive(
+        [&](const telemetry::event& e) {
+          if (e.name == dial_failed) last_failure_ = text_of(e, "text");
+          if (handle) handle(e);
+        },
+        caf::after(wait) >> [&] { more = false; });
+    wait = std::chrono::milliseconds{0};
+  }
+}
+
+std::vector<process_status> session::ask_everybody(uint32_t events) {
+  std::vector<process_status> result;
+  for (const auto& neighbour : node_->neighbours()) {
+    const auto answer = node_->ask_status(neighbour.peer, events);
+    if (answer && !answer->fault()) result.push_back(read_status(*answer));
+  }
+  return result;
+}
+
+}  // namespace swarm::tools

@@ -1,0 +1,269 @@
+#include <algorithm>
+#include <caf/all.hpp>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "actors/peer/questions.hpp"
+#include "actors/peer/status_board.hpp"
+#include "actors/peer/training_peer.hpp"
+#include "tools/options/option_table.hpp"
+#include "tools/report/one_line.hpp"
+#include "tools/report/user_path.hpp"
+#include "tools/run/run_files.hpp"
+#include "tools/run/training_setup.hpp"
+#include "tools/swarm/addresses.hpp"
+#include "tools/swarm/commands.hpp"
+#include "tools/swarm/session.hpp"
+
+namespace swarm::tools {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto wake = 100ms;
+constexpr int64_t result_tries = 20;
+
+struct train_options {
+  network_options net;
+  std::string run;
+  std::string data;
+  bool begin = false;
+  int64_t in_flight = 4;
+  int64_t line_every = 20;
+  int64_t eval_batches = 8;
+  std::string result;
+  std::chrono::milliseconds join_timeout = 60s;
+  std::chrono::milliseconds leave_timeout = 10s;
+  std::chrono::milliseconds election_timeout = 1s;
+  std::chrono::milliseconds call_timeout = 10s;
+};
+
+int complain(const std::string& sentence) {
+  std::fprintf(stderr, "swarm train: %s\n", one_line(sentence).c_str());
+  return exit_failure;
+}
+
+/// The corpus, if it is the run's. A sentence with both hashes if it is not.
+std::variant<tensors::corpus, std::string> load_data(const train_options& options,
+                                                     const identity::run_description& run,
+                                                     run_options& described) {
+  described.data = options.data.empty() ? run.data_source : options.data;
+  auto loaded = load_run_corpus(described);
+  if (auto* data = std::get_if<tensors::corpus>(&loaded)) {
+    const auto hash = corpus_hash(*data);
+    if (hash != run.data_hash) {
+      return "--data: " + one_line(described.data) + " has hash " + hash + ", the run's data " +
+             run.data_hash + ": give the file that the run was made with";
+    }
+  }
+  return loaded;
+}
+
+peer::training_peer_options training_options(const train_options& options, const session& here,
+                                             const training_setup& setup, int64_t steps) {
+  const auto swarm = setup.swarm();
+  peer::training_peer_options result;
+  result.id = here.id();
+  result.first_incarnation = incarnation_id{static_cast<uint32_t>(here.life())};
+  training::coordinator_options coordinator;
+  coordinator.first = options.begin;
+  coordinator.target = step_id{steps};
+  coordinator.stages = swarm.stages;
+  coordinator.microbatches = swarm.microbatches_per_step;
+  coordinator.tokens_per_microbatch = swarm.tokens_per_microbatch;
+  coordinator.optimizer = swarm.optimizer;
+  coordinator.election_timeout = options.election_timeout;
+  coordinator.gather_timeout = options.call_timeout;
+  result.coordinator = coordinator;
+  result.trainer.stages = swarm.stages;
+  result.trainer.source = swarm.microbatches;
+  result.trainer.in_flight = static_cast<uint32_t>(options.in_flight);
+  result.trainer.routing_seed = here.id().value();
+  result.trainer.call_timeout = options.call_timeout;
+  result.evaluator.stages = swarm.stages;
+  result.evaluator.context = swarm.context;
+  result.evaluator.batches = [source = swarm.validation](int64_t index) { return source(0, index); };
+  result.restart.intensity = 10;
+  result.restart.period = std::chrono::minutes(1);
+  return result;
+}
+
+/// The weights of all stages at the end, as one process would have them.
+std::optional<std::string> weights_hash(session& here, const training_setup& setup,
+                                        int64_t version) {
+  for (int64_t i = 0; i < result_tries; ++i) {
+    std::vector<tensors::host_tensor> stages;
+    const auto members = here.node().members();
+    for (int32_t s = 0; s < setup.options().stages; ++s) {
+      auto flat = peer::fetch_parameters(here.self(), members, stage_id{s}, version);
+      if (flat) stages.push_back(std::move(*flat));
+    }
+    if (stages.size() == static_cast<size_t>(setup.options().stages)) {
+      const auto whole = setup.combine(stages);
+      return identity::fingerprint({reinterpret_cast<const char*>(whole.data()),
+                                    static_cast<size_t>(whole.bytes())});
+    }
+    // A worker that has just come back serves in a moment.
+    here.events(wake, {});
+  }
+  return std::nullopt;
+}
+
+void print_step(const telemetry::event& e, int64_t every) {
+  const auto number = [&](const char* key) {
+    const auto* value = telemetry::find(e, key);
+    if (value == nullptr) return 0.0;
+    if (const auto* integer = std::get_if<int64_t>(value)) return static_cast<double>(*integer);
+    const auto* real = std::get_if<double>(value);
+    return real == nullptr ? 0.0 : *real;
+  };
+  if (e.name == "coordinator_leads") std::printf("leads\n");
+  if (e.name != "step") return;
+  const auto step = static_cast<long long>(number("step"));
+  if (step != 0 && (step + 1) % every != 0) return;
+  const auto* workers = telemetry::find(e, "workers");
+  std::printf("step %5lld  loss %.4f  %7.0f tokens/s  workers %s\n", step, number("loss"),
+              number("tokens") / std::max(number("seconds"), 1e-9),
+              workers == nullptr ? "?" : std::get<std::string>(*workers).c_str());
+}
+
+/// Blocks until the run has its steps. False: asked to stop before.
+bool wait_for_end(const train_options& options, session& here, const caf::actor& root,
+                  stop_signals& signals, int64_t steps) {
+  bool reached = false;
+  caf::actor asked;
+  const auto current = [&] {
+    caf::actor found;
+    here.self()
+        ->request(root, 5s, supervision::children_atom::value)
+        .receive(
+            [&](const supervision::children_status& children) {
+              for (const auto& c : children)
+                if (c.id == "coordinator") found = c.handle;
+            },
+            [](const caf::error&) {});
+    return found;
+  };
+  while (!reached) {
+    here.events(0ms, [&](const telemetry::event& e) { print_step(e, options.line_every); });
+    // A candidate that stands by answers, too, when the leader has got there.
+    const auto coordinator = current();
+    if (coordinator && coordinator != asked) {
+      asked = coordinator;
+      here.system().spawn([coordinator, steps, me = caf::actor{here.self()}](
+                              caf::event_based_actor* asker) {
+        asker
+            ->request(caf::actor_cast<training::coordinator_actor>(coordinator), caf::infinite,
+                      training::advance_atom::value, steps)
+            .then([=](int64_t) { asker->send(me, caf::atom("reached")); }, [](const caf::error&) {});
+      });
+    }
+    here.self()->receive([&](caf::atom_value) { reached = true; }, caf::after(0ms) >> [] {});
+    if (!reached && signals.wait(wake)) return false;
+  }
+  return true;
+}
+
+std::optional<std::string> write_result(const train_options& options, session& here,
+                                        const training_setup& setup, const caf::actor& root) {
+  const auto steps = setup.options().steps;
+  nlohmann::json result{{"steps", steps}, {"peer", here.id().value()}};
+  const auto evaluator = peer::evaluator_of(here.self(), root);
+  if (evaluator && options.eval_batches > 0) {
+    here.self()
+        ->request(evaluator, 60s, training::evaluate_atom::value, options.eval_batches)
+        .receive([&](double loss) { result["validation_loss"] = loss; }, [](const caf::error&) {});
+  }
+  const auto hash = weights_hash(here, setup, steps);
+  if (hash) result["weights_hash"] = *hash;
+  std::printf("finished: %s\n", result.dump().c_str());
+  if (options.result.empty()) return std::nullopt;
+  std::ofstream out{user_path(options.result)};
+  out << result.dump() << "\n";
+  if (!out.flush()) return "--result: the file " + options.result + " cannot be written";
+  return std::nullopt;
+}
+
+int train(const train_options& options, stop_signals& signals) {
+  session::role role;
+  role.agent = "swarm train";
+  role.description_file = options.run;
+  auto opened = session::open(options.net, role);
+  if (const auto* why = std::get_if<std::string>(&opened)) return complain(*why);
+  auto& here = *std::get<std::unique_ptr<session>>(opened);
+  const auto& address = here.node().address();
+  std::printf("trainer %llu, life %llu, %s\n", static_cast<unsigned long long>(here.id().value()),
+              static_cast<unsigned long long>(here.life()),
+              address.empty() ? "dials only" : ("at " + address).c_str());
+  auto described = here.describe(signals, options.join_timeout);
+  if (const auto* why = std::get_if<std::string>(&described)) return complain(*why);
+  const auto& run = std::get<identity::run_description>(described);
+  run_options numbers;
+  apply(run, numbers);
+  auto data = load_data(options, run, numbers);
+  if (const auto* why = std::get_if<std::string>(&data)) return complain(*why);
+  const training_setup setup{numbers, std::get<tensors::corpus>(std::move(data))};
+  const auto added = here.node().add(
+      "training", [given = training_options(options, here, setup, run.steps)](
+                      caf::actor_system& system, const peer::node_services& use) {
+        auto mine = given;
+        mine.directory = use.directory;
+        mine.coordinator->telemetry = use.telemetry;
+        return peer::spawn_training_peer(system, std::move(mine));
+      });
+  if (!added) return complain("the trainer does not start");
+  int code = exit_success;
+  if (wait_for_end(options, here, *added, signals, run.steps)) {
+    if (const auto why = write_result(options, here, setup, *added)) code = complain(*why);
+  } else {
+    std::printf("leaves\n");
+  }
+  // A second signal does not wait.
+  signals.release();
+  here.node().stop(options.leave_timeout);
+  return code;
+}
+
+}  // namespace
+
+int run_train(int argc, const char* const* argv) {
+  train_options options;
+  option_table table{"swarm train", "Trains: draws batches, leads or stands by."};
+  add_network_options(table, options.net, true);
+  table
+      .add(options.run, "run",
+           "The run's description, the file run.swarm; empty: it is asked for in the run's DHT.",
+           "path")
+      .add(options.data, "data",
+           "The run's corpus, if it does not lie where the description says.", "path")
+      .add(options.begin, "begin",
+           "The run has not begun, and this trainer leads from step 0. For one trainer of a run, "
+           "once.")
+      .add(options.in_flight, "in-flight", "Microbatches of this trainer in the pipeline at a time.",
+           "microbatches", 1, 65'536)
+      .add(options.line_every, "line-every", "Steps between two lines of progress.", "steps", 1,
+           1'000'000)
+      .add(options.eval_batches, "eval-batches", "Microbatches of the validation at the end.",
+           "microbatches", 0, 65'536)
+      .add(options.result, "result", "File for the result, one JSON object; empty: none.", "path")
+      .add(options.join_timeout, "join-timeout", "How long it looks for the run.", 1s, 24h)
+      .add(options.leave_timeout, "leave-timeout", "How long it takes to leave at most.", 0ms, 1h)
+      .add(options.election_timeout, "election-timeout",
+           "Nobody leads for so long: a trainer takes over.", 100ms, 10min)
+      .add(options.call_timeout, "call-timeout",
+           "A call to a worker that is not answered within it is made elsewhere.", 100ms, 1h);
+  table.add_check([&] { return check_addresses("--join", options.net.join); });
+  return run_main(argc, argv, table, [&] {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    stop_signals signals;
+    return train(options, signals);
+  });
+}
+
+}  // namespace swarm::tools
