@@ -14,6 +14,7 @@ namespace swarm::peer {
 
 using status_actor =
     caf::typed_actor<caf::replies_to<wire::status_request>::with<wire::status>,
+                     caf::replies_to<wire::probe_request>::with<wire::probe_done>,
                      caf::reacts_to<telemetry::event>, caf::reacts_to<wire::roster_update>>;
 
 struct status_options {

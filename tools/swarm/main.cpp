@@ -39,7 +39,7 @@ void print_help(std::FILE* to) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  tensors::choose_cpu_kernels(argv);
+  tensors::tune_and_reexec(argc, argv);
   if (argc < 2 || std::strcmp(argv[1], "help") == 0 || std::strcmp(argv[1], "--help") == 0) {
     print_help(argc < 2 ? stderr : stdout);
     return argc < 2 ? tools::exit_usage : tools::exit_success;

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "actors/peer/stage_peer.hpp"
-#include "tensors/engine/torch_engine.hpp"
+#include "actors/peer/status_board.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/run/run_files.hpp"
@@ -83,9 +83,9 @@ int serve(const peer_options& options, stop_signals& signals) {
     stage = choose_stage(here.node().members(), run.stages, here.id());
   }
   std::printf("serves stage %d of run '%s'\n", stage.value(), one_line(run.name).c_str());
-  const auto added = here.node().add(
-      "stage", [given = stage_options(options, here, run, stage)](
-                   caf::actor_system& system, const peer::node_services& use) {
+  const auto added =
+      here.node().add("stage", [given = stage_options(options, here, run, stage)](
+                                   caf::actor_system& system, const peer::node_services& use) {
         auto mine = given;
         mine.directory = use.directory;
         mine.telemetry = use.telemetry;

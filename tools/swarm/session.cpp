@@ -6,6 +6,7 @@
 #include "actors/identity/certificate.hpp"
 #include "actors/peer/embedded_swarm.hpp"
 #include "actors/peer/status_actor.hpp"
+#include "actors/telemetry/log.hpp"
 #include "actors/telemetry/telemetry.hpp"
 #include "tools/report/user_path.hpp"
 #include "tools/run/run_files.hpp"
@@ -82,7 +83,7 @@ std::optional<std::string> session::start(const network_options& options, const 
     net.description_hash = identity::description_hash(description.run);
     description_ = node.description = std::move(description.bytes);
   }
-  net.endpoint.bind = what.observer ? "" : options.bind;
+  net.endpoint.bind = what.listens ? options.bind : "";
   net.endpoint.insecure = options.insecure;
   net.endpoint.heartbeat_interval = options.heartbeat_interval;
   net.endpoint.silence_timeout = options.silence_timeout;
@@ -95,7 +96,7 @@ std::optional<std::string> session::start(const network_options& options, const 
   net.self.run_key = token_.run_key;
   net.self.key = token_.peer.key();
   net.self.life = life_;
-  net.self.announce = what.observer ? "" : options.announce;
+  net.self.announce = what.listens ? options.announce : "";
   net.self.agent = what.agent;
   net.self.observer = what.observer;
   net.self.protocol_version = identity::protocol_version;

@@ -28,7 +28,8 @@ class session {
  public:
   struct role {
     std::string agent = "swarm";
-    bool observer = false;  ///< takes no part; does not listen
+    bool observer = false;  ///< takes no part
+    bool listens = true;    ///< at --bind, if there is one
     /// The file run.swarm; empty: it is asked for.
     std::string description_file;
   };

@@ -133,6 +133,7 @@ process_status read_status(const wire::status& message) {
   result.announce = in->getAnnounce().cStr();
   result.agent = in->getAgent().cStr();
   result.up_ms = in->getUpMs();
+  result.unix_ms = in->getUnixMs();
   result.contacts = in->getContacts();
   result.description_hash = in->getDescriptionHash().cStr();
   for (const auto m : in->getMembers())

@@ -27,6 +27,7 @@ struct process_status {
   std::string announce;
   std::string agent;
   int64_t up_ms = 0;
+  int64_t unix_ms = 0;  ///< its clock when it answered
   uint32_t contacts = 0;
   std::string description_hash;
   std::vector<member> members;

@@ -88,7 +88,9 @@ peer::training_peer_options training_options(const train_options& options, const
   result.trainer.call_timeout = options.call_timeout;
   result.evaluator.stages = swarm.stages;
   result.evaluator.context = swarm.context;
-  result.evaluator.batches = [source = swarm.validation](int64_t index) { return source(0, index); };
+  result.evaluator.batches = [source = swarm.validation](int64_t index) {
+    return source(0, index);
+  };
   result.restart.intensity = 10;
   result.restart.period = std::chrono::minutes(1);
   return result;
@@ -106,8 +108,8 @@ std::optional<std::string> weights_hash(session& here, const training_setup& set
     }
     if (stages.size() == static_cast<size_t>(setup.options().stages)) {
       const auto whole = setup.combine(stages);
-      return identity::fingerprint({reinterpret_cast<const char*>(whole.data()),
-                                    static_cast<size_t>(whole.bytes())});
+      return identity::fingerprint(
+          {reinterpret_cast<const char*>(whole.data()), static_cast<size_t>(whole.bytes())});
     }
     // A worker that has just come back serves in a moment.
     here.events(wake, {});
@@ -156,13 +158,14 @@ bool wait_for_end(const train_options& options, session& here, const caf::actor&
     const auto coordinator = current();
     if (coordinator && coordinator != asked) {
       asked = coordinator;
-      here.system().spawn([coordinator, steps, me = caf::actor{here.self()}](
-                              caf::event_based_actor* asker) {
-        asker
-            ->request(caf::actor_cast<training::coordinator_actor>(coordinator), caf::infinite,
-                      training::advance_atom::value, steps)
-            .then([=](int64_t) { asker->send(me, caf::atom("reached")); }, [](const caf::error&) {});
-      });
+      here.system().spawn(
+          [coordinator, steps, me = caf::actor{here.self()}](caf::event_based_actor* asker) {
+            asker
+                ->request(caf::actor_cast<training::coordinator_actor>(coordinator), caf::infinite,
+                          training::advance_atom::value, steps)
+                .then([=](int64_t) { asker->send(me, caf::atom("reached")); },
+                      [](const caf::error&) {});
+          });
     }
     here.self()->receive([&](caf::atom_value) { reached = true; }, caf::after(0ms) >> [] {});
     if (!reached && signals.wait(wake)) return false;
@@ -209,9 +212,9 @@ int train(const train_options& options, stop_signals& signals) {
   auto data = load_data(options, run, numbers);
   if (const auto* why = std::get_if<std::string>(&data)) return complain(*why);
   const training_setup setup{numbers, std::get<tensors::corpus>(std::move(data))};
-  const auto added = here.node().add(
-      "training", [given = training_options(options, here, setup, run.steps)](
-                      caf::actor_system& system, const peer::node_services& use) {
+  const auto added =
+      here.node().add("training", [given = training_options(options, here, setup, run.steps)](
+                                      caf::actor_system& system, const peer::node_services& use) {
         auto mine = given;
         mine.directory = use.directory;
         mine.coordinator->telemetry = use.telemetry;
@@ -240,13 +243,13 @@ int run_train(int argc, const char* const* argv) {
       .add(options.run, "run",
            "The run's description, the file run.swarm; empty: it is asked for in the run's DHT.",
            "path")
-      .add(options.data, "data",
-           "The run's corpus, if it does not lie where the description says.", "path")
+      .add(options.data, "data", "The run's corpus, if it does not lie where the description says.",
+           "path")
       .add(options.begin, "begin",
            "The run has not begun, and this trainer leads from step 0. For one trainer of a run, "
            "once.")
-      .add(options.in_flight, "in-flight", "Microbatches of this trainer in the pipeline at a time.",
-           "microbatches", 1, 65'536)
+      .add(options.in_flight, "in-flight",
+           "Microbatches of this trainer in the pipeline at a time.", "microbatches", 1, 65'536)
       .add(options.line_every, "line-every", "Steps between two lines of progress.", "steps", 1,
            1'000'000)
       .add(options.eval_batches, "eval-batches", "Microbatches of the validation at the end.",
