@@ -4,6 +4,7 @@
 
 #include "actors/peer/stage_peer.hpp"
 #include "actors/peer/status_board.hpp"
+#include "actors/stage/file_state_store.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/run/run_files.hpp"
@@ -29,6 +30,7 @@ struct peer_options {
   std::string run;
   int64_t stage = choose_stage_itself;
   bool begin = false;
+  bool keep_state = false;
   int64_t cache_mib = 1'024;
   std::chrono::milliseconds join_timeout = 60s;
   std::chrono::milliseconds leave_timeout = 10s;
@@ -51,6 +53,17 @@ peer::stage_peer_options stage_options(const peer_options& options, const sessio
   result.start = options.begin ? stage::start_mode::fresh : stage::start_mode::fetch;
   result.make_engine = setup.swarm().make_engine;
   result.slots = std::make_shared<stage::device_slots>(1);
+  if (options.keep_state) {
+    stage::file_store_options store;
+    // Another stage's state is another folder's.
+    store.directory = here.state_dir() + "/stage-" + std::to_string(stage.value());
+    store.owner.stage = stage;
+    store.owner.run = std::stoull(identity::description_hash(run).substr(0, 16), nullptr, 16);
+    store.complain = [](const std::string& what) {
+      std::fprintf(stderr, "swarm peer: %s\n", one_line(what).c_str());
+    };
+    result.store = stage::open_file_state_store(std::move(store));
+  }
   result.activation_cache_bytes = static_cast<size_t>(options.cache_mib) << 20;
   result.restart.intensity = 10;
   result.restart.period = std::chrono::minutes(1);
@@ -122,11 +135,18 @@ int run_peer(int argc, const char* const* argv) {
       .add(options.begin, "begin",
            "The run has not begun: take the weights that follow from its seed instead of fetching "
            "them from another worker. Never for a run that has made a step.")
+      .add(options.keep_state, "keep-state",
+           "Writes the stage's state into --state-dir before each step counts as done, so that the "
+           "run survives the loss of all its machines.")
       .add(options.cache_mib, "activation-cache", "Memory for graphs that wait for their backward.",
            "MiB", 16, 1 << 20)
       .add(options.join_timeout, "join-timeout", "How long it looks for the run.", 1s, 24h)
       .add(options.leave_timeout, "leave-timeout", "How long it takes to leave at most.", 0ms, 1h);
-  table.add_check([&] { return check_addresses("--join", options.net.join); });
+  table.add_check([&]() -> std::optional<std::string> {
+    if (options.keep_state && options.net.state_dir.empty())
+      return "--keep-state needs --state-dir, the folder to keep it in.";
+    return check_addresses("--join", options.net.join);
+  });
   return run_main(argc, argv, table, [&] {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     stop_signals signals;
