@@ -8,8 +8,8 @@
 #include "experiments/program.hpp"
 #include "experiments/stopwatch.hpp"
 #include "experiments/swarm_session.hpp"
-#include "tools/run/training_setup.hpp"
 #include "tools/report/table.hpp"
+#include "tools/run/training_setup.hpp"
 
 namespace {
 

@@ -7,9 +7,9 @@
 
 #include "experiments/program.hpp"
 #include "experiments/swarm_session.hpp"
-#include "tools/run/training_setup.hpp"
 #include "tensors/engine/flat.hpp"
 #include "tools/report/table.hpp"
+#include "tools/run/training_setup.hpp"
 
 namespace {
 

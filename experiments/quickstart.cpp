@@ -9,12 +9,12 @@
 #include "experiments/program.hpp"
 #include "experiments/stopwatch.hpp"
 #include "experiments/swarm_session.hpp"
-#include "tools/run/training_setup.hpp"
 #include "tensors/data/tokenizer.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/report/result_file.hpp"
 #include "tools/report/svg_plot.hpp"
 #include "tools/report/user_path.hpp"
+#include "tools/run/training_setup.hpp"
 
 namespace {
 

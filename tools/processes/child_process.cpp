@@ -119,4 +119,14 @@ std::string own_program() {
   return length > 0 ? std::string(path, static_cast<size_t>(length)) : std::string{};
 }
 
+std::string tree_program(const std::string& path) {
+  const auto own = own_program();
+  std::vector<std::string> places{path, own + ".runfiles/swarm/" + path};
+  for (auto at = own.rfind('/'); at != std::string::npos && at != 0; at = own.rfind('/', at - 1))
+    places.push_back(own.substr(0, at + 1) + path);
+  for (const auto& place : places)
+    if (access(place.c_str(), X_OK) == 0) return place;
+  return path;
+}
+
 }  // namespace swarm::tools

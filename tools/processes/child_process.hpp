@@ -46,4 +46,8 @@ class child_process {
 /// The path of the running program.
 std::string own_program();
 
+/// Another program of this tree, such as "tools/swarm/swarm": as `bazel run` and tests see it, or
+/// beside the running one. The name itself if it is nowhere.
+std::string tree_program(const std::string& path);
+
 }  // namespace swarm::tools

@@ -33,6 +33,8 @@ struct up_options {
   std::chrono::milliseconds restart_after = 5s;
   std::chrono::milliseconds limit{0};
   int64_t chaos_seed = 1;
+  int64_t line_every = 20;
+  bool keep_state = false;
   bool insecure = false;
   std::chrono::milliseconds heartbeat_interval{250};
   std::chrono::milliseconds silence_timeout{1'000};
@@ -101,6 +103,7 @@ std::vector<process_spec> specs_of(const up_options& options, const identity::ru
     spec.arguments = {"train"};
     common(spec, result.size());
     spec.arguments.push_back("--data=" + options.run.data);
+    spec.arguments.push_back("--line-every=" + std::to_string(options.line_every));
     spec.arguments.push_back("--in-flight=" + std::to_string(options.run.in_flight));
     spec.arguments.push_back("--result=" + options.dir + "/" + spec.name + ".json");
     if (fresh && t == 0) spec.first_arguments = {"--begin"};
@@ -111,6 +114,7 @@ std::vector<process_spec> specs_of(const up_options& options, const identity::ru
     spec.name = "peer-" + std::to_string(p + 1);
     spec.arguments = {"peer"};
     common(spec, result.size());
+    if (options.keep_state) spec.arguments.emplace_back("--keep-state");
     // All at once they would all choose the same; later each goes where it is needed.
     if (fresh) spec.first_arguments = {"--begin", "--stage=" + std::to_string(p % run.stages)};
     result.push_back(std::move(spec));
@@ -193,6 +197,10 @@ int run_up(int argc, const char* const* argv) {
            "A process that ended is started again after this.", 0ms, 24h)
       .add(options.limit, "for", "Stops after this; 0: when the run has its steps.", 0ms, 24h * 365)
       .add(options.chaos_seed, "chaos-seed", "Which processes are killed.", "", 0, INT64_MAX)
+      .add(options.line_every, "line-every", "Steps between two lines of progress.", "steps", 1,
+           1'000'000)
+      .add(options.keep_state, "keep-state",
+           "Peers write their stage's state to the disk before each step counts as done.")
       .add(options.insecure, "insecure", "Plain TCP instead of TLS.")
       .add(options.heartbeat_interval, "heartbeat-interval",
            "How often a connection without traffic shows that it is alive.", 10ms, 60s)
