@@ -13,8 +13,7 @@ constexpr std::chrono::seconds ask_timeout{10};
 
 /// A key of the DHT that belongs to the run.
 dht::node_id key_for(const key_bytes& run, const char* purpose) {
-  return dht::key_of(std::string{reinterpret_cast<const char*>(run.data()), run.size()} +
-                         purpose);
+  return dht::key_of(std::string{reinterpret_cast<const char*>(run.data()), run.size()} + purpose);
 }
 
 class announcer final : public announcer_actor::base {

@@ -15,7 +15,7 @@ BOOST_AUTO_TEST_CASE(every_experiment_is_tested_with_bad_input) {
   BOOST_REQUIRE_GT(suite.argc, 2);
   std::ifstream file{suite.argv[1]};
   const std::string text{std::istreambuf_iterator<char>{file}, {}};
-  const std::regex program{R"((swarm_experiment|swarm_binary|cc_binary)\(\s*name = "([^"]+)\")"};
+  const std::regex program{R"((swarm_experiment)\(\s*name = "([^"]+)\")"};
   std::set<std::string> declared;
   for (std::sregex_iterator at{text.begin(), text.end(), program}, end; at != end; ++at)
     declared.insert((*at)[2]);
