@@ -19,8 +19,10 @@ class listener {
   void on_line(const std::string& line) {
     const bool step = after(line, "| step ").has_value();
     if (verbose_ && !step) std::printf("  %s\n", line.c_str());
-    if (const auto text = after(line, "| step ")) on_step(std::atoll(text->c_str()));
-    if (line.find("| leads") != std::string::npos) leader_ = line.substr(0, line.find(' '));
+    if (const auto text = after(line, "| step ")) {
+      on_step(std::atoll(text->c_str()));
+      leader_ = line.substr(0, line.find(' '));
+    }
     if (const auto text = after(line, "* "); text && line.find(" is killed") != std::string::npos) {
       ++out_.kills;
       if (text->substr(0, text->find(' ')) == leader_) ++out_.kills_of_leaders;

@@ -81,7 +81,7 @@ neighbourhood::outcome neighbourhood::up(link_id link, const introduction& who, 
   if (known.current) {
     const bool newer = who.life > known.life;
     const bool by_smaller = who.dialled == (options_.self < who.peer);
-    const bool preferred = who.dialled == known.dialled || by_smaller;
+    const bool preferred = !options_.observer && (who.dialled == known.dialled || by_smaller);
     if (!newer && (who.life < known.life || !preferred)) {
       result.over.push_back(link);
       return result;

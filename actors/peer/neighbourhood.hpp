@@ -29,6 +29,8 @@ struct neighbourhood_options {
   /// A peer that could not be reached for so long is forgotten, unless a seed leads to it.
   std::chrono::milliseconds forget_after{600'000};
   uint64_t seed = 0;  ///< of the back-off's jitter
+  /// Takes no part. Then a second link of a peer is a probe: the first one stays.
+  bool observer = false;
 };
 
 /// Whom one process is connected to and whom it dials next: the decisions of the network actor.

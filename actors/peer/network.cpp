@@ -174,6 +174,7 @@ class network_body final : public network_actor::base {
   struct peer_link {
     peer_id peer;
     std::string announce;
+    bool observer = false;
     std::set<worker_id> announced;
   };
 
@@ -215,6 +216,7 @@ class network_body final : public network_actor::base {
     const auto outcome = neighbours_.up(news.link, news.who, now());
     for (const auto& over : outcome.over) {
       drop(over);
+      surplus_.insert(over);
       line_->endpoint->close(over, "another link between the same two peers is kept");
     }
     if (!outcome.current) {
@@ -222,7 +224,7 @@ class network_body final : public network_actor::base {
       if (const auto kept = neighbours_.find(news.who.peer)) answer_waiters(news.link, *kept);
       return;
     }
-    links_[news.link] = {news.who.peer, news.who.announce, {}};
+    links_[news.link] = {news.who.peer, news.who.announce, news.who.observer, {}};
     report("peer_up", news.who.peer, news.agent + " at " + news.who.announce);
     tell(news.link);
     tell_soon();
@@ -243,7 +245,7 @@ class network_body final : public network_actor::base {
     if (peer) {
       report("peer_down", *peer, news.sentence);
       tell_soon();
-    } else {
+    } else if (surplus_.erase(news.link) == 0) {
       report("dial_failed", peer_id{}, news.sentence);
     }
     const auto found = waiting_.find(news.link);
@@ -395,7 +397,8 @@ class network_body final : public network_actor::base {
   std::vector<neighbour_status> statuses() {
     std::vector<neighbour_status> result;
     for (const auto& [link, far] : links_)
-      result.push_back({far.peer, far.announce, line_->endpoint->counted(link).round_trip_us});
+      if (!far.observer)
+        result.push_back({far.peer, far.announce, line_->endpoint->counted(link).round_trip_us});
     return result;
   }
 
@@ -406,6 +409,7 @@ class network_body final : public network_actor::base {
   std::map<worker_id, wire::member> own_;
   std::map<link_id, peer_link> links_;
   std::map<std::string, link_id> dials_;
+  std::set<link_id> surplus_;  ///< closed here, their end is no news
   std::map<link_id, std::vector<waiter>> waiting_;
   size_t waiters_ = 0;
   std::map<link_id, caf::typed_response_promise<peer_id>> probes_;
@@ -435,6 +439,7 @@ std::variant<network, std::string> open_network(caf::actor_system& system,
   result.handles->open(*through->endpoint);
   options.neighbours.self = self.id_of(self.key);
   options.neighbours.announce = self.announce;
+  options.neighbours.observer = self.observer;
   options.neighbours.seed = self.life ^ options.neighbours.self.value();
   result.door = std::move(door);
   result.counted = [through] { return through->counted(); };

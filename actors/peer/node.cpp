@@ -99,8 +99,8 @@ caf::actor make_dht_node(caf::actor_system& system, const dht::dialer_actor& dia
   return made;
 }
 
-caf::actor make_status(caf::actor_system& system, const node_services& use, const network& net,
-                       const node_options& options) {
+caf::actor make_status(caf::actor_system& system, const node_services& use,
+                       const dht::dht_actor& dht, const network& net, const node_options& options) {
   const auto& self = options.network.self;
   status_options status;
   status.id = self.id_of(self.key);
@@ -110,6 +110,7 @@ caf::actor make_status(caf::actor_system& system, const node_services& use, cons
   status.directory = use.directory;
   status.telemetry = use.telemetry;
   status.neighbours = use.network;
+  status.dht = dht;
   status.counted = net.counted;
   status.description_hash = [door = net.door] { return door->description_hash(); };
   status.unix_ms = options.clock;
@@ -161,7 +162,8 @@ std::variant<std::unique_ptr<node>, std::string> node::start(caf::actor_system& 
         return caf::actor_cast<caf::actor>(spawn_announcer(self->system(), std::move(announcer)));
       }));
   children.push_back(spec("status", [state](caf::event_based_actor* self, const children_view& v) {
-    return make_status(self->system(), services_of(v), state->now(), state->options);
+    return make_status(self->system(), services_of(v), v.get<dht::dht_actor>("dht_node"),
+                       state->now(), state->options);
   }));
   supervision::supervisor_options root;
   root.name = "node";

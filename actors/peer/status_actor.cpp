@@ -28,6 +28,7 @@ class status_body final : public status_actor::base {
     options_.directory = wire::directory_actor{};
     options_.telemetry = caf::actor{};
     options_.neighbours = network_actor{};
+    options_.dht = dht::dht_actor{};
   }
 
   behavior_type make_behavior() override {
@@ -52,10 +53,26 @@ class status_body final : public status_actor::base {
     request(options_.neighbours, neighbours_timeout, neighbours_atom::value)
         .then(
             [this, promise, events](const std::vector<neighbour_status>& known) mutable {
-              promise.deliver(answer(known, events));
+              ask_contacts(known, events, promise);
             },
             [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
     return caf::delegated<wire::status>{};
+  }
+
+  void ask_contacts(const std::vector<neighbour_status>& known, size_t events,
+                    caf::typed_response_promise<wire::status> promise) {
+    if (!options_.dht) {
+      promise.deliver(answer(known, events, 0));
+      return;
+    }
+    request(options_.dht, neighbours_timeout, dht::status_atom::value)
+        .then(
+            [this, known, events, promise](const dht::node_status& table) mutable {
+              promise.deliver(answer(known, events, static_cast<uint32_t>(table.contacts)));
+            },
+            [this, known, events, promise](const caf::error&) mutable {
+              promise.deliver(answer(known, events, 0));
+            });
   }
 
   caf::result<wire::probe_done> on_probe(const wire::probe_request& m) {
@@ -73,7 +90,8 @@ class status_body final : public status_actor::base {
     return caf::delegated<wire::probe_done>{};
   }
 
-  wire::status answer(const std::vector<neighbour_status>& known, size_t events) {
+  wire::status answer(const std::vector<neighbour_status>& known, size_t events,
+                      uint32_t contacts) {
     wire::builder<schemas::Status> out;
     out->setPeer(options_.id.value());
     out->setLife(options_.life);
@@ -82,7 +100,7 @@ class status_body final : public status_actor::base {
     out->setUpMs(std::chrono::duration_cast<std::chrono::milliseconds>(now() - started_).count());
     if (options_.description_hash) out->setDescriptionHash(options_.description_hash());
     if (options_.unix_ms) out->setUnixMs(options_.unix_ms());
-    if (options_.contacts) out->setContacts(options_.contacts());
+    out->setContacts(contacts);
     auto members = out->initMembers(static_cast<unsigned>(board_.members().size()));
     unsigned i = 0;
     for (const auto& [id, m] : board_.members())

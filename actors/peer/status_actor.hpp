@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "actors/dht/dht_node.hpp"
 #include "actors/peer/network.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/wire/roster.hpp"
@@ -28,7 +29,7 @@ struct status_options {
   std::function<transport::counters()> counted;   ///< optional
   std::function<std::string()> description_hash;  ///< optional
   std::function<int64_t()> unix_ms;               ///< the clock; optional
-  std::function<uint32_t()> contacts;             ///< of the DHT node; optional
+  dht::dht_actor dht;                             ///< asked how many it knows; optional
 };
 
 /// Answers everybody who asks how this process and, as far as it knows, the run are doing.

@@ -1,6 +1,8 @@
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "actors/peer/stage_peer.hpp"
 #include "actors/peer/status_board.hpp"
@@ -41,6 +43,10 @@ int complain(const std::string& sentence) {
   return exit_failure;
 }
 
+std::string kept_folder(const session& here, stage_id stage) {
+  return here.state_dir() + "/stage-" + std::to_string(stage.value());
+}
+
 peer::stage_peer_options stage_options(const peer_options& options, const session& here,
                                        const identity::run_description& run, stage_id stage) {
   run_options described;
@@ -56,7 +62,7 @@ peer::stage_peer_options stage_options(const peer_options& options, const sessio
   if (options.keep_state) {
     stage::file_store_options store;
     // Another stage's state is another folder's.
-    store.directory = here.state_dir() + "/stage-" + std::to_string(stage.value());
+    store.directory = kept_folder(here, stage);
     store.owner.stage = stage;
     store.owner.run = std::stoull(identity::description_hash(run).substr(0, 16), nullptr, 16);
     store.complain = [](const std::string& what) {
@@ -69,6 +75,15 @@ peer::stage_peer_options stage_options(const peer_options& options, const sessio
   result.restart.period = std::chrono::minutes(1);
   // Between processes a lost answer is not an instant matter, but nobody waits half a minute.
   result.chunk_timeout = 5s;
+  return result;
+}
+
+std::vector<stage_id> kept_stages(const peer_options& options, const session& here,
+                                  int32_t stages) {
+  std::vector<stage_id> result;
+  if (!options.keep_state) return result;
+  for (stage_id s{0}; s.value() < stages; s = s.next())
+    if (std::filesystem::exists(kept_folder(here, s))) result.push_back(s);
   return result;
 }
 
@@ -93,7 +108,8 @@ int serve(const peer_options& options, stop_signals& signals) {
   auto stage = stage_id{static_cast<int32_t>(options.stage)};
   if (options.stage == choose_stage_itself) {
     if (signals.wait(settle)) return exit_success;
-    stage = choose_stage(here.node().members(), run.stages, here.id());
+    stage = choose_stage(here.node().members(), run.stages, here.id(),
+                         kept_stages(options, here, run.stages));
   }
   std::printf("serves stage %d of run '%s'\n", stage.value(), one_line(run.name).c_str());
   const auto added =

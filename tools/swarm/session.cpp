@@ -103,7 +103,8 @@ std::optional<std::string> session::start(const network_options& options, const 
   net.self.id_of = &identity::peer_id_of;
   net.neighbours.seeds = seeds_of(options, token_, folder_);
   net.unix_ms = unix_now_ms();
-  node.key_seed = token_.peer.seed();
+  // In the DHT, too, one who looks on with a peer's token is somebody else.
+  node.key_seed = what.observer ? identity::key_pair::generate().seed() : token_.peer.seed();
   node.clock = &unix_now_ms;
   // The folder outlives the node.
   net.remember = [this](const std::vector<std::string>& known) { folder_.keep_addresses(known); };

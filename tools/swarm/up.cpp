@@ -148,8 +148,18 @@ int supervise(const up_options& options, process_table table) {
                     " fails as soon as it is started; its lines above say why");
   }
   if (outcome == process_group::outcome::time_is_up)
-    std::printf("--for is over; the same command goes on\n");
+    std::printf("--for is over%s\n", options.keep_state ? "; the same command goes on" : "");
   return exit_success;
+}
+
+/// Some peer of an earlier life wrote its stage's state.
+bool kept_state(const std::string& folder) {
+  for (int64_t p = 1; p <= run_workers_max; ++p) {
+    const auto peer = folder + "/peer-" + std::to_string(p);
+    if (!std::filesystem::exists(peer)) return false;
+    if (std::filesystem::exists(peer + "/stage-0")) return true;
+  }
+  return false;
 }
 
 int up(up_options options) {
@@ -168,6 +178,11 @@ int up(up_options options) {
   const auto processes = static_cast<size_t>(options.trainers + run.stages * options.run.workers);
   const auto ports = free_ports(processes);
   if (ports.size() < processes) return complain("not enough free ports on loopback");
+  if (!fresh && !kept_state(options.dir)) {
+    return complain("the run in " + options.dir +
+                    " has begun and its peers kept no state: choose another --dir, and give "
+                    "--keep-state from the beginning to be able to go on");
+  }
   process_table_options table;
   table.kill_every = options.kill_every;
   table.restart_after = options.restart_after;

@@ -48,3 +48,20 @@ BOOST_AUTO_TEST_CASE(newcomers_that_choose_at_once_spread) {
     chosen.insert(choose_stage({}, 4, peer_id{peer * 7919}).value());
   BOOST_TEST(chosen.size() == 4U);
 }
+
+BOOST_AUTO_TEST_CASE(who_still_has_the_state_of_a_stage_that_nobody_serves_takes_that) {
+  const std::vector<wire::member> members{worker(1, 0, wire::member_state::serving),
+                                          worker(2, 1, wire::member_state::joining)};
+  BOOST_CHECK(choose_stage(members, 3, peer_id{9}, {stage_id{1}}) == stage_id{1});
+  // Somebody serves it, and another stage has nobody.
+  BOOST_CHECK(choose_stage(members, 3, peer_id{9}, {stage_id{0}}) == stage_id{2});
+}
+
+BOOST_AUTO_TEST_CASE(who_still_has_a_state_returns_to_it_unless_others_are_needier) {
+  std::vector<wire::member> members{worker(1, 0, wire::member_state::serving),
+                                    worker(2, 1, wire::member_state::serving),
+                                    worker(3, 1, wire::member_state::serving)};
+  BOOST_CHECK(choose_stage(members, 2, peer_id{9}, {stage_id{1}}) == stage_id{1});
+  members.push_back(worker(4, 1, wire::member_state::serving));
+  BOOST_CHECK(choose_stage(members, 2, peer_id{9}, {stage_id{1}}) == stage_id{0});
+}
