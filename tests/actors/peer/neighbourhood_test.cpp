@@ -169,6 +169,17 @@ BOOST_AUTO_TEST_CASE(an_observer_is_no_neighbour_and_never_dialled) {
   BOOST_TEST(n.due(1s).empty());
 }
 
+BOOST_AUTO_TEST_CASE(an_observer_keeps_the_link_it_has) {
+  peer::neighbourhood_options options;
+  options.self = peer_id{9};
+  options.observer = true;
+  neighbourhood n{options};
+  BOOST_TEST(n.up(link_id{1}, peer_of(5, true), 0s).current);
+  const auto probe = n.up(link_id{2}, peer_of(5, false), 0s);
+  BOOST_TEST(!probe.current);
+  BOOST_CHECK(probe.over.at(0) == link_id{2});
+}
+
 BOOST_AUTO_TEST_CASE(any_number_of_strangers_is_bounded) {
   auto n = make(1);
   for (uint64_t i = 2; i < 5'000; ++i)
