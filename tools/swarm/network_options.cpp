@@ -30,6 +30,13 @@ void add_network_options(option_table& table, network_options& options, bool ser
            std::to_string(options.heartbeat_interval.count()) + "ms.";
   });
   if (!serves) return;
+  table.add_check([&options]() -> std::optional<std::string> {
+    const auto host = options.bind.substr(0, options.bind.rfind(':'));
+    if (!options.announce.empty() || (host != "0.0.0.0" && host != "[::]")) return std::nullopt;
+    return "--bind=" + options.bind +
+           " listens everywhere, which is no address to dial: give the one that others use as "
+           "--announce.";
+  });
   table
       .add(options.bind, "bind",
            "Where to listen: host:port, port 0 for any; empty: only dials, and others reach it "

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "actors/peer/stage_peer.hpp"
-#include "actors/peer/status_board.hpp"
 #include "actors/stage/file_state_store.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
@@ -87,6 +86,20 @@ std::vector<stage_id> kept_stages(const peer_options& options, const session& he
   return result;
 }
 
+/// What is worth a line; empty: nothing.
+std::string progress_line(const telemetry::event& e) {
+  if (e.name == "serving") return "serves";
+  const auto* why = telemetry::find(e, "why");
+  const auto* text = why == nullptr ? nullptr : std::get_if<std::string>(why);
+  const auto reason = text == nullptr ? std::string{"no reason given"} : one_line(*text);
+  if (e.name == "fetch_failed") {
+    if (reason != "no donor") return "its state cannot be fetched: " + reason;
+    return "waits for somebody who serves its stage, to fetch its state from";
+  }
+  if (e.name == "refetch") return "fetches its state again: " + reason;
+  return "";
+}
+
 int serve(const peer_options& options, stop_signals& signals) {
   session::role role;
   role.agent = "swarm peer";
@@ -121,10 +134,12 @@ int serve(const peer_options& options, stop_signals& signals) {
         return peer::spawn_stage_peer(system, std::move(mine));
       });
   if (!added) return complain("the stage does not start");
+  std::string last;
   const auto show = [&](const telemetry::event& e) {
-    if (e.name == "serving") std::printf("serves\n");
-    if (e.name == "refetch" || e.name == "fetch_failed")
-      std::printf("fetches its state again: %s\n", peer::to_line(e).c_str());
+    const auto line = progress_line(e);
+    // A peer that waits for a donor says so once.
+    if (!line.empty() && line != last) std::printf("%s\n", line.c_str());
+    if (!line.empty()) last = line;
   };
   while (!signals.wait(wake))
     here.events(0ms, show);
