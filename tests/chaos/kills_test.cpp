@@ -1,0 +1,53 @@
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+
+#include "tests/chaos/rig.hpp"
+
+// Processes die, and the weights are those of a single process.
+
+using namespace swarm;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_CASE(a_peer_that_is_killed_is_replaced_and_comes_back) {
+  chaos::rig run{"killed", {}};
+  run.begin();
+  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  const auto victim = run.peer(1, 0);
+  run.all().kill(victim);
+  const auto step = run.step();
+  BOOST_REQUIRE_MESSAGE(run.until_step(step + 10), run.all().story());
+  run.again(victim);
+  BOOST_TEST(run.until_serving(victim), run.all().story());
+  run.finish();
+}
+
+BOOST_AUTO_TEST_CASE(the_leading_trainer_is_killed_and_another_leads) {
+  chaos::rig run{"coordinator", {}};
+  run.begin();
+  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  const auto first = run.leader();
+  run.all().kill(first);
+  const auto second = run.trainer(first == run.trainer(0) ? 1 : 0);
+  BOOST_TEST(run.all().until_said(second, "leads"), run.all().story());
+  const auto step = run.step();
+  BOOST_REQUIRE_MESSAGE(run.until_step(step + 10), run.all().story());
+  // The first comes back and stands by.
+  run.again(first);
+  run.finish();
+}
+
+BOOST_AUTO_TEST_CASE(one_peer_of_a_stage_is_enough) {
+  chaos::rig::shape shape;
+  shape.peers = 3;
+  shape.trainers = 1;
+  chaos::rig run{"all-but-one", shape};
+  run.begin();
+  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  run.all().signal(run.peer(0, 0), SIGKILL);
+  run.all().kill(run.peer(0, 2));
+  const auto step = run.step();
+  BOOST_REQUIRE_MESSAGE(run.until_step(step + 10), run.all().story());
+  run.again(run.peer(0, 2));
+  BOOST_TEST(run.until_serving(run.peer(0, 2)), run.all().story());
+  run.finish();
+}
