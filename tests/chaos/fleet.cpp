@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <sstream>
 #include <stdexcept>
 #include <variant>
@@ -18,6 +20,12 @@ namespace {
 constexpr std::chrono::milliseconds tick{10};
 /// Of each process in a story.
 constexpr size_t story_lines_max = 25;
+
+/// --test_env=CHAOS_LOUD=1 shows every line with its time.
+bool loud() {
+  static const bool result = std::getenv("CHAOS_LOUD") != nullptr;
+  return result;
+}
 
 tools::child_process launch(const std::string& program, const std::vector<std::string>& arguments) {
   auto started = tools::child_process::start(program, arguments);
@@ -76,6 +84,9 @@ void fleet::read(member& from) {
         from.partial += c;
         continue;
       }
+      if (loud())
+        std::printf("%8lld %s | %s\n", static_cast<long long>(now_.count()), from.name.c_str(),
+                    from.partial.c_str());
       from.lines.push_back(std::move(from.partial));
       from.partial.clear();
     }

@@ -135,13 +135,13 @@ std::string rig::join() const {
 
 std::vector<std::string> rig::common(const std::string& command, const std::string& name,
                                      size_t number, const std::string& join) const {
-  const auto time = [](std::chrono::milliseconds t) { return std::to_string(t.count()) + "ms"; };
+  const auto text = [](std::chrono::milliseconds t) { return std::to_string(t.count()) + "ms"; };
   std::vector<std::string> result{command,
                                   "--token=" + token(static_cast<int64_t>(number) + 1),
                                   "--join=" + join,
                                   "--state-dir=" + folder_ + "/" + name,
-                                  "--heartbeat-interval=" + time(heartbeat_interval),
-                                  "--silence-timeout=" + time(silence_timeout)};
+                                  "--heartbeat-interval=" + text(heartbeat_interval),
+                                  "--silence-timeout=" + text(silence_timeout)};
   result.insert(result.end(), what_.flags.begin(), what_.flags.end());
   return result;
 }
