@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "actors/transport/body_memory.hpp"
+#include "actors/transport/checksum.hpp"
 
 namespace swarm::transport {
 
@@ -32,8 +33,7 @@ struct inbound::stream {
   heading words;
   kj::Array<capnp::word> body;
   size_t filled = 0;
-  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> checksum{XXH3_createState(),
-                                                                    &XXH3_freeState};
+  running_checksum checksum;
 
   size_t bytes() const { return body.size() * word_bytes; }
   uint8_t* at() { return reinterpret_cast<uint8_t*>(body.begin()) + filled; }
@@ -161,7 +161,7 @@ std::optional<std::string> inbound::begin_piece() {
 void inbound::advance_piece(size_t bytes) {
   if (bytes == 0) return;
   // Right after they were read, while the cache holds them.
-  XXH3_64bits_update(filling_->checksum.get(), filling_->at(), bytes);
+  filling_->checksum.add(filling_->at(), bytes);
   filling_->filled += bytes;
   piece_left_ -= bytes;
   bulk_bytes_read_ += bytes;
@@ -230,7 +230,6 @@ std::optional<std::string> inbound::open_stream(const uint8_t* content) {
   auto made = std::make_unique<stream>();
   made->words = head->words;
   made->body = allocate_body(head->body_words);
-  XXH3_64bits_reset(made->checksum.get());
   streams_[header_->stream] = std::move(made);
   reassembly_bytes_ += bytes;
   return std::nullopt;
@@ -245,7 +244,7 @@ std::optional<std::string> inbound::seal_stream(const uint8_t* content, sink& to
   reassembly_bytes_ -= bytes;
   overhead_bytes_read_ += header_->content_bytes;
   std::variant<wire::frame_ptr, wire::errc> body{wire::errc::wrong_checksum};
-  if (XXH3_64bits_digest(done->checksum.get()) == get_u64(content)) {
+  if (done->checksum.value() == get_u64(content)) {
     wire::frame_ptr frame;
     const auto failure = wire::parse_body(std::move(done->body), frame);
     if (failure) {

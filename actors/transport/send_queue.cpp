@@ -1,10 +1,10 @@
 #include "actors/transport/send_queue.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+
+#include "actors/transport/checksum.hpp"
 
 namespace swarm::transport {
 
@@ -48,8 +48,7 @@ struct send_queue::stream {
   bool opened = false;
   size_t next_part = 0;   ///< of the frame; the table comes before them
   readable_span current;  ///< what is left of the part before that
-  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> checksum{XXH3_createState(),
-                                                                    &XXH3_freeState};
+  running_checksum checksum;
 };
 
 send_queue::send_queue(size_t queue_bytes_max) : queue_bytes_max_(queue_bytes_max) {
@@ -175,7 +174,6 @@ void send_queue::open_streams() {
     made->bytes = waiting_.front().bytes;
     made->from = make_source(std::move(waiting_.front().body));
     made->current = span_of(made->from->table);
-    XXH3_64bits_reset(made->checksum.get());
     open_bytes_ += made->bytes;
     *free = std::move(made);
     turns_.push_back(static_cast<uint32_t>(free - streams_.begin()));
@@ -221,7 +219,7 @@ size_t send_queue::stage_piece(size_t bytes_max) {
     const size_t taken = std::min(left, body.current.size);
     if (taken == 0) continue;
     made.parts.push_back({body.current.data, taken});
-    XXH3_64bits_update(body.checksum.get(), body.current.data, taken);
+    body.checksum.add(body.current.data, taken);
     body.current.data += taken;
     body.current.size -= taken;
     left -= taken;
@@ -232,7 +230,7 @@ size_t send_queue::stage_piece(size_t bytes_max) {
     turns_.push_back(number);
     return bytes;
   }
-  auto seal = make_packet(packet_kind::seal, eight_bytes(XXH3_64bits_digest(body.checksum.get())));
+  auto seal = make_packet(packet_kind::seal, eight_bytes(body.checksum.value()));
   const auto sealed = encode(packet_header{sizeof(uint64_t), number, packet_kind::seal});
   std::copy(sealed.begin(), sealed.end(), seal.front.begin());
   seal.ends_message = true;

@@ -15,7 +15,7 @@
 namespace swarm::transport {
 
 /// Handed to the kernel at once, at most.
-inline constexpr size_t gather_bytes_max = size_t{512} << 10;
+inline constexpr size_t gather_bytes_max = size_t{1} << 20;
 inline constexpr size_t gather_spans_max = 512;
 /// Answers to a far side that asks but does not read are dropped beyond it.
 inline constexpr size_t urgent_packets_max = 256;

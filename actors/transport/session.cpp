@@ -15,9 +15,9 @@ namespace {
 /// Read or written before others have their turn.
 constexpr size_t turn_bytes = size_t{2} << 20;
 /// The far side is told at the latest after so many bulk bytes, and whenever all is read.
-constexpr uint64_t credit_every_bytes = uint64_t{256} << 10;
+constexpr uint64_t credit_every_bytes = uint64_t{1} << 20;
 /// What the kernel holds back; a control message waits behind it.
-constexpr int unsent_bytes_max = 128 << 10;
+constexpr int unsent_bytes_max = 512 << 10;
 /// Pieces are a fraction of the window, so that several bodies share it.
 constexpr size_t pieces_per_window = 4;
 constexpr size_t piece_bytes_min = size_t{16} << 10;

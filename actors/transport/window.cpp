@@ -52,7 +52,11 @@ bool window::credited(uint64_t total, moment now) {
 
 void window::finish_round(moment now) {
   const auto trip = *round_trip_;
+  // A busy machine answers late for a while; a queue does so all the time.
+  if (!settling_ && resume_size_ == 0 && trip > *base_ + target_ && now < round_start_ + target_)
+    return;
   round_trip_.reset();
+  round_start_ = now;
   round_end_ = sent_;
   settling_ = !settling_;
   if (!settling_) return;

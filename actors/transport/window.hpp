@@ -10,8 +10,8 @@
 namespace swarm::transport {
 
 /// Bulk bytes that may always be on their way.
-inline constexpr size_t window_bytes_min = size_t{128} << 10;
-inline constexpr size_t window_bytes_start = size_t{256} << 10;
+inline constexpr size_t window_bytes_min = size_t{256} << 10;
+inline constexpr size_t window_bytes_start = size_t{512} << 10;
 /// The shortest round trip is measured afresh so often, with so small a window that no queue is
 /// left.
 inline constexpr std::chrono::seconds base_lifetime{10};
@@ -62,6 +62,7 @@ class window {
   std::deque<mark> marks_;
 
   uint64_t round_end_ = 0;
+  moment round_start_{};
   bool settling_ = false;  ///< this round's bytes left before the window was set
   std::optional<std::chrono::nanoseconds> round_trip_;  ///< the shortest of this round
   bool short_ = false;
