@@ -18,7 +18,7 @@
 namespace swarm::transport {
 
 /// Accepted connections that have not greeted yet; further ones wait in the kernel.
-inline constexpr size_t strangers_max = 12;
+inline constexpr size_t strangers_max = 10;
 /// When it is full, a stranger that has been given this much time makes place for the next one.
 inline constexpr std::chrono::milliseconds stranger_patience{250};
 /// Connections that wait in the kernel to be accepted.

@@ -64,6 +64,11 @@ bool witness::wait_messages(size_t count) {
   return wait([&] { return messages.size() >= count; });
 }
 
+void witness::wait_for_a_moment() {
+  std::unique_lock<std::mutex> lock{mutex};
+  changed.wait_for(lock, std::chrono::milliseconds{1});
+}
+
 party::party(endpoint_options options) {
   auto opened = endpoint::open(std::move(options), saw);
   if (const auto* sentence = std::get_if<std::string>(&opened)) BOOST_FAIL(*sentence);

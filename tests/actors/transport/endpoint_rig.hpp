@@ -44,6 +44,8 @@ class witness final : public events {
   std::optional<link_id> wait_up(size_t count = 1);
   std::optional<ending> wait_down(link_id which);
   bool wait_messages(size_t count);
+  /// A millisecond, or less when something happens.
+  void wait_for_a_moment();
 
   template <class F>
   auto look(F f) {
