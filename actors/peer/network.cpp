@@ -34,16 +34,27 @@ namespace {
 /// Changes of a start-up or a stop are told together.
 constexpr std::chrono::milliseconds tell_delay{5};
 
+/// What may happen before the actor has begun, which is a matter of a scheduler's turn.
+constexpr size_t early_news_max = 16 * transport::links_max;
+
 /// Whatever lives as long as the endpoint's thread may call.
 class switchboard final : public transport::events {
  public:
   switchboard(std::shared_ptr<gateway> handles, std::shared_ptr<admission> door)
       : handles_(std::move(handles)), door_(std::move(door)) {}
 
-  /// Before the first event is of interest.
+  /// What happened before is told now: a listener may be dialled before its actor has begun.
   void report_to(const network_actor& actor) {
     const std::lock_guard<std::mutex> guard{mutex_};
     actor_ = actor;
+    for (auto& news : std::exchange(early_, {}))
+      caf::anon_send(actor_, std::move(news));
+  }
+
+  void report_to_nobody() {
+    const std::lock_guard<std::mutex> guard{mutex_};
+    actor_ = network_actor{};
+    over_ = true;
   }
 
   std::optional<std::string> on_greeting(const transport::remote& who) override {
@@ -90,18 +101,20 @@ class switchboard final : public transport::events {
 
  private:
   void tell(link_news news) {
-    network_actor to;
-    {
-      const std::lock_guard<std::mutex> guard{mutex_};
-      to = actor_;
-    }
-    if (to) caf::anon_send(to, std::move(news));
+    const std::lock_guard<std::mutex> guard{mutex_};
+    if (over_) return;
+    if (actor_)
+      caf::anon_send(actor_, std::move(news));
+    else if (early_.size() < early_news_max)
+      early_.push_back(std::move(news));
   }
 
   const std::shared_ptr<gateway> handles_;
   const std::shared_ptr<admission> door_;
   std::mutex mutex_;
   network_actor actor_;
+  bool over_ = false;
+  std::vector<link_news> early_;
   std::map<link_id, link_news> greeted_;  // of the endpoint's thread only
 };
 
@@ -137,7 +150,7 @@ class network_body final : public network_actor::base {
       ended = std::move(line_->endpoint);
     }
     // Joins its thread, which may be telling us something.
-    line_->events->report_to(network_actor{});
+    line_->events->report_to_nobody();
     ended.reset();
     options_.directory = wire::directory_actor{};
     options_.telemetry = caf::actor{};
@@ -428,6 +441,10 @@ std::variant<network, std::string> open_network(caf::actor_system& system,
   // Who listens is where it says, by default where it listens.
   auto door = std::make_shared<admission>(self, options.description_hash);
   through->events = std::make_unique<switchboard>(result.handles, door);
+  // Whoever comes before the address is known must not take us for one that only dials.
+  const auto& bind = options.endpoint.bind;
+  const bool any_port = bind.size() > 2 && bind.compare(bind.size() - 2, 2, ":0") == 0;
+  if (self.announce.empty() && !any_port) door->announce(bind);
   options.endpoint.greeting = door->greeting(options.unix_ms);
   auto opened = transport::endpoint::open(options.endpoint, *through->events);
   if (auto* sentence = std::get_if<std::string>(&opened)) return std::move(*sentence);
