@@ -87,12 +87,17 @@ struct Roster {
   struct Neighbour {
     peer @0 :UInt64;
     announce @1 :Text;
-    # Empty: it can only dial; ask the sender to relay.
+    # Empty: it can only dial.
   }
 
   neighbours @1 :List(Neighbour);
   # Whom the sender is connected to, itself not included. At most 1024. Hearsay: it is where to
   # dial, not that somebody is there.
+
+  relayed @2 :List(Member);
+  # From one that can be dialled to one that only dials: the members of others that only dial, which
+  # the receiver could not reach otherwise. Messages to their slots pass through the sender. At most
+  # 1024.
 }
 
 struct Failure {

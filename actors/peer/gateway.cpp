@@ -105,6 +105,7 @@ class remote_actor final : public caf::monitorable_actor {
     }
   }
 
+  link_id at() const { return at_; }
   void end() { cleanup(caf::make_error(caf::exit_reason::remote_link_unreachable), nullptr); }
 
  private:
@@ -125,7 +126,10 @@ void gateway::core::send(link_id to, const heading& head, wire::frame_ptr body) 
 }
 
 uint64_t gateway::core::expose(link_id to, const strong_actor_ptr& local) {
-  if (!local || dynamic_cast<remote_actor*>(local->get()) != nullptr) return 0;
+  if (!local) return 0;
+  // One that leads elsewhere is relayed; one that leads there already would go in a circle.
+  const auto* remote = dynamic_cast<remote_actor*>(local->get());
+  if (remote != nullptr && remote->at() == to) return 0;
   const auto id = local->id();
   bool first = false;
   {

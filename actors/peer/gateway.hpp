@@ -47,7 +47,8 @@ class gateway {
   /// Behind one of the slots that everybody has; an invalid handle takes it away.
   void serve(uint64_t slot, const caf::actor& local);
 
-  /// The slot of a local actor for the far side of this link; 0 if it is not local or has ended.
+  /// The slot of an actor for the far side of this link. One of a third process may be exposed,
+  /// too: then messages pass through here. 0: it leads there itself, or there is no such link.
   uint64_t expose(transport::link_id to, const caf::actor& local);
 
   /// The handle of what is behind a slot; the same handle for the same slot.

@@ -13,9 +13,8 @@ neighbourhood::neighbourhood(neighbourhood_options options)
     if (!address.empty() && address != options_.announce) seeds_.push_back({address, {}, {}});
 }
 
-void neighbourhood::learn(peer_id who, const std::string& address, std::optional<link_id> via,
-                          moment now) {
-  if (who == options_.self || (!address.empty() && address == options_.announce)) return;
+void neighbourhood::learn(peer_id who, const std::string& address, moment now) {
+  if (who == options_.self || address.empty() || address == options_.announce) return;
   auto found = contacts_.find(who);
   if (found == contacts_.end()) {
     if (contacts_.size() >= neighbours_max) return;
@@ -24,23 +23,20 @@ void neighbourhood::learn(peer_id who, const std::string& address, std::optional
     if (who < options_.self) found->second.dial.next = now + options_.courtesy;
   }
   auto& known = found->second;
-  if (!address.empty() && known.address != address) {
-    known.address = address;
-    known.dial.failures = 0;
-  }
-  if (via) known.relays[*via] = true;
+  if (known.address == address) return;
+  known.address = address;
+  known.dial.failures = 0;
 }
 
 bool neighbourhood::wants(const contact& who) const {
-  return !who.current && !who.dial.link && !who.observer &&
-         (!who.address.empty() || !who.relays.empty());
+  return !who.current && !who.dial.link && !who.observer && !who.address.empty();
 }
 
 std::vector<neighbourhood::order> neighbourhood::due(moment now) {
   std::vector<order> result;
   for (const auto& s : seeds_) {
     const bool reached = s.peer && contacts_.count(*s.peer) != 0;
-    if (!reached && !s.dial.link && s.dial.next <= now) result.push_back({s.address, {}, {}});
+    if (!reached && !s.dial.link && s.dial.next <= now) result.push_back({s.address, {}});
   }
   for (auto it = contacts_.begin(); it != contacts_.end();) {
     auto& [id, who] = *it;
@@ -49,12 +45,7 @@ std::vector<neighbourhood::order> neighbourhood::due(moment now) {
       it = contacts_.erase(it);
       continue;
     }
-    if (wants(who) && who.dial.next <= now) {
-      order o{who.address, id, {}};
-      // Those behind a relay have no address that anybody could dial.
-      if (who.address.empty()) o.via = who.relays.begin()->first;
-      result.push_back(std::move(o));
-    }
+    if (wants(who) && who.dial.next <= now) result.push_back({who.address, id});
     ++it;
   }
   return result;
@@ -104,10 +95,8 @@ neighbourhood::outcome neighbourhood::up(link_id link, const introduction& who, 
 std::optional<peer_id> neighbourhood::down(link_id link, moment now) {
   for (auto& s : seeds_)
     if (s.dial.link == link) fail(s.dial, now);
-  for (auto& [id, who] : contacts_) {
+  for (auto& [id, who] : contacts_)
     if (who.dial.link == link) fail(who.dial, now);
-    who.relays.erase(link);
-  }
   const auto found = links_.find(link);
   if (found == links_.end()) return std::nullopt;
   const auto peer = found->second;

@@ -43,9 +43,8 @@ class neighbourhood {
   using moment = std::chrono::nanoseconds;
 
   struct order {
-    std::string address;                    ///< empty: relayed
-    std::optional<peer_id> peer;            ///< expected there
-    std::optional<transport::link_id> via;  ///< of a relayed one
+    std::string address;
+    std::optional<peer_id> peer;  ///< expected there
   };
 
   struct introduction {
@@ -63,9 +62,8 @@ class neighbourhood {
 
   explicit neighbourhood(neighbourhood_options options);
 
-  /// Somebody said that a peer is there: at an address, or, if that is empty, behind a link.
-  void learn(peer_id who, const std::string& address, std::optional<transport::link_id> via,
-             moment now);
+  /// Somebody said that a peer is there. One without an address cannot be dialled: it dials us.
+  void learn(peer_id who, const std::string& address, moment now);
 
   /// Whom to dial now. Each order is to be followed by dialling() or failed().
   std::vector<order> due(moment now);
@@ -98,7 +96,6 @@ class neighbourhood {
 
   struct contact {
     std::string address;
-    std::map<transport::link_id, bool> relays;
     std::optional<transport::link_id> current;
     bool dialled = false;
     bool observer = false;

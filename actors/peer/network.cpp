@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "actors/peer/peer_ids.hpp"
+#include "actors/peer/relays.hpp"
 #include "actors/peer/roster_message.hpp"
 #include "actors/telemetry/event.hpp"
 
@@ -173,7 +174,7 @@ class network_body final : public network_actor::base {
             },
             [this](probe_atom, const std::string& address) { return on_probe(address); },
             [this](meet_atom, peer_id who, const std::string& address) {
-              neighbours_.learn(who, address, {}, now());
+              neighbours_.learn(who, address, now());
             },
             [this](neighbours_atom) { return statuses(); },
             [this](const wire::roster_update& update) { on_own(update); },
@@ -189,6 +190,10 @@ class network_body final : public network_actor::base {
     std::string announce;
     bool observer = false;
     std::set<worker_id> announced;
+    std::vector<wire::member> members;  ///< as announced here
+
+    /// Two such cannot reach each other.
+    bool only_dials() const { return announce.empty() && !observer; }
   };
 
   struct waiter {
@@ -237,9 +242,10 @@ class network_body final : public network_actor::base {
       if (const auto kept = neighbours_.find(news.who.peer)) answer_waiters(news.link, *kept);
       return;
     }
-    links_[news.link] = {news.who.peer, news.who.announce, news.who.observer, {}};
+    links_[news.link] = {news.who.peer, news.who.announce, news.who.observer, {}, {}};
     report("peer_up", news.who.peer, news.agent + " at " + news.who.announce);
     tell(news.link);
+    settle_relays();
     tell_soon();
     answer_waiters(news.link, news.link);
     remember();
@@ -255,6 +261,7 @@ class network_body final : public network_actor::base {
     end_dial(news.link);
     drop(news.link);
     const auto peer = neighbours_.down(news.link, now());
+    settle_relays();
     if (peer) {
       report("peer_down", *peer, news.sentence);
       tell_soon();
@@ -276,6 +283,7 @@ class network_body final : public network_actor::base {
     for (const auto& id : found->second.announced)
       send(options_.directory, wire::withdraw_atom::value, id);
     links_.erase(found);
+    relays_.forget(which);
   }
 
   void on_check() {
@@ -313,8 +321,7 @@ class network_body final : public network_actor::base {
     if (waiters_ >= connect_requests_max)
       return caf::make_error(caf::sec::cannot_connect_to_node, "too many connects under way");
     const auto known = dials_.find(address);
-    const auto link =
-        known != dials_.end() ? std::optional{known->second} : dial({address, {}, {}});
+    const auto link = known != dials_.end() ? std::optional{known->second} : dial({address, {}});
     if (!link) return caf::make_error(caf::sec::cannot_connect_to_node, "no address");
     waiting_[*link].push_back({promise, slot});
     ++waiters_;
@@ -372,10 +379,47 @@ class network_body final : public network_actor::base {
   void tell(link_id to) { line_->endpoint->send(to, roster_heading(), roster_frame(to)); }
 
   wire::frame_ptr roster_frame(link_id to) {
-    std::vector<told_member> members;
+    told_roster told;
+    const auto add = [&](std::vector<told_member>& list, const wire::member& m) {
+      list.push_back({m, handles_->expose(to, m.handle), handles_->expose(to, m.averager)});
+    };
     for (const auto& [id, m] : own_)
-      members.push_back({m, handles_->expose(to, m.handle), handles_->expose(to, m.averager)});
-    return write_roster(members, neighbours_.neighbours()).bytes();
+      add(told.members, m);
+    told.neighbours = neighbours_.neighbours();
+    if (!links_.at(to).only_dials()) return write_roster(told).bytes();
+    for (const auto& [link, far] : links_) {
+      if (link == to || !far.only_dials()) continue;
+      for (const auto& m : far.members)
+        if (told.relayed.size() < relayed_members_max) add(told.relayed, m);
+    }
+    return write_roster(told).bytes();
+  }
+
+  wire::member with_handles(link_id from, const told_member& m) {
+    auto known = m.what;
+    known.handle = handle(from, m.slot);
+    known.averager = m.averager_slot != 0 ? handle(from, m.averager_slot) : caf::actor{};
+    return known;
+  }
+
+  void hear_relayed(link_id from, const std::vector<told_member>& told) {
+    std::vector<wire::member> members;
+    for (const auto& m : told) {
+      auto known = with_handles(from, m);
+      if (known.handle) members.push_back(std::move(known));
+    }
+    relays_.hear(from, std::move(members));
+    settle_relays();
+  }
+
+  void settle_relays() {
+    auto changed = relays_.settle([this](peer_id who) {
+      return who == options_.neighbours.self || neighbours_.find(who).has_value();
+    });
+    for (const auto& id : changed.withdraw)
+      send(options_.directory, wire::withdraw_atom::value, id);
+    for (auto& m : changed.announce)
+      send(options_.directory, wire::announce_atom::value, std::move(m));
   }
 
   void on_roster(link_id from, const wire::roster& message) {
@@ -387,12 +431,8 @@ class network_body final : public network_actor::base {
     std::vector<wire::member> present;
     for (const auto& m : told.members) {
       // Nobody speaks for another; a peer's coordinator goes by another id than its trainer.
-      if (m.what.id.peer != found->second.peer &&
-          m.what.id.peer != coordinator_id_of(found->second.peer))
-        continue;
-      auto known = m.what;
-      known.handle = handle(from, m.slot);
-      known.averager = m.averager_slot != 0 ? handle(from, m.averager_slot) : caf::actor{};
+      if (process_of(m.what.id.peer) != found->second.peer) continue;
+      auto known = with_handles(from, m);
       if (!known.handle) continue;
       announced.insert(known.id);
       present.push_back(std::move(known));
@@ -400,11 +440,14 @@ class network_body final : public network_actor::base {
     // What is gone goes first: a new life may have the id of the old one.
     for (const auto& id : found->second.announced)
       if (announced.count(id) == 0) send(options_.directory, wire::withdraw_atom::value, id);
-    for (auto& m : present)
-      send(options_.directory, wire::announce_atom::value, std::move(m));
+    for (const auto& m : present)
+      send(options_.directory, wire::announce_atom::value, m);
     found->second.announced = std::move(announced);
+    found->second.members = std::move(present);
+    if (found->second.only_dials()) tell_soon();
+    hear_relayed(from, told.relayed);
     for (const auto& n : told.neighbours)
-      neighbours_.learn(n.peer, n.announce, from, now());
+      neighbours_.learn(n.peer, n.announce, now());
   }
 
   std::vector<neighbour_status> statuses() {
@@ -421,6 +464,7 @@ class network_body final : public network_actor::base {
   neighbourhood neighbours_;
   std::map<worker_id, wire::member> own_;
   std::map<link_id, peer_link> links_;
+  relays relays_;
   std::map<std::string, link_id> dials_;
   std::set<link_id> surplus_;  ///< closed here, their end is no news
   std::map<link_id, std::vector<waiter>> waiting_;

@@ -12,4 +12,9 @@ constexpr peer_id coordinator_id_of(peer_id trainer) {
   return peer_id{trainer.value() | uint64_t{1} << 63};
 }
 
+/// The peer whose trainer or coordinator it is.
+constexpr peer_id process_of(peer_id member) {
+  return peer_id{member.value() & ~(uint64_t{1} << 63)};
+}
+
 }  // namespace swarm::peer

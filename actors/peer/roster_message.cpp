@@ -5,6 +5,7 @@
 
 #include "actors/peer/admission.hpp"
 #include "actors/peer/gateway.hpp"
+#include "actors/peer/relays.hpp"
 
 namespace swarm::peer {
 
@@ -30,6 +31,25 @@ std::optional<told_member> read_member(schemas::Roster::Member::Reader in) {
   return m;
 }
 
+void write_members(capnp::List<schemas::Roster::Member>::Builder out,
+                   const std::vector<told_member>& members) {
+  for (unsigned i = 0; i < members.size(); ++i) {
+    write_member(out[i], members[i].what);
+    out[i].setSlot(members[i].slot);
+    out[i].setAverager(members[i].averager_slot);
+  }
+}
+
+std::vector<told_member> read_members(capnp::List<schemas::Roster::Member>::Reader in,
+                                      size_t most) {
+  std::vector<told_member> result;
+  for (const auto m : in) {
+    if (result.size() >= most) break;
+    if (auto member = read_member(m)) result.push_back(std::move(*member));
+  }
+  return result;
+}
+
 }  // namespace
 
 transport::heading roster_heading() {
@@ -51,20 +71,15 @@ void write_member(schemas::Roster::Member::Builder out, const wire::member& m) {
   out.setCapacity(m.capacity);
 }
 
-wire::roster write_roster(const std::vector<told_member>& members,
-                          const std::vector<neighbourhood::neighbour>& neighbours) {
+wire::roster write_roster(const told_roster& roster) {
   wire::builder<schemas::Roster> message;
-  auto out = message->initMembers(static_cast<unsigned>(members.size()));
-  for (unsigned i = 0; i < members.size(); ++i) {
-    write_member(out[i], members[i].what);
-    out[i].setSlot(members[i].slot);
-    out[i].setAverager(members[i].averager_slot);
+  write_members(message->initMembers(static_cast<unsigned>(roster.members.size())), roster.members);
+  auto others = message->initNeighbours(static_cast<unsigned>(roster.neighbours.size()));
+  for (unsigned i = 0; i < roster.neighbours.size(); ++i) {
+    others[i].setPeer(roster.neighbours[i].peer.value());
+    others[i].setAnnounce(roster.neighbours[i].announce);
   }
-  auto others = message->initNeighbours(static_cast<unsigned>(neighbours.size()));
-  for (unsigned i = 0; i < neighbours.size(); ++i) {
-    others[i].setPeer(neighbours[i].peer.value());
-    others[i].setAnnounce(neighbours[i].announce);
-  }
+  write_members(message->initRelayed(static_cast<unsigned>(roster.relayed.size())), roster.relayed);
   return message.finish();
 }
 
@@ -81,10 +96,8 @@ std::optional<wire::roster> read_roster(uint64_t type,
 told_roster parse_roster(const wire::roster& message) {
   told_roster result;
   const auto content = message.read();
-  for (const auto m : content->getMembers()) {
-    if (result.members.size() >= process_members_max) break;
-    if (auto member = read_member(m)) result.members.push_back(std::move(*member));
-  }
+  result.members = read_members(content->getMembers(), process_members_max);
+  result.relayed = read_members(content->getRelayed(), relayed_members_max);
   for (const auto n : content->getNeighbours()) {
     if (result.neighbours.size() >= neighbours_max) break;
     if (n.getAnnounce().size() > greeting_text_bytes_max) continue;

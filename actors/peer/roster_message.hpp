@@ -26,13 +26,13 @@ struct told_member {
 struct told_roster {
   std::vector<told_member> members;
   std::vector<neighbourhood::neighbour> neighbours;
+  std::vector<told_member> relayed;
 };
 
 /// For a link's network slot.
 transport::heading roster_heading();
 
-wire::roster write_roster(const std::vector<told_member>& members,
-                          const std::vector<neighbourhood::neighbour>& neighbours);
+wire::roster write_roster(const told_roster& roster);
 
 /// What arrived for the network slot, if it is a roster, damaged ones included.
 std::optional<wire::roster> read_roster(uint64_t type,

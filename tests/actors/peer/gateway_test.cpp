@@ -214,3 +214,52 @@ BOOST_FIXTURE_TEST_CASE(nobody_over_there_can_end_our_actors, two_processes) {
       .receive([](const wire::holding& m) { BOOST_TEST(m.read()->getStep() == 2); },
                [](const caf::error& e) { BOOST_ERROR(to_string(e)); });
 }
+
+BOOST_AUTO_TEST_CASE(two_processes_talk_through_a_third_one) {
+  // left --1--> middle --2--> right; each pair has a link number of its own.
+  constexpr link_id left_link{1};
+  constexpr link_id right_link{2};
+  side left;
+  side middle;
+  side right;
+  // The middle's one endpoint leads both ways.
+  struct fork final : transport::endpoint {
+    gateway* to_left = nullptr;
+    gateway* to_right = nullptr;
+    std::string address() const override { return ""; }
+    void greet_with(std::string) override {}
+    link_id dial(const std::string&) override { return {}; }
+    void send(link_id to, const transport::heading& head, wire::frame_ptr body) override {
+      (to == left_link ? to_left : to_right)->on_message(to, head, std::move(body));
+    }
+    void close(link_id, const std::string&) override {}
+    transport::counters counted() const override { return {}; }
+    transport::counters counted(link_id) const override { return {}; }
+  } both;
+  both.to_left = &left.doors;
+  both.to_right = &right.doors;
+  middle.doors.open(both);
+  left.out.far = right.out.far = &middle.doors;
+  for (auto* doors : {&left.doors, &middle.doors})
+    doors->on_up(left_link);
+  for (auto* doors : {&right.doors, &middle.doors})
+    doors->on_up(right_link);
+  const auto target = right.system.spawn(adder);
+  const auto at_middle = middle.doors.remote(right_link, right.doors.expose(right_link, target));
+  BOOST_TEST(middle.doors.expose(right_link, at_middle) == 0U);
+  const auto at_left = left.doors.remote(left_link, middle.doors.expose(left_link, at_middle));
+  left.self->request(at_left, patience, gather_of(1))
+      .receive([](const wire::holding& m) { BOOST_TEST(m.read()->getStep() == 2); },
+               [](const caf::error& e) { BOOST_ERROR(to_string(e)); });
+  left.self->request(at_left, patience, gather_of(-1))
+      .receive([](const wire::holding&) { BOOST_ERROR("answered"); },
+               [](const caf::error& e) {
+                 BOOST_CHECK(wire::refusal_reason(e) == schemas::Refusal::Reason::BEHIND);
+               });
+  left.self->monitor(at_left);
+  middle.doors.on_down(right_link);
+  left.self->receive([&](const caf::down_msg& m) { BOOST_CHECK(m.source == at_left.address()); },
+                     caf::after(patience) >> [] { BOOST_ERROR("nothing came"); });
+  for (auto* doors : {&left.doors, &middle.doors, &right.doors})
+    doors->close();
+}
