@@ -13,111 +13,17 @@
 #include "actors/peer/peer_ids.hpp"
 #include "actors/peer/relays.hpp"
 #include "actors/peer/roster_message.hpp"
+#include "actors/peer/switchboard.hpp"
 #include "actors/telemetry/event.hpp"
 
 namespace swarm::peer {
 
 using transport::link_id;
 
-struct link_news {
-  enum class kind : uint8_t { up, down, roster };
-
-  kind what = kind::up;
-  link_id link;
-  neighbourhood::introduction who;
-  std::string agent;
-  std::string sentence;
-  wire::roster roster;
-};
-
 namespace {
 
 /// Changes of a start-up or a stop are told together.
 constexpr std::chrono::milliseconds tell_delay{5};
-
-/// What may happen before the actor has begun, which is a matter of a scheduler's turn.
-constexpr size_t early_news_max = 16 * transport::links_max;
-
-/// Whatever lives as long as the endpoint's thread may call.
-class switchboard final : public transport::events {
- public:
-  switchboard(std::shared_ptr<gateway> handles, std::shared_ptr<admission> door)
-      : handles_(std::move(handles)), door_(std::move(door)) {}
-
-  /// What happened before is told now: a listener may be dialled before its actor has begun.
-  void report_to(const network_actor& actor) {
-    const std::lock_guard<std::mutex> guard{mutex_};
-    actor_ = actor;
-    for (auto& news : std::exchange(early_, {}))
-      caf::anon_send(actor_, std::move(news));
-  }
-
-  void report_to_nobody() {
-    const std::lock_guard<std::mutex> guard{mutex_};
-    actor_ = network_actor{};
-    over_ = true;
-  }
-
-  std::optional<std::string> on_greeting(const transport::remote& who) override {
-    auto checked = door_->check(who);
-    if (auto* sentence = std::get_if<std::string>(&checked)) return std::move(*sentence);
-    auto& known = std::get<acquaintance>(checked);
-    link_news news;
-    news.link = who.link;
-    news.who = {known.peer, known.life, std::move(known.announce), who.dialled, known.observer};
-    news.agent = std::move(known.agent);
-    greeted_[who.link] = std::move(news);
-    return std::nullopt;
-  }
-
-  void on_up(link_id which) override {
-    handles_->on_up(which);
-    const auto found = greeted_.find(which);
-    if (found == greeted_.end()) return;
-    tell(std::move(found->second));
-    greeted_.erase(found);
-  }
-
-  void on_message(link_id which, const transport::heading& head,
-                  std::variant<wire::frame_ptr, wire::errc> body) override {
-    if (head.target != network_slot) return handles_->on_message(which, head, std::move(body));
-    auto roster = read_roster(head.type, std::move(body));
-    if (!roster) return;
-    link_news news;
-    news.what = link_news::kind::roster;
-    news.link = which;
-    news.roster = std::move(*roster);
-    tell(std::move(news));
-  }
-
-  void on_down(link_id which, transport::down_reason reason, const std::string& sentence) override {
-    greeted_.erase(which);
-    handles_->on_down(which);
-    link_news news;
-    news.what = link_news::kind::down;
-    news.link = which;
-    news.sentence = std::string{to_string(reason)} + ": " + sentence;
-    tell(std::move(news));
-  }
-
- private:
-  void tell(link_news news) {
-    const std::lock_guard<std::mutex> guard{mutex_};
-    if (over_) return;
-    if (actor_)
-      caf::anon_send(actor_, std::move(news));
-    else if (early_.size() < early_news_max)
-      early_.push_back(std::move(news));
-  }
-
-  const std::shared_ptr<gateway> handles_;
-  const std::shared_ptr<admission> door_;
-  std::mutex mutex_;
-  network_actor actor_;
-  bool over_ = false;
-  std::vector<link_news> early_;
-  std::map<link_id, link_news> greeted_;  // of the endpoint's thread only
-};
 
 /// The endpoint and what its thread uses; goes when the actor ends.
 struct line {
