@@ -136,7 +136,9 @@ int serve(const peer_options& options, stop_signals& signals) {
   if (!added) return complain("the stage does not start");
   std::string last;
   const auto show = [&](const telemetry::event& e) {
-    const auto line = progress_line(e);
+    const bool alone = e.name == "dial_failed" && here.node().neighbours().empty();
+    const auto line =
+        alone ? "nobody of the run is reached: " + one_line(here.last_failure()) : progress_line(e);
     // A peer that waits for a donor says so once.
     if (!line.empty() && line != last) std::printf("%s\n", line.c_str());
     if (!line.empty()) last = line;
