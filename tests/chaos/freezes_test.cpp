@@ -9,14 +9,16 @@ using namespace swarm;
 using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_CASE(a_frozen_peer_is_passed_over_and_comes_back) {
-  chaos::rig run{"frozen", {}};
+  chaos::rig::shape shape;
+  shape.steps = 500;
+  chaos::rig run{"frozen", shape};
   run.begin();
   BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
   const auto victim = run.peer(0, 1);
+  const auto step = run.step();
   run.all().signal(victim, SIGSTOP);
   // Longer than the silence that others bear.
   run.all().until([] { return false; }, 2 * chaos::silence_timeout);
-  const auto step = run.step();
   BOOST_TEST(run.until_step(step + 10), run.all().story());
   run.all().signal(victim, SIGCONT);
   run.finish();

@@ -60,9 +60,9 @@ BOOST_AUTO_TEST_CASE(a_trainer_that_is_cut_off_finishes_with_the_others) {
   chaos::rig run{"cut-off", on_two_hosts(machines, false)};
   run.begin();
   BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  const auto step = run.step();
   machines.cut(1);
   run.all().until([] { return false; }, 2 * chaos::silence_timeout);
-  const auto step = run.step();
   BOOST_TEST(run.until_step(step + 10), run.all().story());
   machines.mend(1);
   run.finish();
