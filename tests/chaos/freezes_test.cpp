@@ -13,7 +13,7 @@ BOOST_AUTO_TEST_CASE(a_frozen_peer_is_passed_over_and_comes_back) {
   shape.steps = 500;
   chaos::rig run{"frozen", shape};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   const auto victim = run.peer(0, 1);
   const auto step = run.step();
   run.all().signal(victim, SIGSTOP);
@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(a_frozen_peer_is_passed_over_and_comes_back) {
 BOOST_AUTO_TEST_CASE(a_frozen_leader_is_followed_by_another_and_stands_by_afterwards) {
   chaos::rig run{"frozen-leader", {}};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   const auto first = run.leader();
   const auto second = run.trainer(first == run.trainer(0) ? 1 : 0);
   run.all().signal(first, SIGSTOP);

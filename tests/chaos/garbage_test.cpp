@@ -11,6 +11,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "actors/random.hpp"
@@ -103,7 +104,7 @@ BOOST_AUTO_TEST_CASE(garbage_endless_streams_and_stalled_connections_change_noth
   shape.trainers = 1;
   chaos::rig run{"garbage", shape};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   const auto target = run.peer(0, 0);
   splitmix64 random{7};
   std::string noise(burst_bytes, '\0');
@@ -111,7 +112,7 @@ BOOST_AUTO_TEST_CASE(garbage_endless_streams_and_stalled_connections_change_noth
     c = static_cast<char>(random.next());
   const std::string nothing;
   const auto kinds = beginnings(noise);
-  for (const auto* burst : {&noise, &nothing}) {
+  for (const std::string* burst : {&std::as_const(noise), &nothing}) {
     const auto before = resident_kib(run.all().pid(target));
     std::vector<std::unique_ptr<knocker>> all;
     for (size_t i = 0; i < connections; ++i)

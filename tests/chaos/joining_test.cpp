@@ -12,7 +12,7 @@ BOOST_AUTO_TEST_CASE(the_only_known_address_dies_and_comes_back_and_others_let_n
   shape.one_seed = true;
   chaos::rig run{"bootstrap", shape};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   const auto seed = run.peer(0, 0);
   run.all().kill(seed);
   const auto step = run.step();

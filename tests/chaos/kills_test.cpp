@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 BOOST_AUTO_TEST_CASE(a_peer_that_is_killed_is_replaced_and_comes_back) {
   chaos::rig run{"killed", {}};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   const auto victim = run.peer(1, 0);
   run.all().kill(victim);
   const auto step = run.step();
@@ -24,7 +24,7 @@ BOOST_AUTO_TEST_CASE(a_peer_that_is_killed_is_replaced_and_comes_back) {
 BOOST_AUTO_TEST_CASE(the_leading_trainer_is_killed_and_another_leads) {
   chaos::rig run{"coordinator", {}};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   const auto first = run.leader();
   run.all().kill(first);
   const auto second = run.trainer(first == run.trainer(0) ? 1 : 0);
@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(one_peer_of_a_stage_is_enough) {
   shape.trainers = 1;
   chaos::rig run{"all-but-one", shape};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   run.all().signal(run.peer(0, 0), SIGKILL);
   run.all().kill(run.peer(0, 2));
   const auto step = run.step();

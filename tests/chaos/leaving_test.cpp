@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(a_peer_that_is_asked_leaves_in_time_and_the_run_goes_on) {
   shape.flags = {"--leave-timeout=3s"};
   chaos::rig run{"polite", shape};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   const auto who = run.peer(0, 1);
   const auto asked = run.all().now();
   run.all().signal(who, SIGTERM);
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_trainer_that_leads_and_is_asked_leaves_and_another_leads)
   shape.peers = 1;
   chaos::rig run{"leader-leaves", shape};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   const auto first = run.leader();
   run.all().signal(first, SIGTERM);
   const auto how = run.all().until_ended(first);

@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(both_halves_of_a_partition_train_and_agree_when_it_heals) {
   if (!open(machines)) return;
   chaos::rig run{"halves", on_two_hosts(machines, true)};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   const auto first = run.leader();
   const auto second = run.trainer(first == run.trainer(0) ? 1 : 0);
   machines.cut(1);
@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(a_trainer_that_is_cut_off_finishes_with_the_others) {
   if (!open(machines)) return;
   chaos::rig run{"cut-off", on_two_hosts(machines, false)};
   run.begin();
-  BOOST_REQUIRE_MESSAGE(run.until_step(20), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
   const auto step = run.step();
   machines.cut(1);
   run.all().until([] { return false; }, 2 * chaos::silence_timeout);

@@ -224,6 +224,17 @@ bool rig::until_step(int64_t step) {
   return all_.until([&] { return this->step() >= step; });
 }
 
+bool rig::until_full() {
+  std::string workers = "workers ";
+  for (int64_t s = 0; s < what_.stages; ++s)
+    workers += (s == 0 ? "" : "/") + std::to_string(what_.peers);
+  return all_.until([&] {
+    for (int64_t t = 0; t < what_.trainers; ++t)
+      if (all_.said(trainer(t), workers)) return true;
+    return false;
+  });
+}
+
 bool rig::until_serving(fleet::id which) {
   return all_.until([&] {
     const auto& lines = all_.lines(which);

@@ -71,6 +71,9 @@ class rig {
   /// The highest step that anybody has told.
   int64_t step();
   bool until_step(int64_t step);
+  /// Until a step is told in which every peer of every stage took part: from then on each has the
+  /// state of its stage.
+  bool until_full();
   bool until_serving(fleet::id which);
   /// Waits until the trainers that run have finished, and checks that each has the weights of a
   /// single process.
