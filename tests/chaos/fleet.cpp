@@ -116,7 +116,11 @@ void fleet::listen() {
 bool fleet::until(const std::function<bool()>& condition, std::chrono::milliseconds limit) {
   const auto end = now_ + limit;
   while (!condition()) {
-    if (now_ >= end) return false;
+    if (now_ >= end) {
+      // A check's message is made before its condition is waited for.
+      if (limit == patience) std::printf("not met within patience: %s\n", story().c_str());
+      return false;
+    }
     listen();
   }
   return true;
