@@ -1,6 +1,7 @@
 #include "actors/transport/session.hpp"
 
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 #include <boost/asio/post.hpp>
 #include <cassert>
@@ -33,6 +34,11 @@ std::string to_content(uint64_t value) {
 
 std::string to_text(const uint8_t* bytes, size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
+}
+
+bool bytes_wait(int socket) {
+  int bytes = 0;
+  return ::ioctl(socket, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 std::string cut(const std::string& sentence) {
@@ -337,8 +343,11 @@ void session::wait_for_tokens() {
 void session::tick(moment at) {
   if (is_up()) {
     const auto verdict = heartbeat_.tick(at);
-    if (verdict.silent)
+    if (verdict.silent) {
+      // A busy machine may be late to read; then it is not the far side that is silent.
+      if (bytes_wait(socket_.native_handle())) return read_some();
       return fail(down_reason::silent, "nothing came from it within silence_timeout");
+    }
     if (verdict.beat) {
       queue_->push(packet_kind::beat, to_content(static_cast<uint64_t>(at.count())));
       pump();

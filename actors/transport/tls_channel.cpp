@@ -21,6 +21,8 @@ constexpr uint8_t record_handshake = 0x16;
 /// TLS, and what our plain side knows as TLS.
 constexpr std::array<uint8_t, 7> alert_for_strangers{record_alert, 3, 1, 0, 2, 2, 40};
 constexpr size_t record_bytes = SSL3_RT_MAX_PLAIN_LENGTH;
+/// Encrypted with one key; AES-GCM allows for six times as much (RFC 8446, 5.5).
+constexpr uint64_t key_bytes_max = uint64_t{64} << 30;
 /// Largest growth of a record: header, type, tag.
 constexpr size_t record_growth = 64;
 
@@ -78,6 +80,7 @@ class tls_channel final : public channel {
   size_t in_end_ = 0;
   std::unique_ptr<uint8_t[]> joined_;  ///< one record's worth of small spans
 
+  uint64_t since_key_ = 0;
   bool first_byte_seen_ = false;
   bool plain_text_ = false;
   bool established_ = false;
@@ -275,6 +278,11 @@ io_result tls_channel::read(const std::array<writable_span, 2>& into) {
 }
 
 bool tls_channel::encrypt(const uint8_t* from, size_t bytes) {
+  since_key_ += bytes;
+  if (since_key_ >= key_bytes_max) {
+    since_key_ = 0;
+    if (SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) != 1) return false;
+  }
   size_t taken = 0;
   while (taken < bytes) {
     size_t now = 0;

@@ -8,6 +8,8 @@ namespace {
 
 /// A round trip this much longer than the shortest one still confirms it.
 constexpr std::chrono::microseconds base_slack{500};
+/// A base that is measured afresh is at most twice as long as the last one and this.
+constexpr std::chrono::milliseconds base_step{5};
 /// Most that a round changes the window.
 constexpr double growth_max = 2;
 constexpr double shrink_max = 0.5;
@@ -61,7 +63,8 @@ void window::finish_round(moment now) {
   settling_ = !settling_;
   if (!settling_) return;
   if (resume_size_ != 0) {
-    base_ = trip;
+    // One late answer of a busy machine must not pass for a long way.
+    base_ = std::min(trip, 2 * *base_ + base_step);
     base_seen_ = now;
     size_ = resume_size_;
     resume_size_ = 0;

@@ -2,10 +2,12 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 
+#include "actors/transport/endpoint.hpp"
 #include "experiments/stopwatch.hpp"
 
 namespace swarm::experiments {
@@ -20,29 +22,11 @@ enum class note : uint32_t { data = 1, ack, request, answer, bulk, bulk_ack };
 
 constexpr size_t small_segment_words = 16;
 
-/// A small segment, as a message's own, and one of so many bytes beside it.
-wire::frame_ptr make_frame(size_t bytes) {
-  const size_t words = bytes / sizeof(capnp::word);
-  const auto own = std::make_shared<std::vector<uint64_t>>(small_segment_words, 1);
-  const auto tensor = std::make_shared<std::vector<uint64_t>>(words, 2);
-  const auto as_words = [](const std::vector<uint64_t>& from) {
-    return kj::ArrayPtr<const capnp::word>{reinterpret_cast<const capnp::word*>(from.data()),
-                                           from.size()};
-  };
-  return std::make_shared<const wire::frame>(wire::segments{as_words(*own), as_words(*tensor)},
-                                             std::vector<std::shared_ptr<const void>>{own, tensor});
-}
-
 heading with(note what, bool body) {
   heading head;
   head.kind = static_cast<uint32_t>(what);
   head.type = body ? 1 : 0;
   return head;
-}
-
-[[noreturn]] void give_up(const std::string& sentence) {
-  std::fprintf(stderr, "%s\n", sentence.c_str());
-  std::exit(1);
 }
 
 std::unique_ptr<transport::endpoint> open(transport::endpoint_options options,
@@ -173,16 +157,52 @@ class client final : public rival_client, public transport::events {
   std::unique_ptr<transport::endpoint> end_;
 };
 
-}  // namespace
-
-std::unique_ptr<rival_client> our_client(const std::string& address,
-                                         transport::endpoint_options options) {
-  return std::make_unique<client>(address, std::move(options));
+std::string read_file(const std::string& path) {
+  std::ifstream file{path, std::ios::binary};
+  return {std::istreambuf_iterator<char>{file}, {}};
 }
 
-void serve_ours(transport::endpoint_options options) {
-  const server end{std::move(options)};
-  announce_and_wait(end.address());
+transport::endpoint_options read_options(const rival_settings& given) {
+  transport::endpoint_options result;
+  // Namespaces on one machine are not loopback.
+  result.insecure = true;
+  if (const auto tls = given.find("tls"); tls != given.end()) {
+    const auto in = [&](const char* name) { return read_file(tls->second + "/" + name); };
+    result.tls = {in("authority.pem"), in("certificate.pem"), in("key.pem")};
+  }
+  if (const auto cap = given.find("cap"); cap != given.end())
+    result.bytes_per_s_max = std::strtoull(cap->second.c_str(), nullptr, 10);
+  return result;
+}
+
+}  // namespace
+
+wire::frame_ptr make_frame(size_t bytes) {
+  const size_t words = bytes / sizeof(capnp::word);
+  const auto own = std::make_shared<std::vector<uint64_t>>(small_segment_words, 1);
+  const auto tensor = std::make_shared<std::vector<uint64_t>>(words, 2);
+  const auto as_words = [](const std::vector<uint64_t>& from) {
+    return kj::ArrayPtr<const capnp::word>{reinterpret_cast<const capnp::word*>(from.data()),
+                                           from.size()};
+  };
+  return std::make_shared<const wire::frame>(wire::segments{as_words(*own), as_words(*tensor)},
+                                             std::vector<std::shared_ptr<const void>>{own, tensor});
+}
+
+rival_way our_way() {
+  rival_way result;
+  result.serve = [](const std::string& host, const rival_settings& given) {
+    auto options = read_options(given);
+    options.bind = host + ":0";
+    const server end{std::move(options)};
+    announce(end.address());
+    wait_for_the_end();
+    return 0;
+  };
+  result.make_client = [](const std::string& address, const rival_settings& given) {
+    return std::make_unique<client>(address, read_options(given));
+  };
+  return result;
 }
 
 }  // namespace swarm::experiments

@@ -1,16 +1,15 @@
 #pragma once
 
-#include <memory>
-#include <string>
-
-#include "actors/transport/endpoint.hpp"
+#include "actors/wire/frame.hpp"
 #include "experiments/transport_rivals/rival.hpp"
 
 namespace swarm::experiments {
 
-/// actors/transport; the messages are frames with one tensor attached.
-std::unique_ptr<rival_client> our_client(const std::string& address,
-                                         transport::endpoint_options options);
-void serve_ours(transport::endpoint_options options);
+/// actors/transport. Settings: tls=FOLDER with authority.pem, certificate.pem and key.pem;
+/// cap=BYTES_PER_SECOND.
+rival_way our_way();
+
+/// A frame as a tensor message is: a small segment, and one of so many bytes beside it.
+wire::frame_ptr make_frame(size_t bytes);
 
 }  // namespace swarm::experiments

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -20,11 +19,6 @@ namespace {
 
 /// Before every message: its bytes and those of the answer.
 using prefix = std::array<uint64_t, 2>;
-
-[[noreturn]] void give_up(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
 
 sockaddr_in parse(const std::string& host, int port) {
   sockaddr_in result{};
@@ -118,9 +112,7 @@ class client final : public rival_client {
   std::string body_;
 };
 
-}  // namespace
-
-std::unique_ptr<rival_client> raw_tcp_client(const std::string& address) {
+std::unique_ptr<rival_client> connect(const std::string& address) {
   const auto colon = address.rfind(':');
   const auto where = parse(address.substr(0, colon), std::atoi(address.c_str() + colon + 1));
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
@@ -129,18 +121,25 @@ std::unique_ptr<rival_client> raw_tcp_client(const std::string& address) {
   return std::make_unique<client>(socket);
 }
 
-void serve_raw_tcp(const std::string& host) {
+int serve(const std::string& host) {
   const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
   auto where = parse(host, 0);
   socklen_t size = sizeof(where);
   if (::bind(listener, reinterpret_cast<const sockaddr*>(&where), size) != 0) give_up("bind");
   if (::listen(listener, 1) != 0) give_up("listen");
   ::getsockname(listener, reinterpret_cast<sockaddr*>(&where), &size);
-  std::printf("%s:%d\n", host.c_str(), ntohs(where.sin_port));
-  std::fflush(stdout);
+  announce(host + ":" + std::to_string(ntohs(where.sin_port)));
   const int socket = ::accept(listener, nullptr, nullptr);
   if (socket < 0) give_up("accept");
   answer(socket);
+  return 0;
+}
+
+}  // namespace
+
+rival_way raw_tcp_way() {
+  return {[](const std::string& host, const rival_settings&) { return serve(host); },
+          [](const std::string& address, const rival_settings&) { return connect(address); }};
 }
 
 }  // namespace swarm::experiments

@@ -1,12 +1,15 @@
 #include "experiments/transport_rivals/rival.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <sstream>
 
 namespace swarm::experiments {
 
 namespace {
+
+constexpr int exit_usage = 2;
 
 void print(const std::vector<double>& numbers) {
   std::string line;
@@ -16,11 +19,7 @@ void print(const std::vector<double>& numbers) {
   std::fflush(stdout);
 }
 
-}  // namespace
-
 void obey(rival_client& client) {
-  std::puts("ready");
-  std::fflush(stdout);
   std::string line;
   while (std::getline(std::cin, line)) {
     std::istringstream words{line};
@@ -38,11 +37,39 @@ void obey(rival_client& client) {
   }
 }
 
-void announce_and_wait(const std::string& address) {
+}  // namespace
+
+int rival_main(int argc, char** argv, const std::map<std::string, rival_way>& ways) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const auto found = words.size() < 3 ? ways.end() : ways.find(words[1]);
+  if (found == ways.end()) {
+    std::fprintf(stderr, "%s is started by //experiments:transport\n", argv[0]);
+    return exit_usage;
+  }
+  rival_settings settings;
+  for (const auto& word : words)
+    if (const auto equals = word.find('='); equals != std::string::npos)
+      settings[word.substr(0, equals)] = word.substr(equals + 1);
+  if (words[0] == "serve") return found->second.serve(words[2], settings);
+  const auto client = found->second.make_client(words[2], settings);
+  announce("ready");
+  obey(*client);
+  return 0;
+}
+
+void announce(const std::string& address) {
   std::puts(address.c_str());
   std::fflush(stdout);
+}
+
+void wait_for_the_end() {
   while (std::getchar() != EOF) {
   }
+}
+
+void give_up(const std::string& sentence) {
+  std::fprintf(stderr, "%s\n", sentence.c_str());
+  std::exit(1);
 }
 
 }  // namespace swarm::experiments

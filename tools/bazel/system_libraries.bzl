@@ -1,6 +1,7 @@
 """Libraries the operating system provides, one repository each.
 
-A missing header or shared object stops the build with the name of the apt package.
+A missing header or shared object stops the build with the name of the apt package; of an optional
+library it leaves an empty target, and what is built on it says that it is not installed.
 LIBTORCH_HOME=/path/to/libtorch selects another LibTorch (upstream or CUDA builds).
 """
 
@@ -31,8 +32,22 @@ def _header_path(ctx, header):
             return candidate
     return None
 
+def _is_installed(ctx, compiler):
+    for header in ctx.attr.headers:
+        if _header_path(ctx, header) == None:
+            return False
+    for lib in ctx.attr.libs:
+        if not _library_exists(ctx, compiler, lib):
+            return False
+    return True
+
 def _system_library_impl(ctx):
     compiler = _compiler(ctx)
+    if ctx.attr.optional and not _is_installed(ctx, compiler):
+        ctx.file("BUILD", """package(default_visibility = ["//visibility:public"])
+cc_library(name = "%s")
+""" % ctx.attr.target)
+        return
     for header in ctx.attr.headers:
         _require(ctx, header, _header_path(ctx, header) != None)
     for lib in ctx.attr.libs:
@@ -65,6 +80,7 @@ _system_library = repository_rule(
         "tools": attr.string_list(),
         "defines": attr.string_list(),
         "library_deps": attr.string_list(),
+        "optional": attr.bool(),
     },
 )
 
@@ -191,4 +207,24 @@ def system_libraries():
         apt = "nlohmann-json3-dev",
         target = "nlohmann_json",
         headers = ["nlohmann/json.hpp"],
+    )
+    _system_library(
+        name = "grpc",
+        title = "gRPC",
+        apt = "libgrpc++-dev",
+        target = "grpc",
+        headers = ["grpcpp/generic/generic_stub.h"],
+        libs = ["grpc++", "grpc", "gpr", "absl_synchronization"],
+        defines = ["SWARM_HAS_GRPC"],
+        optional = True,
+    )
+    _system_library(
+        name = "gloo",
+        title = "Gloo",
+        apt = "libgloo-dev",
+        target = "gloo",
+        headers = ["gloo/rendezvous/context.h"],
+        libs = ["gloo"],
+        defines = ["SWARM_HAS_GLOO"],
+        optional = True,
     )

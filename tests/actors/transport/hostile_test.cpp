@@ -95,13 +95,17 @@ void check_crowd(party& host, const std::vector<bytes>& all) {
   const size_t resident_before = status_bytes("RssAnon");
   std::vector<raw_peer> strangers;
   size_t most = 0;
+  const auto look = [&] {
+    const size_t in_use = heap_bytes();
+    if (in_use > heap_before) most = std::max(most, in_use - heap_before);
+  };
   for (size_t i = 0; i < crowd; ++i) {
     strangers.emplace_back(host.end->address());
     strangers.back().send(all[i % all.size()]);
-    most = std::max(most, heap_bytes() - std::min(heap_bytes(), heap_before));
+    look();
   }
   for (int i = 0; i < 200; ++i) {
-    most = std::max(most, heap_bytes() - std::min(heap_bytes(), heap_before));
+    look();
     host.saw.wait_for_a_moment();
   }
   const size_t resident = status_bytes("RssAnon");

@@ -39,6 +39,7 @@ class modelled_link {
   }
 
   void set_rate(double bytes_per_s) { bytes_per_s_ = bytes_per_s; }
+  void set_round_trip(std::chrono::nanoseconds trip) { round_trip_ = trip; }
 
   window sender{bytes_max, 20ms};
   moment now{0};
@@ -47,7 +48,7 @@ class modelled_link {
 
  private:
   double bytes_per_s_;
-  const std::chrono::nanoseconds round_trip_;
+  std::chrono::nanoseconds round_trip_;
   uint64_t sent_ = 0;
   moment free_at_{0};
   std::deque<std::pair<moment, uint64_t>> credits_;
@@ -97,6 +98,19 @@ BOOST_AUTO_TEST_CASE(the_queue_does_not_creep_up_while_nobody_sees_the_link_empt
     link.run(until);
     BOOST_TEST((link.queueing < 40ms), link.queueing.count());
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_way_that_becomes_longer_is_learned) {
+  modelled_link link{25e6, 1ms};
+  link.run(5s);
+  link.set_round_trip(60ms);
+  link.run(60s);
+  const auto before = link.credited;
+  const auto from = link.now;
+  link.run(70s);
+  const std::chrono::duration<double> passed = link.now - from;
+  BOOST_TEST(static_cast<double>(link.credited - before) / passed.count() > 0.9 * 25e6);
+  BOOST_TEST((link.queueing < 40ms), link.queueing.count());
 }
 
 BOOST_AUTO_TEST_CASE(a_window_that_is_not_used_does_not_grow) {
