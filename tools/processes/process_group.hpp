@@ -38,6 +38,7 @@ class process_group {
   size_t stop(std::chrono::milliseconds patience);
 
   const process_table& table() const { return table_; }
+  void arm_kills() { table_.arm(now()); }
   std::chrono::milliseconds now() const;
   /// For tests and chaos: a signal to one that runs. False: it does not run.
   bool signal(size_t process, int number);

@@ -24,7 +24,7 @@ std::vector<process_table::action> process_table::due(moment now) {
     e.started = now;
     result.push_back({act::start, i, e.lives++ == 0});
   }
-  if (options_.kill_every.count() == 0 || now < next_kill_) return result;
+  if (!options_.armed || options_.kill_every.count() == 0 || now < next_kill_) return result;
   next_kill_ += options_.kill_every;
   std::vector<size_t> victims;
   for (size_t i = 0; i < entries_.size(); ++i)
@@ -33,6 +33,12 @@ std::vector<process_table::action> process_table::due(moment now) {
   ++kills_;
   result.push_back({act::kill, victims[random_.below(victims.size())], false});
   return result;
+}
+
+void process_table::arm(moment now) {
+  if (options_.armed) return;
+  options_.armed = true;
+  next_kill_ = now + options_.kill_every;
 }
 
 void process_table::ended(size_t process, moment now, ending how) {

@@ -22,6 +22,8 @@ struct process_table_options {
   std::chrono::milliseconds restart_after{5'000};
   /// A random running process is killed this often; 0: never.
   std::chrono::milliseconds kill_every{0};
+  /// Nobody is killed before arm() is called.
+  bool armed = true;
   uint64_t seed = 1;
   /// One that failed so often within fail_within of its start is given up.
   uint32_t failures_max = 5;
@@ -52,6 +54,9 @@ class process_table {
     killed     ///< by a signal that somebody sent
   };
   void ended(size_t process, moment now, ending how);
+
+  /// From now on processes are killed, the first after kill_every.
+  void arm(moment now);
 
   /// Nothing is started or killed any more.
   void stop() { stopping_ = true; }

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -24,6 +25,8 @@ namespace {
 constexpr int64_t seconds_per_day = 24 * 3600;
 constexpr int64_t validity_days = 30;
 constexpr auto stop_patience = 15s;
+/// What a trainer that leads prints.
+constexpr std::string_view step_line = "step ";
 
 struct up_options {
   run_options run;
@@ -124,7 +127,9 @@ std::vector<process_spec> specs_of(const up_options& options, const identity::ru
 
 int supervise(const up_options& options, process_table table) {
   process_group::events listener;
-  listener.on_line = [](const std::string& name, const std::string& line) {
+  bool begun = false;
+  listener.on_line = [&begun](const std::string& name, const std::string& line) {
+    begun = begun || line.compare(0, step_line.size(), step_line) == 0;
     std::printf("%-10s | %s\n", name.c_str(), one_line(line).c_str());
   };
   listener.on_event = [](const std::string& what) {
@@ -133,6 +138,8 @@ int supervise(const up_options& options, process_table table) {
   process_group group{own_program(), std::move(table), listener};
   const auto trainers = static_cast<size_t>(options.trainers);
   const auto finished = [&] {
+    // Whoever is killed before the run has begun cannot begin it in another life.
+    if (begun) group.arm_kills();
     for (size_t i = 0; i < trainers; ++i)
       if (!group.table().is_over(i)) return false;
     return true;
@@ -187,6 +194,7 @@ int up(up_options options) {
   table.kill_every = options.kill_every;
   table.restart_after = options.restart_after;
   table.seed = static_cast<uint64_t>(options.chaos_seed);
+  table.armed = !fresh;
   std::printf("%d stages x %lld peers, %lld trainers; join=127.0.0.1:%u token=%s\n", run.stages,
               static_cast<long long>(options.run.workers), static_cast<long long>(options.trainers),
               ports[0], token_file(options.dir, 1).c_str());

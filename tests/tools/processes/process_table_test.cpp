@@ -101,3 +101,15 @@ BOOST_AUTO_TEST_CASE(one_that_has_finished_is_left_alone) {
   BOOST_TEST(table.is_over(0));
   BOOST_TEST(table.due(1h).empty());
 }
+
+BOOST_AUTO_TEST_CASE(nobody_is_killed_before_it_is_armed) {
+  tools::process_table_options options;
+  options.kill_every = 1s;
+  options.armed = false;
+  process_table table{three(), options};
+  table.due(0ms);
+  BOOST_TEST(table.due(100s).empty());
+  table.arm(100s);
+  BOOST_TEST(table.due(100'999ms).empty());
+  BOOST_TEST(table.due(101s).size() == 1U);
+}
