@@ -75,6 +75,9 @@ struct RunDescription {
     # BLAKE2b-128 of the training and validation tokens, hexadecimal.
 
     validationFraction @2 :Float64;
+
+    tokens @3 :Int64;
+    # Of training and validation together.
   }
 
   enum Codec {
@@ -98,8 +101,9 @@ struct SignedDescription {
 }
 
 struct JoinToken {
-  # What a peer needs besides an address. "swarm1." and the base64url of this in canonical form and
-  # a checksum. It holds the peer's secret: one token per peer, kept like a password.
+  # What a peer needs besides an address: "swarm1." and the base64url, without padding, of this as a
+  # framed message and 16 hexadecimal digits of its BLAKE2b-128. It holds the peer's secret: one
+  # token per peer, kept like a password.
 
   runKey @0 :Data;
   runName @1 :Text;

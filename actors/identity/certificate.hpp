@@ -13,6 +13,9 @@ namespace swarm::identity {
 /// Certificates are valid from so long before they were made, for clocks that go late.
 inline constexpr int64_t backdate_s = 24 * 3600;
 
+/// An authority outlives the certificates it is for.
+inline constexpr int64_t authority_valid_s = int64_t{3650} * 24 * 3600;
+
 /// Signed by itself; it may sign others. DER.
 std::string make_authority(const key_pair& run, const std::string& run_name, int64_t now_s,
                            int64_t valid_s);

@@ -4,6 +4,7 @@
 #include <kj/exception.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 #include <optional>
 
@@ -14,8 +15,9 @@ namespace swarm::identity {
 
 namespace {
 
-constexpr std::string_view any_version = "swarm";
+constexpr std::string_view word = "swarm";
 constexpr std::string_view prefix = "swarm1.";
+constexpr std::string_view blanks = " \t\r\n";
 /// Of the checksum behind the words, bytes.
 constexpr size_t checksum_bytes = 16;
 
@@ -38,10 +40,49 @@ bool copy(capnp::Data::Reader from, std::array<uint8_t, Size>& to) {
   return true;
 }
 
-/// Throws kj::Exception if the words are not a message.
-bool fill(const std::string& bytes, join_token& token) {
+/// The whole words at the beginning.
+kj::Array<capnp::word> words_of(std::string_view bytes) {
   auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
-  std::memcpy(words.asBytes().begin(), bytes.data(), bytes.size());
+  if (words.size() != 0) std::memcpy(words.begin(), bytes.data(), words.asBytes().size());
+  return words;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+/// "swarm2.": a token, but not of this version.
+bool is_other_version(std::string_view text) {
+  if (text.substr(0, word.size()) != word) return false;
+  const auto dot = text.find_first_not_of("0123456789", word.size());
+  return dot != std::string_view::npos && dot > word.size() && text[dot] == '.';
+}
+
+/// Why a line that begins like a token is none. Its first words tell how long it should be.
+std::string why_damaged(std::string_view text) {
+  const auto body = text.substr(prefix.size());
+  // A line that was cut off may end in the middle of a group of four.
+  const auto groups = from_base64url(body.substr(0, body.size() / 4 * 4));
+  const std::string changed = "the token was changed: copy all of its line again";
+  if (!groups) return changed;
+  const std::string cut = "the token is cut off: copy all of its line";
+  const auto words = words_of(*groups);
+  if (words.size() == 0) return cut;
+  const auto whole = capnp::expectedSizeInWordsFromPrefix(words);
+  if (whole > token_bytes_max / sizeof(capnp::word)) return changed;
+  const auto bytes = whole * sizeof(capnp::word) + checksum_bytes;
+  const auto length = prefix.size() + (bytes * 4 + 2) / 3;
+  if (text.size() >= length) return changed;
+  return "the token is cut off after " + std::to_string(text.size()) + " of " +
+         std::to_string(length) + " characters: copy all of its line";
+}
+
+/// Throws kj::Exception if the bytes are not a message.
+bool fill(std::string_view bytes, join_token& token) {
+  if (bytes.size() % sizeof(capnp::word) != 0) return false;
+  const auto words = words_of(bytes);
   capnp::FlatArrayMessageReader reader{words};
   const auto in = reader.getRoot<schemas::JoinToken>();
   key_seed seed;
@@ -95,6 +136,8 @@ join_token issue_token(const key_pair& run, const std::string& run_name,
 }
 
 std::string to_text(const join_token& token) {
+  assert(token.run_name.size() <= run_name_bytes_max);
+  assert(token.addresses.size() <= token_addresses_max);
   capnp::MallocMessageBuilder message;
   auto out = message.initRoot<schemas::JoinToken>();
   out.setRunKey(bytes_of(view(token.run_key)));
@@ -111,24 +154,24 @@ std::string to_text(const join_token& token) {
   return std::string{prefix} + to_base64url(bytes + checksum(bytes));
 }
 
-std::variant<join_token, std::string> parse_token(std::string_view text, int64_t now_s) {
-  while (!text.empty() && std::strchr(" \t\r\n", text.back()) != nullptr)
-    text.remove_suffix(1);
+std::variant<join_token, std::string> parse_token(std::string_view line, int64_t now_s) {
+  const auto text = trimmed(line);
   if (text.size() > token_bytes_max) return std::string{"this is too long for a token"};
   if (text.substr(0, prefix.size()) != prefix) {
-    const bool other = text.substr(0, any_version.size()) == any_version;
-    return std::string{other ? "the token is of another version: update this program"
-                             : "this is not a token: it should begin with \"swarm1.\""};
+    if (!is_other_version(text))
+      return std::string{"this is not a token: it should begin with \"swarm1.\""};
+    return "the token is of another version, " + std::string{text.substr(0, text.find('.'))} +
+           " there and swarm1 here: update the older side";
   }
   const auto decoded = from_base64url(text.substr(prefix.size()));
-  const char* damaged = "the token is damaged or cut off: copy all of its line";
-  if (!decoded || decoded->size() <= checksum_bytes) return std::string{damaged};
-  const auto bytes = decoded->substr(0, decoded->size() - checksum_bytes);
-  if (decoded->substr(bytes.size()) != checksum(bytes)) return std::string{damaged};
+  if (!decoded || decoded->size() <= checksum_bytes) return why_damaged(text);
+  const auto bytes = std::string_view{*decoded}.substr(0, decoded->size() - checksum_bytes);
+  if (decoded->substr(bytes.size()) != checksum(bytes)) return why_damaged(text);
   join_token token;
   bool whole = false;
   const auto failed = kj::runCatchingExceptions([&] { whole = fill(bytes, token); });
-  if (failed != nullptr || !whole) return std::string{damaged};
+  if (failed != nullptr || !whole)
+    return std::string{"the token holds something else than a token: ask for a new one"};
   if (auto why = complaint(token, now_s)) return std::move(*why);
   return token;
 }

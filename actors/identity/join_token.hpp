@@ -31,11 +31,12 @@ join_token issue_token(const key_pair& run, const std::string& run_name,
                        const std::string& authority_der, int64_t now_s, int64_t valid_s,
                        std::vector<std::string> addresses = {});
 
-/// One line, without a line break. It holds the secret.
+/// One line, without a line break. It holds the secret. Preconditions: the limits above.
 std::string to_text(const join_token& token);
 
-/// A sentence, which never quotes the token, when it is not one, is damaged, of another version, of
-/// a broken authority or not valid now.
-std::variant<join_token, std::string> parse_token(std::string_view text, int64_t now_s);
+/// Blanks around it do not matter. A sentence, which never quotes what could be secret, when it is
+/// not a token, is cut off, was changed, is of another version, of a broken authority, or not valid
+/// now.
+std::variant<join_token, std::string> parse_token(std::string_view line, int64_t now_s);
 
 }  // namespace swarm::identity

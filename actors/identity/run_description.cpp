@@ -4,7 +4,11 @@
 #include <kj/exception.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "schemas/run.capnp.h"
 
@@ -13,7 +17,21 @@ namespace swarm::identity {
 namespace {
 
 constexpr std::string_view domain = "swarm run description";
-constexpr size_t text_bytes_max = 4096;
+
+std::string text(bool value) {
+  return value ? "yes" : "no";
+}
+
+/// Different numbers have different texts.
+std::string text(double value) {
+  char digits[32];
+  return {digits, std::to_chars(digits, digits + sizeof(digits), value).ptr};
+}
+
+template <class Integer>
+std::enable_if_t<std::is_integral_v<Integer>, std::string> text(Integer value) {
+  return std::to_string(value);
+}
 
 kj::ArrayPtr<const kj::byte> bytes_of(std::string_view text) {
   return {reinterpret_cast<const kj::byte*>(text.data()), text.size()};
@@ -95,9 +113,9 @@ tensors::optimizer_config read_optimizer(schemas::RunDescription::Optimizer::Rea
 }
 
 bool read(schemas::RunDescription::Reader in, run_description& run) {
-  if (in.getName().size() > text_bytes_max || in.getData().getSource().size() > text_bytes_max ||
-      in.getData().getHash().size() > text_bytes_max)
-    return false;
+  const auto data = in.getData();
+  for (const auto text : {in.getName(), data.getSource(), data.getHash()})
+    if (text.size() > description_text_bytes_max) return false;
   run.protocol = in.getProtocolVersion();
   run.name = in.getName().cStr();
   run.model = read_model(in.getModel());
@@ -108,11 +126,46 @@ bool read(schemas::RunDescription::Reader in, run_description& run) {
   run.seed = in.getSeed();
   run.reproducible = in.getReproducible();
   run.steps = in.getSteps();
-  run.data_source = in.getData().getSource().cStr();
-  run.data_hash = in.getData().getHash().cStr();
-  run.validation_fraction = in.getData().getValidationFraction();
+  run.data_source = data.getSource().cStr();
+  run.data_hash = data.getHash().cStr();
+  run.data_tokens = data.getTokens();
+  run.validation_fraction = data.getValidationFraction();
   run.created_unix_ms = in.getCreatedUnixMs();
   return in.getCodec() == schemas::RunDescription::Codec::RAW;
+}
+
+/// The first that is out of its range. Infinities and what is not a number are in none.
+std::optional<std::string> out_of_range(const run_description& run) {
+  struct range {
+    const char* name;
+    double value;
+    double least;
+    double most;
+  };
+  constexpr double rate_max = 1e6;
+  const auto number = [](int64_t value) { return static_cast<double>(value); };
+  const auto& o = run.optimizer;
+  const range ranges[] = {
+      {"rows", number(run.rows), 1, number(description_rows_max)},
+      {"microbatches", number(run.microbatches), 1, number(description_microbatches_max)},
+      {"steps", number(run.steps), 1, number(description_steps_max)},
+      {"share of validation", run.validation_fraction, 0, 1},
+      {"learning rate", o.learning_rate, 0, rate_max},
+      {"least learning rate", o.learning_rate_min, 0, rate_max},
+      {"beta1", o.beta1, 0, 1},
+      {"beta2", o.beta2, 0, 1},
+      {"epsilon", o.epsilon, 0, 1},
+      {"weight decay", o.weight_decay, 0, rate_max},
+      {"norm to clip at", o.clip_norm, 0, rate_max},
+      {"steps of warm-up", number(o.warmup_steps), 0, number(description_steps_max)},
+      {"steps of decay", number(o.decay_steps), 0, number(description_steps_max)},
+  };
+  for (const auto& r : ranges) {
+    if (r.value >= r.least && r.value <= r.most) continue;
+    return std::string{"the "} + r.name + " of the run's description, " + text(r.value) +
+           ", is not from " + text(r.least) + " to " + text(r.most) + ": make the run anew";
+  }
+  return std::nullopt;
 }
 
 /// What the signature cannot vouch for: whoever has the run's key may still have made a mistake.
@@ -122,9 +175,43 @@ std::optional<std::string> complaint(const run_description& run) {
            std::to_string(run.protocol) + " in the run's description: update the older side";
   }
   if (auto why = tensors::validate(run.model, run.stages)) return why;
-  if (run.rows < 1 || run.microbatches < 1)
-    return std::string{"the run's description has no rows or no microbatches"};
-  return std::nullopt;
+  return out_of_range(run);
+}
+
+/// Each field by its name, in the order in which a difference matters.
+std::vector<std::pair<const char*, std::string>> fields_of(const run_description& run) {
+  const auto& m = run.model;
+  const auto& o = run.optimizer;
+  return {{"protocol version", text(run.protocol)},
+          {"run name", run.name},
+          {"layers", text(m.layers)},
+          {"heads", text(m.heads)},
+          {"width", text(m.width)},
+          {"context", text(m.context)},
+          {"vocabulary", text(m.vocabulary)},
+          {"bias", text(m.bias)},
+          {"tied head", text(m.tied_head)},
+          {"dropout", text(m.dropout)},
+          {"stages", text(run.stages)},
+          {"learning rate", text(o.learning_rate)},
+          {"least learning rate", text(o.learning_rate_min)},
+          {"beta1", text(o.beta1)},
+          {"beta2", text(o.beta2)},
+          {"epsilon", text(o.epsilon)},
+          {"weight decay", text(o.weight_decay)},
+          {"norm to clip at", text(o.clip_norm)},
+          {"steps of warm-up", text(o.warmup_steps)},
+          {"steps of decay", text(o.decay_steps)},
+          {"rows", text(run.rows)},
+          {"microbatches", text(run.microbatches)},
+          {"seed", text(run.seed)},
+          {"reproducible", text(run.reproducible)},
+          {"steps", text(run.steps)},
+          {"data hash", run.data_hash},
+          {"tokens of the data", text(run.data_tokens)},
+          {"share of validation", text(run.validation_fraction)},
+          {"data source", run.data_source},
+          {"made at (ms since 1970)", text(run.created_unix_ms)}};
 }
 
 }  // namespace
@@ -147,6 +234,7 @@ std::string canonical_bytes(const run_description& run) {
   data.setSource(run.data_source);
   data.setHash(run.data_hash);
   data.setValidationFraction(run.validation_fraction);
+  data.setTokens(run.data_tokens);
   out.setCreatedUnixMs(run.created_unix_ms);
   // Canonical form: one segment whatever the builder's allocations were.
   const auto words = capnp::canonicalize(out.asReader());
@@ -158,6 +246,18 @@ std::string canonical_bytes(const run_description& run) {
 
 std::string description_hash(const run_description& run) {
   return fingerprint(canonical_bytes(run));
+}
+
+std::optional<std::string> explain_difference(const run_description& here,
+                                              const run_description& there) {
+  const auto mine = fields_of(here);
+  const auto theirs = fields_of(there);
+  for (size_t i = 0; i < mine.size(); ++i) {
+    if (mine[i].second == theirs[i].second) continue;
+    return std::string{mine[i].first} + ": " + mine[i].second + " here, " + theirs[i].second +
+           " there";
+  }
+  return std::nullopt;
 }
 
 std::string sign_description(const run_description& run, const key_pair& key) {
@@ -180,7 +280,10 @@ std::variant<run_description, std::string> read_description(std::string_view byt
     std::copy(in.getSignature().begin(), in.getSignature().end(), sig.begin());
     const auto content = view_of(in.getDescription());
     genuine = verify(domain, content, sig, run_key);
-    return genuine && with<schemas::RunDescription>(content, [&](auto d) { return read(d, run); });
+    if (!genuine) return false;
+    const bool known = with<schemas::RunDescription>(content, [&](auto d) { return read(d, run); });
+    // Else its hash would differ from the signer's: it has a field that is not known here.
+    return known && (run.protocol != protocol_version || canonical_bytes(run) == content);
   });
   if (!whole) {
     return std::string{genuine ? "the run's description cannot be read: update this program"

@@ -15,6 +15,11 @@ namespace swarm::identity {
 inline constexpr uint32_t protocol_version = 1;
 
 inline constexpr size_t description_bytes_max = 16 * 1024;
+/// Of one of its texts.
+inline constexpr size_t description_text_bytes_max = 4096;
+inline constexpr int64_t description_rows_max = 65'536;
+inline constexpr int64_t description_microbatches_max = 65'536;
+inline constexpr int64_t description_steps_max = 1'000'000'000;
 
 /// RunDescription of schemas/run.capnp, which says what each is.
 struct run_description {
@@ -30,6 +35,7 @@ struct run_description {
   int64_t steps = 0;
   std::string data_source;
   std::string data_hash;
+  int64_t data_tokens = 0;
   double validation_fraction = 0.1;
   int64_t created_unix_ms = 0;
 };
@@ -42,7 +48,13 @@ std::string description_hash(const run_description& run);
 /// SignedDescription: what files and the DHT hold.
 std::string sign_description(const run_description& run, const key_pair& key);
 
-/// A sentence when it is damaged, not signed by `run_key`, or of another protocol version.
+/// "steps: 100 here, 200 there": the first field that differs, with both values; nothing if none
+/// does.
+std::optional<std::string> explain_difference(const run_description& here,
+                                              const run_description& there);
+
+/// A sentence when it is damaged, not signed by `run_key`, of another protocol version, holds what
+/// this program does not know, or describes what cannot be trained.
 std::variant<run_description, std::string> read_description(std::string_view bytes,
                                                             const public_key& run_key);
 /// Whose description this claims to be.

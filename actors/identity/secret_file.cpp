@@ -28,6 +28,16 @@ bool write_all(int file, const std::string& text) {
   return fsync(file) == 0;
 }
 
+/// So that the name, too, outlives a power cut.
+void sync_folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  const auto folder = slash == std::string::npos ? std::string{"."} : path.substr(0, slash + 1);
+  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return;
+  fsync(file);
+  close(file);
+}
+
 }  // namespace
 
 std::optional<std::string> write_secret(const std::string& path, const std::string& text) {
@@ -42,18 +52,22 @@ std::optional<std::string> write_secret(const std::string& path, const std::stri
   const int why = errno;
   unlink(draft.c_str());
   errno = why;
-  if (placed) return std::nullopt;
+  if (placed) {
+    sync_folder_of(path);
+    return std::nullopt;
+  }
   if (why == EEXIST) return "the file " + path + " exists already and is not replaced";
   return because("the file " + path + " cannot be written");
 }
 
 std::variant<std::string, secret_failure> read_secret(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe would keep it waiting.
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) return secret_failure{because("the file " + path + " cannot be read")};
   struct stat facts {};
   std::optional<std::string> why;
   if (fstat(file, &facts) != 0 || !S_ISREG(facts.st_mode)) {
-    why = "the file " + path + " is not a file";
+    why = path + " is not a file";
   } else if ((facts.st_mode & anybody_else) != 0) {
     why = "the file " + path + " holds a secret that others can read: chmod 600 " + path;
   } else if (static_cast<size_t>(facts.st_size) > secret_bytes_max) {
@@ -64,8 +78,10 @@ std::variant<std::string, secret_failure> read_secret(const std::string& path) {
     char buffer[4096];
     const auto count = read(file, buffer, sizeof(buffer));
     if (count < 0) why = because("the file " + path + " cannot be read");
-    if (count <= 0 || text.size() > secret_bytes_max) break;
+    if (count <= 0) break;
     text.append(buffer, static_cast<size_t>(count));
+    if (text.size() > secret_bytes_max)
+      why = "the file " + path + " is too large for a key or a token";
   }
   close(file);
   if (why) return secret_failure{*why};

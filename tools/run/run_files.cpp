@@ -1,12 +1,14 @@
 #include "tools/run/run_files.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
+#include <numeric>
 #include <utility>
 
 #include "actors/identity/certificate.hpp"
 #include "actors/identity/secret_file.hpp"
+#include "tools/report/result_file.hpp"
 #include "tools/report/user_path.hpp"
 
 namespace swarm::tools {
@@ -25,19 +27,17 @@ std::string authority_file(const std::string& folder) {
   return folder + "/run.ca";
 }
 
-std::optional<std::string> write_public(const std::string& path, const std::string& bytes) {
-  std::ofstream out{path, std::ios::binary | std::ios::trunc};
-  out << bytes;
-  if (!out.flush()) return "the file " + path + " cannot be written";
-  return std::nullopt;
-}
+/// Longest public file, bytes.
+constexpr size_t public_bytes_max = 1 << 20;
 
 std::optional<std::string> read_public(const std::string& path) {
   std::ifstream in{path, std::ios::binary};
   if (!in) return std::nullopt;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
+  std::string bytes(public_bytes_max, '\0');
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (in.bad()) return std::nullopt;
+  bytes.resize(static_cast<size_t>(in.gcount()));
+  return bytes;
 }
 
 std::variant<identity::key_pair, std::string> load_key(const std::string& path) {
@@ -53,15 +53,68 @@ std::variant<identity::key_pair, std::string> load_key(const std::string& path) 
   return identity::key_pair::from_seed(seed);
 }
 
-std::optional<std::string> write_tokens(const new_run& what, const identity::key_pair& run,
-                                        const std::string& authority, int64_t first,
-                                        int64_t unix_ms) {
-  for (int64_t i = first; i < first + what.peers; ++i) {
+/// Files of this call, which go again when it fails.
+class new_files {
+ public:
+  new_files() = default;
+  new_files(const new_files&) = delete;
+  new_files& operator=(const new_files&) = delete;
+  ~new_files() {
+    std::error_code ignored;
+    for (const auto& path : paths_)
+      std::filesystem::remove(path, ignored);
+  }
+
+  /// Of the owner alone.
+  std::optional<std::string> secret(const std::string& path, const std::string& text) {
+    return noted(path, identity::write_secret(path, text));
+  }
+  /// For everybody; there is none yet.
+  std::optional<std::string> open(const std::string& folder, const std::string& path,
+                                  const std::string& bytes) {
+    return noted(path, write_file(folder, path.substr(folder.size() + 1), bytes));
+  }
+  void keep() { paths_.clear(); }
+
+ private:
+  std::optional<std::string> noted(const std::string& path, std::optional<std::string> why) {
+    if (!why) paths_.push_back(path);
+    return why;
+  }
+
+  std::vector<std::string> paths_;
+};
+
+std::optional<std::string> write_tokens(new_files& made, const new_run& what,
+                                        const identity::key_pair& run, const std::string& authority,
+                                        const std::vector<int64_t>& numbers, int64_t unix_ms) {
+  for (const auto i : numbers) {
     const auto token = identity::issue_token(run, what.name, authority, unix_ms / 1000,
                                              what.valid_s, what.addresses);
-    const auto failed =
-        identity::write_secret(token_file(what.folder, i), identity::to_text(token) + "\n");
-    if (failed) return failed;
+    if (auto why = made.secret(token_file(what.folder, i), identity::to_text(token) + "\n"))
+      return why;
+  }
+  return std::nullopt;
+}
+
+std::vector<int64_t> numbers_to(int64_t last) {
+  std::vector<int64_t> result(static_cast<size_t>(last));
+  std::iota(result.begin(), result.end(), 1);
+  return result;
+}
+
+/// A run in the folder, or what is left of one.
+std::optional<std::string> run_in(const new_run& what) {
+  std::vector<std::string> paths{key_file(what.folder), authority_file(what.folder),
+                                 description_file(what.folder)};
+  for (const auto i : numbers_to(what.peers))
+    paths.push_back(token_file(what.folder, i));
+  for (const auto& path : paths) {
+    // A link that leads nowhere is in the way, too.
+    std::error_code failed;
+    const auto found = std::filesystem::symlink_status(path, failed);
+    if (std::filesystem::exists(found))
+      return "the file " + path + " exists already and is not replaced: choose another folder";
   }
   return std::nullopt;
 }
@@ -95,6 +148,7 @@ identity::run_description describe(const run_options& options, const tensors::co
   run.steps = options.steps;
   run.data_source = options.data;
   run.data_hash = corpus_hash(data);
+  run.data_tokens = static_cast<int64_t>(data.train().size() + data.validation().size());
   run.validation_fraction = options.validation_fraction;
   run.created_unix_ms = unix_ms;
   return run;
@@ -118,34 +172,46 @@ std::optional<std::string> make_run(const new_run& what, const run_options& opti
   std::error_code failed;
   std::filesystem::create_directories(what.folder, failed);
   if (failed) return "the folder " + what.folder + " cannot be made: " + failed.message();
+  if (auto why = run_in(what)) return why;
   const auto run = identity::key_pair::generate();
   const auto secret = identity::to_base64url(identity::view(run.seed())) + "\n";
-  if (auto why = identity::write_secret(key_file(what.folder), secret)) return why;
-  const auto authority = identity::make_authority(run, what.name, unix_ms / 1000, what.valid_s);
-  if (auto why = write_public(authority_file(what.folder), authority)) return why;
-  const auto description = describe(options, data, what.name, unix_ms);
-  const auto bytes = identity::sign_description(description, run);
-  if (auto why = write_public(description_file(what.folder), bytes)) return why;
-  return write_tokens(what, run, authority, 1, unix_ms);
+  const auto authority = identity::make_authority(
+      run, what.name, unix_ms / 1000, std::max(what.valid_s, identity::authority_valid_s));
+  const auto bytes = identity::sign_description(describe(options, data, what.name, unix_ms), run);
+  new_files made;
+  if (auto why = made.secret(key_file(what.folder), secret)) return why;
+  if (auto why = made.open(what.folder, authority_file(what.folder), authority)) return why;
+  if (auto why = write_tokens(made, what, run, authority, numbers_to(what.peers), unix_ms))
+    return why;
+  // Last: where it is, the run is whole.
+  if (auto why = made.open(what.folder, description_file(what.folder), bytes)) return why;
+  made.keep();
+  return std::nullopt;
 }
 
-std::variant<std::pair<int64_t, int64_t>, std::string> add_tokens(const new_run& what,
-                                                                  int64_t unix_ms) {
+std::variant<std::vector<int64_t>, std::string> add_tokens(const new_run& what, int64_t unix_ms) {
   const auto key = load_key(key_file(what.folder));
   if (const auto* why = std::get_if<std::string>(&key)) return *why;
   const auto& run = std::get<identity::key_pair>(key);
   const auto authority = read_public(authority_file(what.folder));
-  if (!authority || !identity::is_signed_by(*authority, run.key()))
-    return "the file " + authority_file(what.folder) + " is not the run's authority";
+  const auto facts = authority ? identity::read_certificate(*authority) : std::nullopt;
+  if (!facts || !identity::is_signed_by(*authority, run.key()))
+    return "the file " + authority_file(what.folder) + " is not the authority of the key in " +
+           key_file(what.folder);
+  if (facts->not_after_s < unix_ms / 1000)
+    return "the run's authority " + authority_file(what.folder) + " has expired: make a new run";
   const auto loaded = load_description(description_file(what.folder), run.key());
   if (const auto* why = std::get_if<std::string>(&loaded)) return *why;
-  int64_t first = 1;
-  while (std::filesystem::exists(token_file(what.folder, first)))
-    ++first;
+  std::vector<int64_t> numbers;
+  for (int64_t i = 1; static_cast<int64_t>(numbers.size()) < what.peers; ++i)
+    if (!std::filesystem::exists(token_file(what.folder, i))) numbers.push_back(i);
   auto mine = what;
   mine.name = std::get<loaded_description>(loaded).run.name;
-  if (auto why = write_tokens(mine, run, *authority, first, unix_ms)) return std::move(*why);
-  return std::pair{first, first + what.peers - 1};
+  new_files made;
+  if (auto why = write_tokens(made, mine, run, *authority, numbers, unix_ms))
+    return std::move(*why);
+  made.keep();
+  return numbers;
 }
 
 std::variant<identity::join_token, std::string> load_token(const std::string& text_or_file,

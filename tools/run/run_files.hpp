@@ -13,9 +13,10 @@
 
 /// The files of a run, and what they say as the options that programs work with.
 ///
-///     DIR/run.key         the run's secret: signs descriptions and tokens; needed for new peers
-///     only DIR/run.ca          the run's authority DIR/run.swarm       the signed description
-///     DIR/peer-N.token    one per peer
+/// - DIR/run.key: the run's secret; signs descriptions and tokens, needed for new peers only.
+/// - DIR/run.ca: the run's authority.
+/// - DIR/run.swarm: the signed description.
+/// - DIR/peer-N.token: one per peer.
 namespace swarm::tools {
 
 /// Peers of one keygen.
@@ -38,13 +39,15 @@ struct new_run {
   std::vector<std::string> addresses;  ///< into the tokens
 };
 
-/// Makes all files of a run. A sentence when one cannot be written or there is a run already.
+/// Makes all files of a run. A sentence when one of them is there already or cannot be written;
+/// then the folder's files are as they were. Preconditions: the limits of a token's name and
+/// addresses (actors/identity/join_token.hpp).
 std::optional<std::string> make_run(const new_run& what, const run_options& options,
                                     const tensors::corpus& data, int64_t unix_ms);
 
-/// Adds tokens to a run, behind those it has. The numbers of the first and the last, or a sentence.
-std::variant<std::pair<int64_t, int64_t>, std::string> add_tokens(const new_run& what,
-                                                                  int64_t unix_ms);
+/// Adds tokens to a run, with the lowest numbers of which the folder has none. The numbers, or a
+/// sentence. The run's name is the description's.
+std::variant<std::vector<int64_t>, std::string> add_tokens(const new_run& what, int64_t unix_ms);
 
 /// A token: the line itself, or a file that holds it.
 std::variant<identity::join_token, std::string> load_token(const std::string& text_or_file,

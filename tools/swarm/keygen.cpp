@@ -1,7 +1,7 @@
+#include <algorithm>
 #include <cstdio>
-#include <filesystem>
-#include <sstream>
 #include <string>
+#include <vector>
 
 #include "tools/options/option_table.hpp"
 #include "tools/processes/state_folder.hpp"
@@ -35,24 +35,24 @@ int complain(const std::string& sentence) {
 int add(const new_run& what, int64_t unix_ms) {
   const auto added = add_tokens(what, unix_ms);
   if (const auto* why = std::get_if<std::string>(&added)) return complain(*why);
-  const auto [first, last] = std::get<std::pair<int64_t, int64_t>>(added);
-  std::printf("tokens: %s to %s\n", token_file(what.folder, first).c_str(),
-              token_file(what.folder, last).c_str());
+  for (const auto number : std::get<std::vector<int64_t>>(added))
+    std::printf("%s\n", one_line(token_file(what.folder, number)).c_str());
   return exit_success;
 }
 
 int make(const new_run& what, keygen_options& options, int64_t unix_ms) {
   auto loaded = load_run_corpus(options.run);
   if (const auto* why = std::get_if<std::string>(&loaded)) {
-    std::fprintf(stderr, "swarm keygen: %s\n", why->c_str());
+    std::fprintf(stderr, "swarm keygen: %s\n", one_line(*why).c_str());
     return exit_usage;
   }
   const auto& data = std::get<tensors::corpus>(loaded);
   if (const auto why = make_run(what, options.run, data, unix_ms)) return complain(*why);
   const auto described = load_description(description_file(what.folder), std::nullopt);
   const auto hash = identity::description_hash(std::get<loaded_description>(described).run);
-  const auto dir = what.folder.c_str();
-  std::printf("run '%s', description %s\n", what.name.c_str(), hash.c_str());
+  const auto shown = one_line(what.folder);
+  const auto* dir = shown.c_str();
+  std::printf("run '%s', description %s\n", one_line(what.name).c_str(), hash.c_str());
   std::printf("%s/run.key      the run's secret: keep it here\n", dir);
   std::printf("%s/run.swarm    its description: give it to the trainers\n", dir);
   std::printf("%s/peer-N.token one for each peer, 1 to %lld: keep them like passwords\n\n", dir,
@@ -90,6 +90,14 @@ int run_keygen(int argc, const char* const* argv) {
     if (options.dir.empty()) return "--dir names no folder.";
     if (options.name.empty() || options.name.size() > identity::run_name_bytes_max)
       return "--name has 1 to 64 bytes.";
+    const auto addresses = split_addresses(options.join);
+    const bool too_long = std::any_of(addresses.begin(), addresses.end(), [](const auto& each) {
+      return each.size() > identity::address_bytes_max;
+    });
+    if (too_long || addresses.size() > identity::token_addresses_max) {
+      return "--join: a token holds at most " + std::to_string(identity::token_addresses_max) +
+             " addresses of at most " + std::to_string(identity::address_bytes_max) + " bytes.";
+    }
     return check_addresses("--join", options.join);
   });
   return run_main(argc, argv, table, [&] {

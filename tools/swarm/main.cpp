@@ -1,11 +1,13 @@
 // `swarm`: a swarm of operating system processes, on this machine or on many.
 
 #include <cstdio>
-#include <cstring>
 #include <string>
 
+#include "actors/identity/run_description.hpp"
 #include "tensors/engine/cpu_kernels.hpp"
+#include "tensors/engine/version.hpp"
 #include "tools/options/option_table.hpp"
+#include "tools/report/one_line.hpp"
 #include "tools/swarm/commands.hpp"
 
 namespace {
@@ -29,23 +31,57 @@ constexpr command commands[] = {
     {"show", &tools::run_show, "Prints a run's description or a token, without its secret."},
 };
 
-void print_help(std::FILE* to) {
-  std::fprintf(to, "usage: swarm COMMAND [options]\n\n");
+constexpr const char* help_flag = "--help";
+
+std::string help() {
+  std::string text = "usage: swarm COMMAND [options]\n\n";
+  char line[128];
+  for (const auto& c : commands) {
+    std::snprintf(line, sizeof(line), "  %-8s %s\n", c.name, c.sentence);
+    text += line;
+  }
+  return text +
+         "\nswarm COMMAND --help lists what the command takes; swarm --version tells who "
+         "can talk to whom.\n";
+}
+
+int no_such(const std::string& name) {
+  std::string all;
   for (const auto& c : commands)
-    std::fprintf(to, "  %-8s %s\n", c.name, c.sentence);
-  std::fprintf(to, "\nswarm COMMAND --help lists what the command takes.\n");
+    all += (all.empty() ? "" : ", ") + std::string{c.name};
+  std::fprintf(stderr, "swarm: there is no command '%s', only %s.\n", tools::one_line(name).c_str(),
+               all.c_str());
+  return tools::exit_usage;
+}
+
+int dispatch(int argc, const char* const* argv) {
+  if (argc < 2) {
+    std::fputs(help().c_str(), stderr);
+    return tools::exit_usage;
+  }
+  std::string name = argv[1];
+  if (name == "--version") {
+    std::printf("swarm, protocol version %u, LibTorch %s\n", identity::protocol_version,
+                tensors::libtorch_version().c_str());
+    return tools::exit_success;
+  }
+  const bool asks = name == "help" || name == help_flag || name == "-h";
+  if (asks && argc < 3) {
+    std::fputs(help().c_str(), stdout);
+    return tools::exit_success;
+  }
+  if (asks) name = argv[2];
+  for (const auto& c : commands) {
+    if (name != c.name) continue;
+    const char* const question[] = {c.name, help_flag};
+    return asks ? c.run(2, question) : c.run(argc - 1, argv + 1);
+  }
+  return no_such(name);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   tensors::tune_and_reexec(argc, argv);
-  if (argc < 2 || std::strcmp(argv[1], "help") == 0 || std::strcmp(argv[1], "--help") == 0) {
-    print_help(argc < 2 ? stderr : stdout);
-    return argc < 2 ? tools::exit_usage : tools::exit_success;
-  }
-  for (const auto& c : commands)
-    if (std::strcmp(c.name, argv[1]) == 0) return c.run(argc - 1, argv + 1);
-  std::fprintf(stderr, "swarm: there is no command '%s'; 'swarm help' lists them.\n", argv[1]);
-  return tools::exit_usage;
+  return dispatch(argc, argv);
 }

@@ -28,6 +28,13 @@ int show_token(const identity::join_token& token, int64_t unix_ms) {
   return exit_success;
 }
 
+/// What two descriptions, such as those of a peer that is refused and of who refuses it, differ in.
+int show_difference(const identity::run_description& run, const identity::run_description& other) {
+  const auto difference = identity::explain_difference(run, other);
+  std::printf("%s\n", difference ? one_line(*difference).c_str() : "the same run description");
+  return difference ? exit_failure : exit_success;
+}
+
 int show_description(const identity::run_description& run) {
   table out{{"run", one_line(run.name)}};
   out.add({"description", identity::description_hash(run)});
@@ -45,8 +52,24 @@ int show_description(const identity::run_description& run) {
   out.add({"reproducible", run.reproducible ? "yes" : "no"});
   out.add({"data", one_line(run.data_source)});
   out.add({"data hash", one_line(run.data_hash)});
+  out.add({"tokens of the data", std::to_string(run.data_tokens)});
   std::printf("%s", out.text().c_str());
   return exit_success;
+}
+
+int complain(const std::string& why) {
+  std::fprintf(stderr, "swarm show: %s\n", one_line(why).c_str());
+  return exit_failure;
+}
+
+int show(const std::string& run, const std::string& against) {
+  const auto loaded = load_description(run, std::nullopt);
+  if (const auto* why = std::get_if<std::string>(&loaded)) return complain(*why);
+  const auto& mine = std::get<loaded_description>(loaded).run;
+  if (against.empty()) return show_description(mine);
+  const auto other = load_description(against, std::nullopt);
+  if (const auto* why = std::get_if<std::string>(&other)) return complain(*why);
+  return show_difference(mine, std::get<loaded_description>(other).run);
 }
 
 }  // namespace
@@ -54,29 +77,25 @@ int show_description(const identity::run_description& run) {
 int run_show(int argc, const char* const* argv) {
   std::string token;
   std::string run;
+  std::string against;
   option_table table{"swarm show", "Prints a run's description or a token, without its secret."};
   table.add(token, "token", "A token: its file, or its line.", "path")
-      .add(run, "run", "A run's description: the file run.swarm.", "path");
+      .add(run, "run", "A run's description: the file run.swarm.", "path")
+      .add(against, "against",
+           "Another description: prints the first field in which --run differs from it, and ends "
+           "with 1 if one does.",
+           "path");
   table.add_check([&]() -> std::optional<std::string> {
     if (token.empty() == run.empty()) return "Give either --token or --run.";
+    if (run.empty() && !against.empty()) return "--against needs --run.";
     return std::nullopt;
   });
   return run_main(argc, argv, table, [&] {
+    if (token.empty()) return show(run, against);
     const auto now = unix_now_ms();
-    std::string why;
-    if (!token.empty()) {
-      auto loaded = load_token(token, now);
-      if (const auto* good = std::get_if<identity::join_token>(&loaded))
-        return show_token(*good, now);
-      why = std::get<std::string>(loaded);
-    } else {
-      auto loaded = load_description(run, std::nullopt);
-      if (const auto* good = std::get_if<loaded_description>(&loaded))
-        return show_description(good->run);
-      why = std::get<std::string>(loaded);
-    }
-    std::fprintf(stderr, "swarm show: %s\n", one_line(why).c_str());
-    return exit_failure;
+    const auto loaded = load_token(token, now);
+    if (const auto* why = std::get_if<std::string>(&loaded)) return complain(*why);
+    return show_token(std::get<identity::join_token>(loaded), now);
   });
 }
 

@@ -1,0 +1,231 @@
+// The program itself: its commands, and keygen from the command line to the files of a run.
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "actors/identity/run_description.hpp"
+#include "tools/processes/state_folder.hpp"
+#include "tools/run/run_files.hpp"
+
+namespace fs = std::filesystem;
+using namespace swarm;
+
+namespace {
+
+std::string read(const fs::path& path) {
+  std::ifstream file{path, std::ios::binary};
+  return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text)
+    result += c == '\'' ? std::string{"'\\''"} : std::string{c};
+  return result + "'";
+}
+
+struct outcome {
+  int exit_code = 0;
+  std::string output;
+  std::string errors;
+};
+
+using words = std::vector<std::string>;
+
+/// A folder with a text to train on, in which the program runs.
+class a_place {
+ public:
+  a_place() {
+    const char* base = std::getenv("TEST_TMPDIR");
+    std::string name = std::string{base == nullptr ? "/tmp" : base} + "/program-XXXXXX";
+    BOOST_REQUIRE(mkdtemp(name.data()) != nullptr);
+    root_ = name;
+    fs::create_directories(work());
+    std::ofstream{work() / "text.txt"} << std::string(4000, 'a');
+  }
+  ~a_place() { fs::remove_all(root_); }
+  a_place(const a_place&) = delete;
+  a_place& operator=(const a_place&) = delete;
+
+  fs::path work() const { return root_ / "work"; }
+
+  outcome run(const words& arguments) const {
+    const auto& suite = boost::unit_test::framework::master_test_suite();
+    BOOST_REQUIRE_EQUAL(suite.argc, 2);
+    std::ostringstream command;
+    // With the kernels settled in advance the program starts once instead of twice.
+    command << "cd " << quoted(work()) << " && env -u BUILD_WORKING_DIRECTORY"
+            << " SWARM_KERNELS_TUNED=1 " << quoted(fs::absolute(suite.argv[1]));
+    for (const auto& each : arguments)
+      command << ' ' << quoted(each);
+    command << " >" << quoted(root_ / "out") << " 2>" << quoted(root_ / "err") << " </dev/null";
+    const int status = std::system(command.str().c_str());
+    BOOST_REQUIRE(WIFEXITED(status));
+    return {WEXITSTATUS(status), read(root_ / "out"), read(root_ / "err")};
+  }
+
+  outcome keygen(const words& more) const {
+    words arguments{"keygen", "--data=text.txt", "--dir=run", "--peers=2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  }
+
+ private:
+  fs::path root_;
+};
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// One sentence, the exit code of a wrong command line, nothing made.
+void check_refused(const a_place& place, const words& arguments, const std::string& named) {
+  const auto result = place.run(arguments);
+  BOOST_TEST(result.exit_code == 2, named << ": " << result.errors);
+  BOOST_TEST(result.output == "");
+  BOOST_TEST(std::count(result.errors.begin(), result.errors.end(), '\n') == 1, result.errors);
+  BOOST_TEST(contains(result.errors, named), result.errors);
+  BOOST_TEST(!fs::exists(place.work() / "run"));
+}
+
+const words commands{"keygen", "up", "peer", "train", "status", "doctor", "stop", "show"};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(help_lists_every_command_and_each_has_its_own, a_place) {
+  const auto help = run({"help"});
+  BOOST_TEST(help.exit_code == 0);
+  const auto nothing = run({});
+  BOOST_TEST(nothing.exit_code == 2);
+  BOOST_TEST(nothing.output == "");
+  BOOST_TEST(nothing.errors == help.output);
+  for (const auto& command : commands) {
+    BOOST_TEST(contains(help.output, "\n  " + command + " "), command);
+    const auto own = run({command, "--help"});
+    BOOST_TEST(own.exit_code == 0, command << ": " << own.errors);
+    BOOST_TEST(contains(own.output, "swarm " + command), own.output);
+  }
+  BOOST_TEST(run({"help", "show"}).output == run({"show", "--help"}).output);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_version_names_the_protocol, a_place) {
+  const auto version = run({"--version"});
+  BOOST_TEST(version.exit_code == 0);
+  BOOST_TEST(
+      contains(version.output, "protocol version " + std::to_string(identity::protocol_version)));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_unknown_command_is_refused_with_those_there_are, a_place) {
+  check_refused(*this, {"trian"}, "'trian', only keygen, up, peer, train, ");
+  check_refused(*this, {"help", "a\nb"}, "a\\nb");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_wrong_command_line_is_one_sentence_and_makes_nothing, a_place) {
+  for (const auto& command : commands)
+    check_refused(*this, {command, "--no-such-flag"}, "--no-such-flag");
+  check_refused(*this, {"keygen", "--data=text.txt"}, "--dir");
+  const words base{"keygen", "--data=text.txt", "--dir=run"};
+  const std::vector<std::pair<std::string, std::string>> bad{
+      {"--peers=0", "--peers"},
+      {"--name=", "--name"},
+      {"--name=" + std::string(65, 'x'), "--name"},
+      {"--data=missing.txt", "missing.txt"},
+      {"--join=nowhere", "--join"},
+      {"--join=" + std::string(300, 'h') + ":1", "--join"},
+      {"--join=a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1", "--join"},
+  };
+  for (const auto& [flag, named] : bad) {
+    auto arguments = base;
+    // Of two equal flags the last counts.
+    arguments.push_back(flag);
+    check_refused(*this, arguments, named);
+  }
+  check_refused(*this, {"show"}, "--token");
+  check_refused(*this, {"show", "--token=x", "--against=y"}, "--against");
+}
+
+BOOST_FIXTURE_TEST_CASE(keygen_makes_a_run_that_says_what_was_asked_for, a_place) {
+  const auto made = keygen({"--name=demo", "--layers=5", "--stages=3", "--steps=77", "--seed=9",
+                            "--reproducible", "--join=h:1,h:2"});
+  BOOST_REQUIRE_MESSAGE(made.exit_code == 0, made.errors);
+  BOOST_TEST(contains(made.output, "swarm up --dir="));
+  const auto folder = (work() / "run").string();
+  const auto loaded = tools::load_description(tools::description_file(folder), std::nullopt);
+  BOOST_REQUIRE(std::holds_alternative<tools::loaded_description>(loaded));
+  const auto& run_described = std::get<tools::loaded_description>(loaded).run;
+  BOOST_TEST(run_described.name == "demo");
+  BOOST_TEST(run_described.model.layers == 5);
+  BOOST_TEST(run_described.model.vocabulary == 256);
+  BOOST_TEST(run_described.stages == 3);
+  BOOST_TEST(run_described.steps == 77);
+  BOOST_TEST(run_described.seed == 9U);
+  BOOST_TEST(run_described.reproducible);
+  BOOST_TEST(run_described.data_tokens == 4000);
+  BOOST_TEST(contains(made.output, identity::description_hash(run_described)));
+
+  const auto shown = run({"show", "--run=run/run.swarm"});
+  BOOST_TEST(shown.exit_code == 0);
+  BOOST_TEST(contains(shown.output, identity::description_hash(run_described)));
+
+  const auto again = keygen({});
+  BOOST_TEST(again.exit_code == 1);
+  BOOST_TEST(contains(again.errors, "exists already"));
+
+  const auto more = run({"keygen", "--dir=run", "--add=2"});
+  BOOST_TEST(more.exit_code == 0, more.errors);
+  BOOST_TEST(contains(more.output, "peer-3.token"));
+  BOOST_TEST(contains(more.output, "peer-4.token"));
+  BOOST_TEST(fs::exists(work() / "run" / "peer-4.token"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_token_is_shown_without_its_secret, a_place) {
+  BOOST_REQUIRE(keygen({"--name=demo", "--join=h:1"}).exit_code == 0);
+  const auto shown = run({"show", "--token=run/peer-1.token"});
+  BOOST_TEST(shown.exit_code == 0, shown.errors);
+  BOOST_TEST(contains(shown.output, "demo"));
+  BOOST_TEST(contains(shown.output, "h:1"));
+  const auto line = read(work() / "run" / "peer-1.token");
+  const auto token = tools::load_token(line, tools::unix_now_ms());
+  BOOST_REQUIRE(std::holds_alternative<identity::join_token>(token));
+  const auto& peer = std::get<identity::join_token>(token).peer;
+  BOOST_TEST(contains(shown.output, identity::to_hex(identity::view(peer.key()))));
+  BOOST_TEST(!contains(shown.output, identity::to_hex(identity::view(peer.seed()))));
+  // Nor does any part of the line.
+  for (size_t i = 7; i + 16 < line.size(); ++i)
+    BOOST_REQUIRE(!contains(shown.output, line.substr(i, 16)));
+  fs::permissions(work() / "run" / "peer-1.token", fs::perms::others_read, fs::perm_options::add);
+  const auto open = run({"show", "--token=run/peer-1.token"});
+  BOOST_TEST(open.exit_code == 1);
+  BOOST_TEST(contains(open.errors, "chmod 600"));
+}
+
+BOOST_FIXTURE_TEST_CASE(two_descriptions_are_told_apart_by_the_first_field, a_place) {
+  BOOST_REQUIRE(keygen({"--steps=10"}).exit_code == 0);
+  BOOST_REQUIRE(
+      run({"keygen", "--data=text.txt", "--dir=other", "--steps=20", "--peers=1"}).exit_code == 0);
+  const auto same = run({"show", "--run=run/run.swarm", "--against=run/run.swarm"});
+  BOOST_TEST(same.exit_code == 0);
+  const auto differ = run({"show", "--run=run/run.swarm", "--against=other/run.swarm"});
+  BOOST_TEST(differ.exit_code == 1);
+  BOOST_TEST(contains(differ.output, "10 here, 20 there"), differ.output);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_effective_configuration_reads_back, a_place) {
+  const auto dumped = keygen({"--steps=33", "--lr=2e-3", "--dump-config"});
+  BOOST_REQUIRE(dumped.exit_code == 0);
+  std::ofstream{work() / "again.conf"} << dumped.output;
+  BOOST_TEST(run({"keygen", "--config-file=again.conf", "--dump-config"}).output == dumped.output);
+  const auto peer = run({"peer", "--token=t", "--silence-timeout=3s", "--dump-config"});
+  BOOST_REQUIRE_MESSAGE(peer.exit_code == 0, peer.errors);
+  std::ofstream{work() / "peer.conf"} << peer.output;
+  BOOST_TEST(run({"peer", "--config-file=peer.conf", "--dump-config"}).output == peer.output);
+}
