@@ -8,6 +8,7 @@ int run_show(int argc, const char* const* argv);
 int run_up(int argc, const char* const* argv);
 int run_peer(int argc, const char* const* argv);
 int run_train(int argc, const char* const* argv);
+int run_plan(int argc, const char* const* argv);
 int run_status(int argc, const char* const* argv);
 int run_doctor(int argc, const char* const* argv);
 int run_stop(int argc, const char* const* argv);

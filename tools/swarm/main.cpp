@@ -25,6 +25,7 @@ constexpr command commands[] = {
     {"up", &tools::run_up, "Runs a whole swarm of processes on this machine and watches over it."},
     {"peer", &tools::run_peer, "Serves one stage of a run; picks the one that needs it most."},
     {"train", &tools::run_train, "Trains: draws batches, leads or stands by."},
+    {"plan", &tools::run_plan, "Plans a run for given peers: stages, speed, hours, money."},
     {"status", &tools::run_status, "Shows a running swarm on one screen."},
     {"doctor", &tools::run_doctor, "Tries what a peer needs, step by step, and says what fails."},
     {"stop", &tools::run_stop, "Ends the swarm or the peer that uses a folder."},
