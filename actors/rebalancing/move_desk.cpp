@@ -91,7 +91,8 @@ void move_desk::expire(seconds now) {
   }
 }
 
-std::variant<move_grant, refusal_reason> move_desk::ask(const move& what, seconds now) {
+std::variant<move_grant, refusal_reason> move_desk::ask(const move& what, seconds now,
+                                                        std::optional<worker_state> as) {
   expire(now);
   if (!exists(what.from) || !exists(what.to)) return refusal_reason::unknown_stage;
   if (what.from == what.to) return refusal_reason::same_stage;
@@ -99,6 +100,7 @@ std::variant<move_grant, refusal_reason> move_desk::ask(const move& what, second
   if (known == workers_.end() || known->second.id != what.who)
     return refusal_reason::unknown_worker;
   if (known->second.stage != what.from) return refusal_reason::wrong_source;
+  if (as) known->second.state = *as;
   // Who does not serve takes nothing from those who do, but leaves somebody to wait for.
   const auto serves = known->second.state == worker_state::serving;
   const auto left = others(what.who, what.from, serves);

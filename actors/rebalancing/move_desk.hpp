@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -65,7 +66,9 @@ class move_desk {
 
   /// Asking again for the same move while the grant holds gets the same answer, unless the mover
   /// has become the last of its stage: then it must not go, whatever it heard before.
-  std::variant<move_grant, refusal_reason> ask(const move& what, seconds now);
+  /// `as`: what the mover says it is now; its last announcement may still be under way.
+  std::variant<move_grant, refusal_reason> ask(const move& what, seconds now,
+                                               std::optional<worker_state> as = std::nullopt);
   /// The mover stays after all.
   void give_back(worker_id who);
 

@@ -83,6 +83,14 @@ BOOST_AUTO_TEST_CASE(the_last_that_serves_stays) {
   BOOST_CHECK(granted(desk.ask(wish(9, 0, 1), later)));
 }
 
+BOOST_AUTO_TEST_CASE(what_the_mover_says_of_itself_counts_more_than_its_last_announcement) {
+  move_desk desk{2, at_start};
+  desk.seen(life(1), stage_id{0}, joining, at_start);
+  desk.seen(life(2), stage_id{0}, joining, at_start);
+  BOOST_CHECK(refused(desk.ask(wish(1, 0, 1), later, serving), refusal_reason::last_of_stage));
+  BOOST_CHECK(granted(desk.ask(wish(2, 0, 1), later)));
+}
+
 BOOST_AUTO_TEST_CASE(one_move_per_stage_at_a_time) {
   auto desk = desk_with({4, 4, 4, 4, 4});
   BOOST_REQUIRE(granted(desk.ask(wish(1, 0, 1), later)));
