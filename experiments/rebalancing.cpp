@@ -67,7 +67,7 @@ struct rebalancing_options {
   std::chrono::seconds announce{30};
   std::chrono::seconds detection{15};
   std::chrono::seconds step{0};
-  double service_seconds = 1;
+  double service_seconds = 2;
   double in_flight = 2;
   double state_gigabytes = 1.21;
   double bandwidth_mbit = 200;

@@ -23,7 +23,7 @@ struct rebalancing_run {
   /// from any zone. 1: they go at random.
   size_t zones = 4;
   /// Per microbatch and stage, of a device of speed 1.
-  double service_seconds = 1;
+  double service_seconds = 2;
   double state_bytes = 1.21e9;
   double bytes_per_second = 25e6;
   /// Microbatches that go round, per live peer.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <limits>
 
 #include "actors/random.hpp"
@@ -137,6 +138,15 @@ class planner {
   double lost_work_ = 0;  ///< microbatches
 };
 
+std::optional<stage_id> first_empty(const swarm_view& view, const estimate_options& options) {
+  std::vector<bool> has_worker(view.stages.size(), false);
+  for (const auto& w : view.workers)
+    if (counts(view, w, options)) has_worker[index(w.stage)] = true;
+  const auto empty = std::find(has_worker.begin(), has_worker.end(), false);
+  if (empty == has_worker.end()) return std::nullopt;
+  return at(static_cast<size_t>(empty - has_worker.begin()));
+}
+
 /// The pipeline without this worker, the empty stages left out.
 double rest_without(const worker_record& w, const rate_estimate& rates) {
   auto stages = rates.settled();
@@ -160,11 +170,10 @@ std::vector<move> plan_moves(const swarm_view& view, const plan_options& options
 }
 
 std::optional<move> plan_rescue(const swarm_view& view, const plan_options& options) {
+  const auto empty = first_empty(view, options.estimate);
+  if (!empty) return std::nullopt;
+  const auto to = *empty;
   const rate_estimate rates{view, options.estimate};
-  const auto& live = rates.live_count();
-  const auto empty = std::find(live.begin(), live.end(), size_t{0});
-  if (empty == live.end()) return std::nullopt;
-  const auto to = at(static_cast<size_t>(empty - live.begin()));
   candidate best;
   for (const auto& w : view.workers) {
     if (!rates.counts(w) || !can_be_spared(w, rates)) continue;

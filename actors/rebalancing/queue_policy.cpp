@@ -13,17 +13,16 @@ struct loads {
   std::vector<size_t> workers;
 };
 
-bool counts(const swarm_view& view, const worker_record& w, const estimate_options& options) {
-  return w.state == worker_state::serving && w.stage.value() >= 0 &&
-         static_cast<size_t>(w.stage.value()) < view.stages.size() &&
-         w.age <= options.record_age_max;
+/// Who fetches a state has not announced itself in the paper's table yet.
+bool is_listed(const swarm_view& view, const worker_record& w, const estimate_options& options) {
+  return w.state == worker_state::serving && counts(view, w, options);
 }
 
 loads measure(const swarm_view& view, const estimate_options& options) {
   loads result{std::vector<double>(view.stages.size(), 0.0),
                std::vector<size_t>(view.stages.size(), 0)};
   for (const auto& w : view.workers) {
-    if (!counts(view, w, options)) continue;
+    if (!is_listed(view, w, options)) continue;
     const auto s = static_cast<size_t>(w.stage.value());
     result.queued[s] += w.queue_length;
     ++result.workers[s];
@@ -49,7 +48,7 @@ std::optional<move> queue_policy::decide(const swarm_view& view, worker_id self,
   const auto& records = options_.plan.estimate;
   const auto own = std::find_if(view.workers.begin(), view.workers.end(),
                                 [&](const worker_record& w) { return w.id == self; });
-  if (own == view.workers.end() || !counts(view, *own, records)) return std::nullopt;
+  if (own == view.workers.end() || !is_listed(view, *own, records)) return std::nullopt;
   const auto load = measure(view, records);
   const auto least =
       position(load.queued, std::min_element(load.queued.begin(), load.queued.end()));
@@ -58,7 +57,7 @@ std::optional<move> queue_policy::decide(const swarm_view& view, worker_id self,
   // The paper compares beginning with itself, strictly: of several with the least all think it is
   // them.
   for (const auto& w : view.workers)
-    if (counts(view, w, records) && w.stage == least && w.queue_length < own->queue_length)
+    if (is_listed(view, w, records) && w.stage == least && w.queue_length < own->queue_length)
       return std::nullopt;
   return move{self, least, most};
 }

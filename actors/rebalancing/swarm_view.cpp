@@ -22,6 +22,12 @@ double work_of(const swarm_view& view, stage_id stage) {
 
 }  // namespace
 
+bool counts(const swarm_view& view, const worker_record& worker, const estimate_options& options) {
+  return worker.stage.value() >= 0 &&
+         static_cast<size_t>(worker.stage.value()) < view.stages.size() &&
+         worker.age <= options.record_age_max;
+}
+
 rate_estimate::rate_estimate(const swarm_view& view, const estimate_options& options)
     : view_(view), options_(options) {
   double sum = 0;
@@ -46,12 +52,6 @@ rate_estimate::rate_estimate(const swarm_view& view, const estimate_options& opt
     serving_[s] += does;
     ++serving_count_[s];
   }
-}
-
-bool rate_estimate::counts(const worker_record& worker) const {
-  return worker.stage.value() >= 0 &&
-         static_cast<size_t>(worker.stage.value()) < view_.stages.size() &&
-         worker.age <= options_.record_age_max;
 }
 
 double rate_estimate::unit_rate(const worker_record& worker) const {

@@ -70,13 +70,17 @@ struct estimate_options {
   double bytes_per_second_default = 200e6 / 8;
 };
 
+/// The record is young enough and its stage exists.
+bool counts(const swarm_view& view, const worker_record& worker, const estimate_options& options);
+
 /// Rates of all workers at all stages, from what they do at their own. O(workers) to make.
 class rate_estimate {
  public:
   explicit rate_estimate(const swarm_view& view, const estimate_options& options = {});
 
-  /// The record is young enough and its stage exists.
-  bool counts(const worker_record& worker) const;
+  bool counts(const worker_record& worker) const {
+    return rebalancing::counts(view_, worker, options_);
+  }
   /// Microbatches per second the worker would do of `stage`.
   double rate(const worker_record& worker, stage_id stage) const;
   /// The same of a device without a record.
