@@ -168,7 +168,8 @@ class dht_node final : public node_client {
   /// A record on its way to the nodes nearest to its key.
   struct storing {
     record_ptr record;
-    put_promise reply;  ///< not pending when nobody waits
+    put_promise reply;          ///< not pending when nobody waits
+    std::vector<contact> next;  ///< who take the place of those that fail, nearest last
     size_t stored = 0;
     size_t left = 0;
   };
@@ -204,27 +205,42 @@ class dht_node final : public node_client {
     auto what = std::make_shared<storing>();
     what->record = record;
     what->reply = std::move(reply);
-    return look_up(record->key, lookup_mode::nodes,
-                   [this, what](operation& done) { on_nearest(what, done.machine.closest()); });
+    return look_up(
+        record->key, lookup_mode::nodes,
+        [this, what](operation& done) { store_nearest(what, done.machine.nearest(2 * copies())); },
+        {}, options_.put_settled_by);
   }
 
-  void on_nearest(const std::shared_ptr<storing>& what, const std::vector<contact>& nearest) {
-    auto targets = nearest;
-    if (is_near(what->record->key, targets)) {
-      if (targets.size() >= options_.lookups.k) targets.pop_back();
+  void store_nearest(const std::shared_ptr<storing>& what, std::vector<contact> nearest) {
+    auto others = copies();
+    if (is_near(what->record->key, nearest)) {
+      --others;
       if (is_held(store_.store(*what->record, 0, origin::published, both_clocks()))) ++what->stored;
-    } else if (targets.empty()) {
+    } else if (nearest.empty()) {
       if (what->reply.pending()) what->reply.deliver(make_error(errc::unreachable));
       return;
     }
-    what->left = targets.size();
-    for (const auto& who : targets)
-      store_at(who, {what->record}, false, [this, what](size_t held) {
-        what->stored += held;
-        --what->left;
-        answer_put(*what);
-      });
+    std::reverse(nearest.begin(), nearest.end());
+    what->next = std::move(nearest);
+    // Nobody is answered before all have been asked.
+    ++what->left;
+    for (size_t i = 0; i < others; ++i)
+      store_next(what);
+    --what->left;
     answer_put(*what);
+  }
+
+  void store_next(const std::shared_ptr<storing>& what) {
+    if (what->next.empty()) return;
+    const auto who = std::move(what->next.back());
+    what->next.pop_back();
+    ++what->left;
+    store_at(who, {what->record}, false, [this, what](std::optional<size_t> held) {
+      if (!held) store_next(what);
+      what->stored += held.value_or(0);
+      --what->left;
+      answer_put(*what);
+    });
   }
 
   void answer_put(storing& what) {

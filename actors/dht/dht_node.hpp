@@ -90,8 +90,9 @@ using join_atom = caf::atom_constant<caf::atom("join")>;
 using status_atom = caf::atom_constant<caf::atom("status")>;
 
 /// put: answers how many nodes have stored the record, this one included, as soon as store_quorum
-/// have, or all that were asked have answered; the rest of the k nearest is stored in the
-/// background. not_stored when nobody has, unreachable when there is nobody to ask.
+/// have, or all that were asked have answered; the rest of the `replicas` nearest is stored in the
+/// background, and who does not answer is replaced by the next nearest. not_stored when nobody has,
+/// unreachable when there is nobody to ask.
 ///
 /// get: see read_mode. Nothing found is no error.
 ///
@@ -148,7 +149,11 @@ struct node_options {
   std::chrono::milliseconds dial_timeout{5'000};
   /// How often it looks what is due.
   std::chrono::milliseconds tick{1'000};
-  size_t store_quorum = 5;
+  size_t replicas = 20;     ///< nodes that a record is stored at, at most k
+  size_t store_quorum = 5;  ///< of them, before a put is answered
+  /// Of the nodes nearest to a key, who must have answered before records are stored there. With 3
+  /// of 1,000 nodes a record in some thousands is put where readers do not look.
+  size_t put_settled_by = 5;
   size_t handles_max = 512;  ///< connections that are kept
 };
 

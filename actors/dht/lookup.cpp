@@ -10,7 +10,8 @@ namespace swarm::dht {
 lookup::lookup(const node_id& own, const node_id& target, lookup_mode mode,
                const std::vector<contact>& start, lookup_options options)
     : own_(own), target_(target), mode_(mode), options_(options) {
-  SWARM_INVARIANT(options_.alpha > 0 && options_.k >= options_.alpha, "somebody is asked");
+  SWARM_INVARIANT(options_.alpha > 0 && options_.settled_by > 0, "somebody is asked");
+  options_.settled_by = std::min(options_.settled_by, options_.k);
   for (const auto& who : start)
     learn(who, 1);
   trim();
@@ -47,7 +48,7 @@ void lookup::trim() {
 
 size_t lookup::width() const {
   if (progress_) return options_.alpha;
-  return mode_ == lookup_mode::nodes ? options_.k : std::min(options_.k, 2 * options_.alpha);
+  return mode_ == lookup_mode::nodes ? options_.settled_by : 2 * options_.alpha;
 }
 
 std::vector<contact> lookup::next(moment now) {
@@ -59,10 +60,11 @@ std::vector<contact> lookup::next(moment now) {
     if (now - c.asked >= options_.patience) c.slow = true;
     if (!c.slow) ++under_way;
   }
-  // Only the k nearest that may still count; a slow one does not stand in the way of the next.
+  // Only the nearest that may still count; a slow one does not stand in the way of the next.
   size_t nearest = 0;
   for (auto& c : candidates_) {
-    if (nearest >= options_.k || under_way >= width() || queries_ >= options_.queries_max) break;
+    if (nearest >= options_.settled_by || under_way >= width() || queries_ >= options_.queries_max)
+      break;
     if (c.is == state::failed || c.slow) continue;
     ++nearest;
     if (c.is != state::fresh) continue;
@@ -135,7 +137,7 @@ bool lookup::closest_answered() const {
     if (c.is == state::failed) continue;
     if (c.is == state::asked) return false;
     if (c.is == state::fresh && queries_ < options_.queries_max) return false;
-    if (++counted == options_.k) return true;
+    if (++counted == options_.settled_by) return true;
   }
   return true;
 }
@@ -152,6 +154,15 @@ std::vector<contact> lookup::closest() const {
     if (c.is != state::answered) continue;
     result.push_back(c.who);
     if (result.size() == options_.k) break;
+  }
+  return result;
+}
+
+std::vector<contact> lookup::nearest(size_t count) const {
+  std::vector<contact> result;
+  for (const auto& c : candidates_) {
+    if (result.size() == count) break;
+    if (c.is != state::failed && !c.slow) result.push_back(c.who);
   }
   return result;
 }

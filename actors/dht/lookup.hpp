@@ -27,6 +27,9 @@ enum class holding : uint8_t {
 struct lookup_options {
   size_t k = 20;
   size_t alpha = 3;
+  /// So many of the nearest must have answered; at most k. With less than k the rest of the k is
+  /// hearsay of those: enough for who is going to talk to each of them anyway.
+  size_t settled_by = 20;
   size_t holders_min = 3;
   /// The nearest that are remembered.
   size_t candidates_max = 160;
@@ -39,7 +42,7 @@ struct lookup_options {
 /// One iterative lookup (Maymounkov and Mazieres 2002, 2.3). alpha nodes are asked at once; after
 /// an answer that named nobody nearer than the nearest known and had no records, all of the k
 /// nearest that are left (twice alpha of them when values are looked for). It ends when the k
-/// nearest known nodes that did not fail have answered, or earlier as its mode says.
+/// nearest known nodes that did not fail have answered (settled_by), or earlier as its mode says.
 ///
 /// Who names nodes is not trusted: they are asked, at one per address, and counted only when they
 /// answer.
@@ -63,6 +66,8 @@ class lookup {
 
   /// Those who answered, nearest first, at most k.
   std::vector<contact> closest() const;
+  /// The nearest that did not fail, answered or not, nearest first.
+  std::vector<contact> nearest(size_t count) const;
   /// The nearest node that answered and had nothing: where a copy helps the next one who asks.
   std::optional<contact> cache_at() const;
 

@@ -33,12 +33,14 @@ void node_client::clear() {
 // -- lookups -----------------------------------------------------------------------------------
 
 bool node_client::look_up(const node_id& target, lookup_mode mode, finisher finish,
-                          const std::vector<record_ptr>& here) {
+                          const std::vector<record_ptr>& here, size_t settled_by) {
   if (operations_.size() >= lookups_max) return false;
   table_.looked_up(target, now());
   ++counters_.lookups;
   const auto start = table_.closest(target, options_.lookups.k);
-  auto started = std::make_shared<operation>(lookup{own(), target, mode, start, options_.lookups});
+  auto how = options_.lookups;
+  how.settled_by = std::min(how.settled_by, settled_by);
+  auto started = std::make_shared<operation>(lookup{own(), target, mode, start, how});
   started->finish = std::move(finish);
   for (const auto& record : here)
     started->found.emplace(slot{record->owner, record->subkey}, *record);
@@ -280,7 +282,7 @@ void node_client::on_line_down(const std::string& address) {
 // -- storing -------------------------------------------------------------------------------------
 
 void node_client::store_at(const contact& who, const std::vector<record_ptr>& records, bool cached,
-                           const std::function<void(size_t)>& done) {
+                           const std::function<void(std::optional<size_t>)>& done) {
   for (size_t begin = 0; begin < records.size(); begin += records_per_store_max) {
     const auto count = std::min(records.size() - begin, records_per_store_max);
     ++counters_.stores;
@@ -293,41 +295,46 @@ void node_client::store_at(const contact& who, const std::vector<record_ptr>& re
     ask<wire::dht_stored>(
         who.address, message.finish(),
         [=](const wire::dht_stored& answer) {
-          const auto verdicts = answer.read()->getVerdicts();
+          const auto body = answer.read();
+          const auto verdicts = body->getVerdicts();
           size_t held = 0;
           for (unsigned i = 0; i < std::min<size_t>(verdicts.size(), count); ++i)
             held += verdicts[i] < store_verdicts && is_held(store_verdict(verdicts[i]));
-          if (done) done(held);
+          // Others have named it: perhaps somebody else lives there.
+          const auto by = from_wire(body->getSender());
+          const bool expected = by && by->id == who.id;
+          if (done) done(expected ? std::optional{held} : std::nullopt);
         },
         [=](silence why) {
           if (why == silence::dead) table_.failed(who.id);
-          if (done) done(0);
+          if (done) done(std::nullopt);
         });
   }
 }
 
 bool node_client::is_near(const node_id& key, const std::vector<contact>& nearest) const {
   if (!serves()) return false;
-  return nearest.size() < options_.lookups.k || closer(own(), nearest.back().id, key);
+  return nearest.size() < copies() || closer(own(), nearest[copies() - 1].id, key);
 }
 
 void node_client::replicate(const node_id& key) {
   look_up(key, lookup_mode::nodes, [this, key](operation& done) {
     const auto records = store_.find(key, both_clocks()).records;
-    for (const auto& who : done.machine.closest())
+    auto nearest = done.machine.closest();
+    if (nearest.size() > copies()) nearest.resize(copies());
+    for (const auto& who : nearest)
       store_at(who, records, false);
   });
 }
 
 void node_client::hand_over(const contact& newcomer) {
-  const auto k = options_.lookups.k;
   auto keys = store_.published_keys();
   // The nearest to the newcomer matter to it most.
   std::sort(keys.begin(), keys.end(),
             [&](const auto& a, const auto& b) { return closer(a, b, newcomer.id); });
   if (keys.size() > handover_keys_max) keys.resize(handover_keys_max);
   for (const auto& key : keys) {
-    const auto nearest = table_.closest(key, k);
+    const auto nearest = table_.closest(key, copies());
     bool among = false;
     bool first = true;
     for (const auto& who : nearest) {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -41,7 +43,7 @@ class node_client : public node_base {
 
   /// False: too many are under way.
   bool look_up(const node_id& target, lookup_mode mode, finisher finish,
-               const std::vector<record_ptr>& here = {});
+               const std::vector<record_ptr>& here = {}, size_t settled_by = lookup_options{}.k);
   void step(uint64_t id);
   void on_timer(uint64_t id);
 
@@ -59,16 +61,19 @@ class node_client : public node_base {
 
   // -- storing ---------------------------------------------------------------------------------
 
-  /// `done` gets how many of the records the node has now; called once for each message.
+  /// `done` gets how many of the records the node has now, nothing if it or somebody else at its
+  /// address does not say; called once for each message.
   void store_at(const contact& who, const std::vector<record_ptr>& records, bool cached,
-                const std::function<void(size_t)>& done = {});
+                const std::function<void(std::optional<size_t>)>& done = {});
   void replicate(const node_id& key);
   /// A newcomer near a key gets its records from the nearest of those who were there (Kademlia,
   /// 2.5).
   void hand_over(const contact& newcomer);
 
   bool serves() const { return !options_.address.empty(); }
-  /// Of those nearest to the key, with this node among them?
+  /// Nodes that a record is stored at.
+  size_t copies() const { return std::min(options_.replicas, options_.lookups.k); }
+  /// This node is one of them, if these are the others, nearest first.
   bool is_near(const node_id& key, const std::vector<contact>& nearest) const;
 
   void clear();

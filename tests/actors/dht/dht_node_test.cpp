@@ -60,6 +60,36 @@ BOOST_AUTO_TEST_CASE(what_one_node_puts_every_other_gets) {
   BOOST_TEST(holders == 20U);
 }
 
+BOOST_AUTO_TEST_CASE(a_put_waits_for_as_many_copies_as_it_is_told) {
+  auto options = quick();
+  options.tune = [](size_t, node_options& made) { made.replicas = made.store_quorum = 8; };
+  dht_simulation s{options};
+  s.grow(30, 200ms);
+  const auto stored = s.put(3, order_of("k", "v"));
+  BOOST_TEST_REQUIRE(s.wait(stored));
+  BOOST_TEST(*stored->value == 8U);
+  size_t holders = 0;
+  for (size_t n = 0; n < s.hosts(); ++n)
+    holders += s.status(n).records;
+  BOOST_TEST(holders == 8U);
+}
+
+BOOST_AUTO_TEST_CASE(the_next_nearest_take_the_place_of_the_dead) {
+  dht_simulation s{quick()};
+  s.grow(40, 200ms);
+  // A quarter of those that everybody believes to be there.
+  for (size_t n = 0; n < 40; n += 4)
+    s.kill(n);
+  const auto stored = s.put(3, order_of("k", "v"));
+  BOOST_TEST_REQUIRE(s.wait(stored));
+  s.world().run_for(20s);
+  size_t holders = 0;
+  for (size_t n = 0; n < 40; ++n)
+    if (s.alive(n)) holders += s.status(n).records;
+  // About 15 if nobody did.
+  BOOST_TEST(holders >= 19U);
+}
+
 BOOST_AUTO_TEST_CASE(records_of_many_owners_under_one_key_are_all_found) {
   dht_simulation s{quick()};
   s.grow(25, 200ms);

@@ -128,6 +128,30 @@ BOOST_AUTO_TEST_CASE(it_asks_alpha_at_first_and_all_that_are_left_when_nobody_ne
   BOOST_TEST(machine.next(0ms).size() == 17U);
 }
 
+BOOST_AUTO_TEST_CASE(fewer_than_k_may_be_enough) {
+  town t{100};
+  lookup_options options;
+  options.settled_by = 5;
+  const auto target = contact_number(7'000).id;
+  lookup machine{own, target, lookup_mode::nodes, t.all, options};
+  t.play(machine);
+  BOOST_TEST(machine.queries() == 5U);
+  BOOST_TEST(same(machine.closest(), t.nearest(target, 5)));
+  BOOST_TEST(same(machine.nearest(8), t.nearest(target, 8)));
+}
+
+BOOST_AUTO_TEST_CASE(the_nearest_are_without_those_who_failed_or_are_slow) {
+  town t{100};
+  const auto target = contact_number(7'000).id;
+  const auto near = t.nearest(target, 10);
+  lookup machine{own, target, lookup_mode::nodes, t.all};
+  machine.next(0ms);
+  machine.failed(near[0].id);
+  machine.answered(near[2].id, near[2], {});
+  machine.next(1s);
+  BOOST_TEST(same(machine.nearest(8), {near.begin() + 2, near.end()}));
+}
+
 BOOST_AUTO_TEST_CASE(who_is_slow_gives_up_its_turn_and_still_counts_when_it_answers) {
   town t{40};
   const auto target = contact_number(7'000).id;

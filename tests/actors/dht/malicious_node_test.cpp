@@ -28,7 +28,8 @@ enum class trick {
   damaged,       ///< messages that cannot be read
   no_proof,      ///< signs nothing
   stolen_proof,  ///< another node's key
-  mute           ///< never answers
+  mute,          ///< never answers
+  hearsay        ///< names somebody who does not exist, at its accomplice's address
 };
 
 constexpr trick all_tricks[] = {trick::forged,   trick::foreign,      trick::misplaced,
@@ -40,6 +41,7 @@ struct crook {
   trick how;
   signing_key key = signing_key::generate();
   std::string address;
+  std::string accomplice;
   signed_record genuine;  ///< of the victim, for the key that is looked for
   signed_record other;    ///< of the victim, for another key
   signed_record over;     ///< of the victim, expired
@@ -110,6 +112,19 @@ void name_others(crook& c, const node_id& target, capnp::List<schemas::DhtContac
   }
 }
 
+/// Farther than itself, so that it is not asked before something is stored there.
+void name_nobody(crook& c, const node_id& target, schemas::DhtContact::Builder who) {
+  splitmix64 random{1};
+  contact made{{}, c.accomplice};
+  while (!closer(id_of(c.key.open_half()), made.id, target)) {
+    public_key key{};
+    for (auto& byte : key)
+      byte = static_cast<uint8_t>(random.next());
+    made = contact{key, c.accomplice};
+  }
+  to_wire(made, who);
+}
+
 caf::behavior crooked(caf::event_based_actor*, crook_ptr c) {
   const auto unreadable = [=] { return c->how == trick::damaged || c->how == trick::mute; };
   return {[=](const wire::dht_ping& m) -> caf::result<wire::dht_pong> {
@@ -135,6 +150,7 @@ caf::behavior crooked(caf::event_based_actor*, crook_ptr c) {
             const auto target = *to_id(m.read()->getTarget());
             if (c->how == trick::endless) name_others(*c, target, answer->initNodes(20));
             if (c->how == trick::flood) answer->initNodes(100'000);
+            if (c->how == trick::hearsay) name_nobody(*c, target, answer->initNodes(1)[0]);
             return answer.finish();
           },
           [=](const wire::dht_find_value& m) -> caf::result<wire::dht_values> {
@@ -250,6 +266,34 @@ BOOST_AUTO_TEST_CASE(all_tricks_at_once_are_survived) {
   check_reads(t, "k", "true");
   BOOST_TEST(t.refused(&node_counters::records_refused) > 0U);
   BOOST_TEST(t.refused(&node_counters::answers_refused) > 0U);
+}
+
+BOOST_AUTO_TEST_CASE(whoever_stores_in_the_place_of_somebody_else_does_not_count) {
+  dht_simulation_options options;
+  options.path.latency = 5ms;
+  // What the one crook names is stored at unasked.
+  options.tune = [](size_t, node_options& made) { made.put_settled_by = 1; };
+  dht_simulation s{options};
+  s.add_node({});
+  const auto add = [&](trick how) {
+    auto c = std::make_shared<crook>();
+    c->how = how;
+    c->address = dht_simulation::address_of(s.hosts());
+    s.add_impostor([&](caf::actor_system& system) { return system.spawn(crooked, c); });
+    return c;
+  };
+  const auto accomplice = add(trick::forged);
+  const auto liar = add(trick::hearsay);
+  liar->accomplice = accomplice->address;
+  wire::builder<schemas::DhtPing> message;
+  introduce(*liar, message->initSender());
+  s.wait(s.ask<wire::dht_pong>(0, message.finish()));
+  s.world().run_for(1s);
+  const auto stored = s.put(0, {key_of("k"), "", "v", 10min});
+  BOOST_TEST_REQUIRE(s.wait(stored));
+  // Here and, as it says, at the liar.
+  BOOST_TEST(*stored->value == 2U);
+  BOOST_TEST(accomplice->asked == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(who_proves_nothing_is_in_no_table) {
