@@ -228,3 +228,13 @@ def system_libraries():
         defines = ["SWARM_HAS_GLOO"],
         optional = True,
     )
+    _system_library(
+        name = "opendht",
+        title = "OpenDHT",
+        apt = "libopendht-dev",
+        target = "opendht",
+        headers = ["opendht.h"],
+        libs = ["opendht", "gnutls"],
+        defines = ["SWARM_HAS_OPENDHT"],
+        optional = True,
+    )
