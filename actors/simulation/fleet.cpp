@@ -1,5 +1,6 @@
 #include "actors/simulation/fleet.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "actors/faults/compute_faults.hpp"
@@ -61,6 +62,17 @@ fleet_plan draw_fleet(const scenario& what, splitmix64& random) {
   return plan;
 }
 
+void give_hosts(fleet_plan& plan, const std::vector<host_shape>& hosts) {
+  if (hosts.empty()) return;
+  plan.hosts = hosts;
+  plan.stages = 0;
+  plan.trainers = 0;
+  for (const auto& each : hosts) {
+    plan.stages = std::max(plan.stages, each.stage + 1);
+    if (each.stage < 0) ++plan.trainers;
+  }
+}
+
 fleet::fleet(world& w, virtual_network& net, bridges& links, const fleet_plan& plan,
              const run_model& model, caf::actor sink, engine_listener on_engine, uint64_t seed)
     : world_(w),
@@ -70,11 +82,20 @@ fleet::fleet(world& w, virtual_network& net, bridges& links, const fleet_plan& p
       sink_(std::move(sink)),
       on_engine_(std::move(on_engine)),
       seed_(seed) {
-  for (int32_t stage = 0; stage < plan.stages; ++stage)
-    for (int32_t i = 0; i < plan.workers_per_stage; ++i)
-      add_worker(links, stage);
+  if (plan.hosts.empty()) {
+    for (int32_t stage = 0; stage < plan.stages; ++stage)
+      for (int32_t i = 0; i < plan.workers_per_stage; ++i)
+        add_worker(links, stage);
+  }
+  for (const auto& shape : plan.hosts)
+    if (shape.stage >= 0) add_worker(links, shape.stage);
   for (int32_t i = 0; i < plan.trainers; ++i)
     add_trainer(links, i == 0);
+}
+
+host_shape fleet::shape_of(size_t index, int32_t stage) const {
+  if (index < plan_.hosts.size()) return plan_.hosts[index];
+  return {stage, plan_.forward, plan_.forward / 10, plan_.line};
 }
 
 void fleet::add_compute_faults(faults::conditions& to) const {
@@ -98,11 +119,12 @@ void fleet::add_worker(bridges& links, int32_t stage) {
   const size_t index = members_.size();
   members_.emplace_back();
   auto& one = members_.back();
+  const auto shape = shape_of(index, stage);
   compute_cost cost;
-  cost.forward = plan_.forward;
-  cost.backward = 2 * plan_.forward;
-  cost.loss = 3 * plan_.forward;
-  cost.apply = plan_.forward / 10;
+  cost.forward = shape.forward;
+  cost.backward = 2 * shape.forward;
+  cost.loss = 3 * shape.forward;
+  cost.apply = shape.apply;
   cost.spread = 0.2;
   one.stage = stage;
   one.keeps_state = world_.random().unit() < plan_.keep_state;
@@ -114,7 +136,7 @@ void fleet::add_worker(bridges& links, int32_t stage) {
       [this, index](world&, const wire::directory_actor& directory, bool with_state) {
         return spawn_worker(index, directory, with_state);
       },
-      one.compute, plan_.line);
+      one.compute, shape.line);
 }
 
 caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& directory,
@@ -159,7 +181,7 @@ void fleet::add_trainer(bridges& links, bool first) {
       [this, index, first](world&, const wire::directory_actor& directory, bool) {
         return spawn_trainer(index, directory, first);
       },
-      nullptr, plan_.line);
+      nullptr, shape_of(index, -1).line);
 }
 
 caf::actor fleet::spawn_trainer(size_t index, const wire::directory_actor& directory, bool first) {

@@ -26,8 +26,11 @@ struct fleet_plan {
   scenario::compute_knobs compute;  ///< both ends alike: drawn
   path_conditions path;
   host_conditions line;
+  std::vector<host_shape> hosts;  ///< empty: all alike
 };
 fleet_plan draw_fleet(const scenario& what, splitmix64& random);
+/// Takes these hosts instead of those that were drawn; nothing changes when there are none.
+void give_hosts(fleet_plan& plan, const std::vector<host_shape>& hosts);
 
 /// The hosts of one run and the production peers on them: first the stage peers, stage by stage,
 /// then the training peers, each of which is a candidate for the coordinator's office.
@@ -58,6 +61,7 @@ class fleet {
   const fleet_plan& plan() const { return plan_; }
 
  private:
+  host_shape shape_of(size_t index, int32_t stage) const;
   void add_worker(bridges& links, int32_t stage);
   void add_trainer(bridges& links, bool first);
   caf::actor spawn_worker(size_t index, const wire::directory_actor& directory, bool with_state);

@@ -37,7 +37,7 @@ class swarm_run {
         world_(seed, &peer::add_message_types),
         net_(world_, seed ^ 0x5eed),
         links_(world_, net_),
-        plan_(draw_fleet(what, world_.random())),
+        plan_(plan_of(what, options)),
         model_(models.at(what.model)({plan_.stages, plan_.microbatches})),
         invariants_(model_.expected),
         fleet_(
@@ -74,6 +74,12 @@ class swarm_run {
   }
 
  private:
+  fleet_plan plan_of(const scenario& what, const run_options& options) {
+    auto plan = draw_fleet(what, world_.random());
+    give_hosts(plan, options.hosts);
+    return plan;
+  }
+
   double now_s() { return to_seconds(world_.now()); }
 
   void trace(const std::string& line) {
@@ -316,13 +322,17 @@ uint64_t run_result::faults_total() const {
 }
 
 run_model make_modelled(const run_size& size) {
-  modelled_options options;
+  modelled_options shape;
+  shape.rows = 4;
+  shape.context = 16;
+  shape.width = 32;
+  shape.saved_bytes = 1024;
+  return make_modelled_of(size, shape);
+}
+
+run_model make_modelled_of(const run_size& size, modelled_options options) {
   options.stages = size.stages;
   options.microbatches = size.microbatches;
-  options.rows = 4;
-  options.context = 16;
-  options.width = 32;
-  options.saved_bytes = 1024;
   run_model model;
   model.make_engine = [options](stage_id stage) mutable {
     options.stage = stage.value();

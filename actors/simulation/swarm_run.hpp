@@ -10,6 +10,8 @@
 
 #include "actors/faults/fault_plan.hpp"
 #include "actors/simulation/invariants.hpp"
+#include "actors/simulation/modelled_engine.hpp"
+#include "actors/simulation/network_model.hpp"
 #include "actors/simulation/observed_engine.hpp"
 #include "actors/simulation/scenario.hpp"
 #include "actors/training/trainer.hpp"
@@ -47,6 +49,16 @@ using model_catalogue = std::map<std::string, std::function<run_model(const run_
 
 /// The cost-model engine: virtual tensors, exact fingerprints.
 run_model make_modelled(const run_size& size);
+/// With these rows, context and width.
+run_model make_modelled_of(const run_size& size, modelled_options shape);
+
+/// A host as the caller wants it, instead of as the seed draws it.
+struct host_shape {
+  int32_t stage = -1;  ///< -1: a training peer
+  moment forward{0};   ///< of its device; a backward takes twice, a loss three times as long
+  moment apply{0};
+  host_conditions line;
+};
 
 /// Work of the run's engines, from the first step on.
 struct work_counts {
@@ -90,6 +102,8 @@ struct run_options {
   std::function<void(const observed_work&)> observe;
   /// Called when a fault has begun and was not left out.
   std::function<void(const std::string& what, double time_s)> struck;
+  /// Stage peers, stage by stage, then training peers; empty: the scenario's.
+  std::vector<host_shape> hosts;
   /// Beside the scenario's; to have ended when its faults have.
   faults::fault_plan faults;
 };

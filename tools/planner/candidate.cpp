@@ -85,7 +85,8 @@ double trainer_seconds(const question& asked, const candidate& what) {
   const auto seconds = [](double bytes, double rate) { return rate > 0 ? bytes / rate : 0.0; };
   return std::max({seconds(in, asked.trainer.down_bytes_per_s),
                    seconds(out, asked.trainer.up_bytes_per_s),
-                   2 * asked.message_s * (2 * static_cast<double>(what.loads.size()) - 1)});
+                   2 * asked.message_s * (2 * static_cast<double>(what.loads.size()) - 1) +
+                       asked.byte_s * (in + out)});
 }
 
 void set_limits(const question& asked, candidate& what) {
@@ -109,9 +110,10 @@ void set_limits(const question& asked, candidate& what) {
       double slowest = 0;
       for (const auto& kind : asked.peers)
         slowest = std::max(slowest, load.flop() / kind.flop_per_s);
-      core_seconds += slowest + 8 * asked.message_s;
+      core_seconds +=
+          slowest + 8 * asked.message_s + 2 * asked.byte_s * (load.in_bytes() + load.out_bytes());
     }
-    limit.cores = static_cast<double>(asked.cores) / core_seconds;
+    limit.cores = asked.cores / core_seconds;
   }
   const double rate = std::min({limit.stages, limit.trainers, limit.in_flight, limit.cores});
   double end = 0;

@@ -26,11 +26,11 @@ bool event_loop::step() {
 
 double shared_cores::rate() const {
   const auto jobs = static_cast<double>(jobs_.size());
-  return std::min(1.0, static_cast<double>(cores_) / std::max(jobs, 1.0));
+  return std::min(1.0, cores_ / std::max(jobs, 1.0));
 }
 
 void shared_cores::run(double seconds, event_loop::action done) {
-  if (cores_ == 0) return loop_.after(seconds, std::move(done));
+  if (cores_ <= 0) return loop_.after(seconds, std::move(done));
   advance();
   jobs_.push_back({seconds, next_++, std::move(done)});
   plan();

@@ -41,7 +41,7 @@ class event_loop {
 class shared_cores {
  public:
   /// `cores` 0: a core for every job.
-  shared_cores(event_loop& loop, int64_t cores) : loop_(loop), cores_(cores) {}
+  shared_cores(event_loop& loop, double cores) : loop_(loop), cores_(cores) {}
 
   void run(double seconds, event_loop::action done);
 
@@ -58,7 +58,7 @@ class shared_cores {
   void finish();
 
   event_loop& loop_;
-  int64_t cores_;
+  double cores_;
   std::vector<job> jobs_;
   double advanced_to_ = 0;
   uint64_t version_ = 0;  ///< of the plan; older ones are void

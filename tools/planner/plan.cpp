@@ -245,7 +245,9 @@ replay_setup setup_of(const question& asked, const std::vector<stage_load>& load
   setup.microbatches = asked.work.microbatches;
   setup.in_flight = asked.work.in_flight;
   setup.message_s = asked.message_s;
+  setup.byte_s = asked.byte_s;
   setup.cores = asked.cores;
+  setup.spread = asked.spread;
   const double calls =
       static_cast<double>(asked.work.microbatches) * (2 * static_cast<double>(loads.size()) - 1);
   if (calls > many_calls) {

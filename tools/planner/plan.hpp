@@ -17,17 +17,25 @@ namespace swarm::planner {
 inline constexpr int64_t stages_max = 64;
 inline constexpr int64_t group_members_max = 512;
 
-/// A core's time at either end of a message with a tensor, seconds: framing, copies, TLS, actors.
+/// A core's time at either end of a message, and of each of its bytes: actors and frames; copies
+/// and TLS (1.15 s per GB of both ends: actors/transport/README.md).
 inline constexpr double message_seconds_default = 2e-4;
+inline constexpr double byte_seconds_default = 0.6e-9;
+
+/// What takes a device long takes it a little more or less each time. Without it the last
+/// microbatch of a step falls on the same worker in every step, for better or worse.
+inline constexpr double spread_default = 0.1;
 
 struct question {
   workload work;
   fleet peers;
   line trainer;        ///< of each of work.trainers
   int64_t stages = 0;  ///< 0: whatever is fastest
-  int64_t cores = 0;   ///< that all processes share on one machine; 0: each has its own
+  double cores = 0;    ///< that all processes share on one machine; 0: each has its own
   double message_s = message_seconds_default;
+  double byte_s = byte_seconds_default;
   double step_seconds_per_parameter = step_seconds_per_parameter_default;
+  double spread = spread_default;
   double token_budget = 0;  ///< 0: none
   double trainer_price_per_hour = 0;
   double call_timeout_s = 10;    ///< train --call-timeout

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "actors/random.hpp"
 #include "actors/wiring/router.hpp"
 #include "tools/planner/event_loop.hpp"
 
@@ -117,13 +118,16 @@ class replayer {
       const double out = queue(from.up_busy_until, loop_.now(), bytes, from.where.up_bytes_per_s);
       const double in = queue(to.down_busy_until, loop_.now(), bytes, to.where.down_bytes_per_s);
       const double latency = setup_.path_latency_s + from.where.latency_s + to.where.latency_s;
-      loop_.at(std::max(out + latency, in), [this, &to, arrived] {
-        if (setup_.message_s <= 0) return arrived();
-        to.talk.submit(setup_.message_s, arrived);
-      });
+      loop_.at(std::max(out + latency, in),
+               [this, &to, bytes, arrived] { talk(to, bytes, arrived); });
     };
-    if (setup_.message_s <= 0) return transmit();
-    from.talk.submit(setup_.message_s, transmit);
+    talk(from, bytes, transmit);
+  }
+
+  void talk(host& at, double bytes, event_loop::action then) {
+    const double seconds = setup_.message_s + setup_.byte_s * bytes;
+    if (seconds <= 0) return then();
+    at.talk.submit(seconds, std::move(then));
   }
 
   // -- the step -------------------------------------------------------------------------------
@@ -255,7 +259,8 @@ class replayer {
     const auto& bytes = setup_.stages[s];
     const double in = forward || loss ? bytes.forward_in_bytes : bytes.backward_in_bytes;
     const double out = forward ? bytes.forward_out_bytes : bytes.backward_out_bytes;
-    const double seconds = forward ? w.cost.forward_s : w.cost.backward_s;
+    const double seconds =
+        (forward ? w.cost.forward_s : w.cost.backward_s) * deviation(s, chosen, run->index);
     const double sent = loop_.now();
     const auto answered = [this, &t, &router, run, chosen, sent, work] {
       const double took = loop_.now() - sent;
@@ -271,6 +276,16 @@ class replayer {
              send(*w.at, *t.own, out + setup_.order_bytes, answered);
            });
          });
+  }
+
+  /// The same for both of a microbatch's calls to a worker.
+  double deviation(size_t stage, size_t who, int64_t index) const {
+    if (setup_.spread <= 0) return 1;
+    uint64_t mixed = setup_.seed;
+    for (const auto each : {static_cast<uint64_t>(stage), static_cast<uint64_t>(who),
+                            static_cast<uint64_t>(step_), static_cast<uint64_t>(index)})
+      mixed = splitmix64{mixed + each}.next();
+    return 1 + setup_.spread * (2 * splitmix64{mixed}.unit() - 1);
   }
 
   void count(size_t s, worker& w, bool forward, bool loss) {

@@ -36,10 +36,12 @@ struct replay_setup {
   double path_latency_s = 0;  ///< of every path, besides the hosts'
   double order_bytes = 64;    ///< of a message without a tensor
   double message_s = 0;       ///< of a core's time, at either end of a message
-  int64_t cores = 0;          ///< that all hosts share; 0: each worker has its own
+  double byte_s = 0;          ///< and of each of its bytes: copies, encryption
+  double cores = 0;           ///< that all hosts share; 0: each worker has its own
+  double spread = 0;          ///< a microbatch takes a worker up to this share more or less
   uint64_t seed = 1;
-  int64_t warm_steps = 3;  ///< until the routers know their peers
-  int64_t steps = 4;       ///< over which is averaged
+  int64_t warm_steps = 4;  ///< until the routers know their peers
+  int64_t steps = 16;      ///< over which is averaged
 };
 
 struct replay_result {

@@ -39,6 +39,7 @@ struct plan_options {
   double trainer_down_mbit = 0;
   double trainer_latency_ms = 0;
   double message_ms = planner::message_seconds_default * 1e3;
+  double byte_ns = planner::byte_seconds_default * 1e9;
   double step_ns = planner::step_seconds_per_parameter_default * 1e9;
   int64_t call_timeout_s = 10;
   bool json = false;
@@ -99,14 +100,15 @@ void add_fleet(option_table& table, plan_options& options) {
       .add(options.asked.trainer_price_per_hour, "trainer-price", "Of a trainer, per hour.",
            "money", 0.0, numbers_max)
       .add(options.asked.cores, "cores",
-           "All processes share one machine with so many cores; 0: each has its own.", "cores", 0,
-           4'096);
+           "All processes share one machine with so many cores; 0: each has its own.", "cores", 0.0,
+           4'096.0);
 }
 
 void add_costs(option_table& table, plan_options& options) {
   table
       .add(options.message_ms, "message", "A core's time at either end of a message.", "ms", 0.0,
            1e4)
+      .add(options.byte_ns, "byte", "And of each of its bytes.", "ns", 0.0, 1e6)
       .add(options.step_ns, "step-cost",
            "A core's time per parameter and step: optimizer, norm, hashes.", "ns", 0.0, 1e6)
       .add(options.call_timeout_s, "call-timeout", "As train will be given it.", "s", 1, 86'400)
@@ -147,6 +149,7 @@ int plan(plan_options& options) {
   asked.trainer = {options.trainer_latency_ms / 1e3, options.trainer_up_mbit * bytes_per_mbit,
                    options.trainer_down_mbit * bytes_per_mbit};
   asked.message_s = options.message_ms / 1e3;
+  asked.byte_s = options.byte_ns / 1e9;
   asked.step_seconds_per_parameter = options.step_ns / 1e9;
   asked.call_timeout_s = static_cast<double>(options.call_timeout_s);
   const auto made = planner::make_plan(asked);

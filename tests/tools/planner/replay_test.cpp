@@ -60,8 +60,9 @@ BOOST_AUTO_TEST_CASE(unequal_workers_are_used_to_almost_the_sum_of_their_rates) 
   const double ideal = 400 * 0.03 / 15;
   const auto result = replay(setup);
   BOOST_TEST(result.step_s >= ideal * 0.999);
-  // Filling and draining, and the slowest worker's last call.
-  BOOST_TEST(result.step_s <= ideal * 1.25);
+  // Dealt out evenly, the slowest would take 3.75 times the ideal. What is lost to it is the step's
+  // end, when all wait for the calls in its queue.
+  BOOST_TEST(result.step_s <= ideal * 1.35);
   double share = 0;
   for (const double each : result.share[0])
     share += each;
@@ -105,6 +106,10 @@ BOOST_AUTO_TEST_CASE(messages_cost_their_ends_time) {
   setup.message_s = 0.001;
   // Loss: two messages with two ends each.
   BOOST_TEST(replay(setup).compute_s >= 32 * 0.004 * 0.999);
+  const double before = replay(setup).compute_s;
+  setup.byte_s = 1e-6;
+  setup.stages[0].forward_in_bytes = 1'000;
+  BOOST_TEST(replay(setup).compute_s >= before + 32 * 2 * 0.001 * 0.999);
 }
 
 BOOST_AUTO_TEST_CASE(the_same_setup_gives_the_same_result) {
