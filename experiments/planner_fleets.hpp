@@ -12,8 +12,8 @@ struct fleet_comparison {
   planner::question asked;
   planner::plan made;
   double predicted_tokens_per_s = 0;  ///< with what the simulator knows
-  double simulated_tokens_per_s = 0;
-  double virtual_s = 0;
+  double simulated_tokens_per_s = 0;  ///< from the mean step of all runs
+  double virtual_s = 0;               ///< these two: of all runs together
   int64_t steps = 0;
   bool faultless = false;  ///< all invariants held
 
@@ -27,6 +27,10 @@ struct fleet_comparison {
 /// The simulator's gradients have 32 bytes and its messages cost no time: the prediction that is
 /// compared is the replay of the same plan with these. Everything else is the plan's: stages, cuts,
 /// placement, speeds, latencies, bandwidths, boundary tensors.
+///
+/// Both sides are means over `fleet_runs` seeds, since routers fall into different habits.
 std::optional<fleet_comparison> compare_fleet(uint64_t seed, int64_t steps);
+
+inline constexpr int fleet_runs = 5;
 
 }  // namespace swarm::experiments

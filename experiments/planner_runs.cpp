@@ -20,6 +20,7 @@ namespace {
 constexpr int64_t few_microbatches = 1;
 constexpr int64_t many_microbatches = 8;
 constexpr double steps_max = 1e6;
+constexpr int replays = 5;
 
 double own_cpu_seconds() {
   return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
@@ -80,7 +81,7 @@ double predict(const tools::run_options& run, int64_t trainers, const calibratio
   asked.step_seconds_per_parameter = core.step_seconds_per_parameter;
   const auto loads = planner::loads_of(asked.work, run.stages);
   const planner::placement where(loads.size(), {run.workers});
-  const auto step = planner::replay(planner::setup_of(asked, loads, where));
+  const auto step = planner::replay_mean(planner::setup_of(asked, loads, where), replays);
   return asked.work.tokens_per_step() / step.step_s;
 }
 

@@ -21,6 +21,15 @@ constexpr double many_calls = 20'000;
 /// Blocks squared times stages above which cuts are not fitted.
 constexpr double fitting_work_max = 4e6;
 
+/// Of each candidate; of one with many calls, which average themselves.
+constexpr int replays_each = 5;
+
+replay_result replay_enough(const replay_setup& setup) {
+  const double calls =
+      static_cast<double>(setup.microbatches) * (2 * static_cast<double>(setup.stages.size()) - 1);
+  return replay_mean(setup, calls > many_calls / 10 ? 1 : replays_each);
+}
+
 struct replayed {
   candidate what;
   replay_result step;
@@ -31,7 +40,7 @@ struct replayed {
 
 replayed replay_of(const question& asked, candidate what) {
   replayed result;
-  result.step = replay(setup_of(asked, what.loads, what.where));
+  result.step = replay_enough(setup_of(asked, what.loads, what.where));
   result.tokens_per_s = asked.work.tokens_per_step() / result.step.step_s;
   result.what = std::move(what);
   return result;
@@ -43,7 +52,7 @@ double tokens_with(const question& asked, const candidate& what, double value_by
   std::vector<stage_load> loads;
   for (const auto& load : what.loads)
     loads.push_back(load_of(other.work, load.span));
-  return asked.work.tokens_per_step() / replay(setup_of(other, loads, what.where)).step_s;
+  return asked.work.tokens_per_step() / replay_enough(setup_of(other, loads, what.where)).step_s;
 }
 
 stage_crew crew_of(const question& asked, const replayed& best, size_t s, size_t k,

@@ -113,6 +113,9 @@ void add_speed(const question& asked, const plan& made, std::string& text) {
          made.tokens_per_s, made.expected_tokens_per_s, limit_of(made).c_str());
   append(text, "a step: %.3f s = %.3f computing + %.3f gather and all-reduce, for %.0f tokens\n",
          made.step.step_s, made.step.compute_s, made.step.reduce_s, asked.work.tokens_per_step());
+  if (made.step.step_s_max > 1.05 * made.step.step_s_min)
+    append(text, "the routers have several habits: steps of %.3f to %.3f s\n", made.step.step_s_min,
+           made.step.step_s_max);
   if (asked.token_budget > 0)
     append(text, "%.4g tokens: %.1f hours, %.2f in money at %.2f per hour\n", asked.token_budget,
            made.hours, made.price, made.price_per_hour);
@@ -151,11 +154,11 @@ void add_commands(const question& asked, const plan& made, std::string& text) {
       peers += crew.count;
   append(text,
          "swarm keygen --dir=DIR --layers=%lld --heads=%lld --width=%lld --context=%lld "
-         "--vocabulary=%lld%s%s --rows=%lld --microbatches=%lld --stages=%zu --peers=%lld\n",
+         "--vocabulary=%lld%s%s%s --rows=%lld --microbatches=%lld --stages=%zu --peers=%lld\n",
          number(model.layers), number(model.heads), number(model.width), number(model.context),
-         number(model.vocabulary), model.tied_head ? " --tied-head" : "",
-         work.reproducible ? " --reproducible" : "", number(work.rows), number(work.microbatches),
-         made.stages.size(), number(peers));
+         number(model.vocabulary), model.bias ? "" : " --bias=false",
+         model.tied_head ? " --tied-head" : "", work.reproducible ? " --reproducible" : "",
+         number(work.rows), number(work.microbatches), made.stages.size(), number(peers));
   append(text, "%lld x swarm train --in-flight=%lld ...\n", number(work.trainers),
          number(work.in_flight));
   for (size_t s = 0; s < made.stages.size(); ++s)
@@ -239,6 +242,8 @@ json to_json(const question& asked, const plan& made) {
           {"expected_tokens_per_s", made.expected_tokens_per_s},
           {"limit", limit_of(made)},
           {"step_s", made.step.step_s},
+          {"step_s_min", made.step.step_s_min},
+          {"step_s_max", made.step.step_s_max},
           {"compute_s", made.step.compute_s},
           {"reduce_s", made.step.reduce_s},
           {"longest_call_s", made.step.longest_call_s},

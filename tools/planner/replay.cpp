@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -322,25 +323,65 @@ class replayer {
 }  // namespace
 
 double all_reduce_seconds(const replay_stage& stage, double path_latency_s) {
-  const auto n = static_cast<double>(stage.workers.size());
-  if (stage.workers.size() < 2) return 0;
+  const auto& workers = stage.workers;
+  const auto n = static_cast<double>(workers.size());
+  if (workers.size() < 2) return 0;
   double slowest = 0;  // bytes per second; 0: no limit
-  double farthest = 0;
-  double second = 0;
-  for (const auto& w : stage.workers) {
+  for (const auto& w : workers)
     for (const double rate : {w.where.up_bytes_per_s, w.where.down_bytes_per_s})
       if (rate > 0) slowest = slowest > 0 ? std::min(slowest, rate) : rate;
-    second = std::max(second, std::min(w.where.latency_s, farthest));
-    farthest = std::max(farthest, w.where.latency_s);
+  const double units = std::max(1.0, std::ceil(stage.gradient_bytes / slice_unit_bytes));
+  double trip = 0;  // the longest between a member and an owner
+  for (size_t owner = 0; owner < workers.size(); ++owner) {
+    const auto before = static_cast<double>(owner);
+    if (std::floor(units * (before + 1) / n) <= std::floor(units * before / n)) continue;
+    for (size_t other = 0; other < workers.size(); ++other)
+      if (other != owner)
+        trip = std::max(trip, workers[owner].where.latency_s + workers[other].where.latency_s);
   }
   const double carried = slowest > 0 ? 2 * stage.gradient_bytes * (n - 1) / n / slowest : 0.0;
-  return carried + 2 * (farthest + second + path_latency_s);
+  return carried + 2 * (trip + path_latency_s);
 }
 
 replay_result replay(const replay_setup& setup) {
   assert(!setup.stages.empty() && !setup.trainers.empty());
   assert(setup.microbatches > 0 && setup.in_flight > 0 && setup.steps > 0);
   return replayer{setup}.go();
+}
+
+replay_result replay_mean(const replay_setup& setup, int replays) {
+  assert(replays > 0);
+  auto each = setup;
+  auto sum = replay(each);
+  sum.step_s_min = sum.step_s_max = sum.step_s;
+  const auto add = [](auto& to, const auto& from) {
+    for (size_t s = 0; s < to.size(); ++s)
+      for (size_t w = 0; w < to[s].size(); ++w)
+        to[s][w] += from[s][w];
+  };
+  for (int i = 1; i < replays; ++i) {
+    ++each.seed;
+    const auto one = replay(each);
+    sum.step_s += one.step_s;
+    sum.compute_s += one.compute_s;
+    sum.reduce_s += one.reduce_s;
+    sum.step_s_min = std::min(sum.step_s_min, one.step_s);
+    sum.step_s_max = std::max(sum.step_s_max, one.step_s);
+    sum.longest_call_s = std::max(sum.longest_call_s, one.longest_call_s);
+    sum.longest_reduce_s = std::max(sum.longest_reduce_s, one.longest_reduce_s);
+    for (size_t s = 0; s < sum.held.size(); ++s)
+      sum.held[s] = std::max(sum.held[s], one.held[s]);
+    add(sum.busy, one.busy);
+    add(sum.share, one.share);
+  }
+  const double n = replays;
+  for (auto* value : {&sum.step_s, &sum.compute_s, &sum.reduce_s})
+    *value /= n;
+  for (auto* table : {&sum.busy, &sum.share})
+    for (auto& row : *table)
+      for (auto& value : row)
+        value /= n;
+  return sum;
 }
 
 }  // namespace swarm::planner

@@ -46,6 +46,8 @@ struct replay_setup {
 
 struct replay_result {
   double step_s = 0;
+  double step_s_min = 0;  ///< of `replay_mean`'s replays
+  double step_s_max = 0;
   double compute_s = 0;         ///< of a step: until its last microbatch is settled
   double reduce_s = 0;          ///< and from there until the commit: gather, all-reduce
   double longest_call_s = 0;    ///< a trainer's, queues included
@@ -72,6 +74,15 @@ struct replay_result {
 /// The same setup gives the same result. Nothing fails here: see survival.hpp for what dies.
 /// Preconditions: every stage has a worker, there is a trainer, counts are positive.
 replay_result replay(const replay_setup& setup);
+
+/// The mean of so many replays, with the seeds after the setup's. A few microbatches over very
+/// unequal workers have several habits that the routers fall into and keep, with steps of very
+/// different length: one replay shows one of them.
+replay_result replay_mean(const replay_setup& setup, int replays);
+
+/// Slices of the butterfly consist of units of so many bytes (16 elements): a gradient of few units
+/// has few owners, the last of each run of members.
+inline constexpr double slice_unit_bytes = 64;
 
 /// Seconds of the all-reduce over these lines.
 double all_reduce_seconds(const replay_stage& stage, double path_latency_s);

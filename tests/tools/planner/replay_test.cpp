@@ -82,6 +82,37 @@ BOOST_AUTO_TEST_CASE(the_all_reduce_is_not_hidden_and_follows_the_slowest_line) 
   BOOST_TEST(replay(setup).step_s >= without + takes * 0.999);
 }
 
+BOOST_AUTO_TEST_CASE(a_gradient_of_one_unit_goes_through_the_last_member_alone) {
+  auto setup = uniform(1, 3, 0.01);
+  auto& workers = setup.stages[0].workers;
+  workers[0].where.latency_s = 0.02;
+  workers[1].where.latency_s = 0.01;
+  workers[2].where.latency_s = 0.001;
+  setup.stages[0].gradient_bytes = 32;
+  BOOST_TEST(all_reduce_seconds(setup.stages[0], 0) == 2 * 0.021, tolerance(1e-9));
+  // With a slice for everybody the two farthest meet.
+  setup.stages[0].gradient_bytes = 1e6;
+  BOOST_TEST(all_reduce_seconds(setup.stages[0], 0) == 2 * 0.03, tolerance(1e-9));
+}
+
+BOOST_AUTO_TEST_CASE(a_mean_of_replays_lies_between_the_shortest_and_the_longest) {
+  // Two habits: the slow worker gets one microbatch of a step, or two.
+  auto setup = uniform(1, 4, 0.0415 / 3);
+  setup.stages[0].workers[3].backward_s = 0.2672;
+  setup.microbatches = 17;
+  setup.in_flight = 9;
+  setup.spread = 0.2;
+  const auto mean = replay_mean(setup, 10);
+  BOOST_TEST(mean.step_s > mean.step_s_min);
+  BOOST_TEST(mean.step_s < mean.step_s_max);
+  BOOST_TEST(mean.step_s_max > 1.2 * mean.step_s_min);
+  double share = 0;
+  for (const double each : mean.share[0])
+    share += each;
+  BOOST_TEST(share == 1, tolerance(1e-9));
+  BOOST_TEST(replay_mean(setup, 1).step_s == replay(setup).step_s);
+}
+
 BOOST_AUTO_TEST_CASE(the_optimizer_is_paid_once_a_step) {
   auto setup = uniform(1, 1, 0.01);
   setup.stages[0].workers[0].step_s = 0.5;
