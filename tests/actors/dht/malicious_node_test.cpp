@@ -7,6 +7,7 @@
 #include "actors/dht/codec.hpp"
 #include "actors/dht/dht_node.hpp"
 #include "experiments/dht_simulation.hpp"
+#include "tests/actors/dht/keys.hpp"
 
 using namespace swarm;
 using namespace swarm::dht;
@@ -37,9 +38,11 @@ constexpr trick all_tricks[] = {trick::forged,   trick::foreign,      trick::mis
                                 trick::endless,  trick::flood,        trick::damaged,
                                 trick::no_proof, trick::stolen_proof, trick::mute};
 
+constexpr uint64_t first_crook_key = 2'000'000;
+
 struct crook {
   trick how;
-  signing_key key = signing_key::generate();
+  signing_key key = testing::key_number(first_crook_key);
   std::string address;
   std::string accomplice;
   signed_record genuine;  ///< of the victim, for the key that is looked for
@@ -187,6 +190,7 @@ struct town {
     const auto victim = dht_simulation::key_of(0);
     for (const auto how : tricks) {
       auto c = std::make_shared<crook>();
+      c->key = testing::key_number(first_crook_key + crooks.size());
       c->how = how;
       c->now_unix_ms = s->unix_ms();
       c->genuine = record(victim, "k", s->unix_ms() + 600'000);
@@ -275,8 +279,10 @@ BOOST_AUTO_TEST_CASE(whoever_stores_in_the_place_of_somebody_else_does_not_count
   options.tune = [](size_t, node_options& made) { made.put_settled_by = 1; };
   dht_simulation s{options};
   s.add_node({});
+  uint64_t made = first_crook_key;
   const auto add = [&](trick how) {
     auto c = std::make_shared<crook>();
+    c->key = testing::key_number(++made);
     c->how = how;
     c->address = dht_simulation::address_of(s.hosts());
     s.add_impostor([&](caf::actor_system& system) { return system.spawn(crooked, c); });
