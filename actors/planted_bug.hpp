@@ -33,6 +33,8 @@ enum class planted_bug : uint8_t {
   follower_skips_a_step,        ///< a joiner serves without the steps it missed
   part_added_twice,             ///< a repeated part of an all-reduce counts again
   retry_without_backoff,        ///< a trainer asks an empty stage again at once
+  rescue_never_begins,          ///< a stage that has lost everybody is waited for
+  every_move_granted,           ///< the last worker of a stage may leave it
   children_left_behind,         ///< a supervisor ends without its children
 };
 

@@ -79,6 +79,14 @@ struct Roster {
     # Where its messages go; 0: nowhere.
 
     averager @8 :UInt64;
+
+    steward @9 :UInt64;
+    # Likewise, of its peer's steward (rebalancing.capnp).
+
+    rate @10 :Float64;
+    # Microbatches per second that it could do, as far as it knows; 0: not measured yet.
+    queue @11 :UInt32;
+    # Requests that wait there or are being computed.
   }
 
   members @0 :List(Member);

@@ -8,7 +8,8 @@
 #
 # The joiner asks for the next chunk only after the last one, so a donor never queues more than one
 # per joiner. A donor that has lost the snapshot of v refuses; the joiner starts again at another
-# version or donor. A joiner without a donor waits and says so: it never starts from fresh weights.
+# version or donor. Stewards answer the same question for the copies that they keep. A joiner
+# without a donor waits and says so: it never starts from fresh weights.
 
 @0xb1f3b0a9d1c7e006;
 
@@ -22,6 +23,9 @@ struct StateRequest {
   version @1 :Int64;
   # -1 asks for the donor's newest.
   offsetBytes @2 :UInt64;
+
+  newerThan @3 :Int64 = -1;
+  # With version -1: refused (noState) unless what is there is newer than this.
 }
 
 struct StateChunk {

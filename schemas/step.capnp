@@ -176,6 +176,10 @@ struct Commit {
   # ends what its predecessor began.
   counted @5 :UInt32;
   # Microbatches in the sum.
+
+  keep @6 :Bool;
+  # Leave a copy of the new state with your steward (rebalancing.capnp). All stages keep the same
+  # versions, and the next only when every stage's copy of the last one is in custody.
 }
 
 struct TakeOver {
@@ -185,8 +189,20 @@ struct TakeOver {
   term @0 :UInt64;
 }
 
+struct Restore {
+  # Coordinator -> every worker, serving or not, after a stage was lost: go back to the state of
+  # `version`, which is a copy of your own or one of the holders' (rebalancing.capnp). Answered with
+  # Standing once it serves. A worker that finds no copy refuses, and fetches from its stage as a
+  # joiner does. Repeats are harmless.
+
+  term @0 :UInt64;
+  version @1 :Int64;
+  holders @2 :List(WorkerId);
+  # Workers whose stewards have a copy for this stage.
+}
+
 struct Standing {
-  # The reply: where the worker stands.
+  # The reply to TakeOver and Restore: where the worker stands.
 
   worker @0 :WorkerId;
   stage @1 :UInt32;

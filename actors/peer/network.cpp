@@ -287,7 +287,8 @@ class network_body final : public network_actor::base {
   wire::frame_ptr roster_frame(link_id to) {
     told_roster told;
     const auto add = [&](std::vector<told_member>& list, const wire::member& m) {
-      list.push_back({m, handles_->expose(to, m.handle), handles_->expose(to, m.averager)});
+      list.push_back({m, handles_->expose(to, m.handle), handles_->expose(to, m.averager),
+                      handles_->expose(to, m.steward)});
     };
     for (const auto& [id, m] : own_)
       add(told.members, m);
@@ -304,7 +305,11 @@ class network_body final : public network_actor::base {
   wire::member with_handles(link_id from, const told_member& m) {
     auto known = m.what;
     known.handle = handle(from, m.slot);
-    known.averager = m.averager_slot != 0 ? handle(from, m.averager_slot) : caf::actor{};
+    const auto optional = [&](uint64_t slot) {
+      return slot != 0 ? handle(from, slot) : caf::actor{};
+    };
+    known.averager = optional(m.averager_slot);
+    known.steward = optional(m.steward_slot);
     return known;
   }
 

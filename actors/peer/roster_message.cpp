@@ -1,6 +1,7 @@
 #include "actors/peer/roster_message.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "actors/peer/admission.hpp"
@@ -28,6 +29,9 @@ std::optional<told_member> read_member(schemas::Roster::Member::Reader in) {
   m.what.capacity = in.getCapacity();
   m.slot = in.getSlot();
   m.averager_slot = in.getAverager();
+  m.steward_slot = in.getSteward();
+  m.what.rate = std::isfinite(in.getRate()) ? std::max(0.0, in.getRate()) : 0;
+  m.what.queue = in.getQueue();
   return m;
 }
 
@@ -37,6 +41,7 @@ void write_members(capnp::List<schemas::Roster::Member>::Builder out,
     write_member(out[i], members[i].what);
     out[i].setSlot(members[i].slot);
     out[i].setAverager(members[i].averager_slot);
+    out[i].setSteward(members[i].steward_slot);
   }
 }
 
@@ -69,6 +74,8 @@ void write_member(schemas::Roster::Member::Builder out, const wire::member& m) {
   out.setVersion(m.version);
   out.setTerm(m.term);
   out.setCapacity(m.capacity);
+  out.setRate(m.rate);
+  out.setQueue(m.queue);
 }
 
 wire::roster write_roster(const told_roster& roster) {

@@ -1,11 +1,15 @@
 #include "actors/peer/stage_peer.hpp"
 
 #include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "actors/averaging/averager.hpp"
+#include "actors/rebalancing/rebalancer.hpp"
+#include "actors/stage/steward.hpp"
 
 namespace swarm::peer {
 
@@ -14,12 +18,69 @@ namespace {
 using supervision::child_spec;
 using supervision::children_view;
 
-child_spec compute_child(const stage_peer_options& options) {
+/// Where the peer is now. Its actors may run on different threads.
+class place {
+ public:
+  place(stage_id stage, std::function<std::shared_ptr<stage::state_store>(stage_id)> make_store)
+      : make_store_(std::move(make_store)), stage_(stage), store_(open(stage)) {}
+
+  stage_id stage() const {
+    const std::lock_guard<std::mutex> lock{mutex_};
+    return stage_;
+  }
+  std::shared_ptr<stage::state_store> store() const {
+    const std::lock_guard<std::mutex> lock{mutex_};
+    return store_;
+  }
+  /// The peer's supervisor, which lets the stage restart there; invalid if it is gone.
+  caf::actor move(stage_id to) {
+    auto store = open(to);
+    const std::lock_guard<std::mutex> lock{mutex_};
+    stage_ = to;
+    store_ = std::move(store);
+    return caf::actor_cast<caf::actor>(root_);
+  }
+  void root(const caf::actor& root) {
+    const std::lock_guard<std::mutex> lock{mutex_};
+    root_ = caf::actor_cast<caf::weak_actor_ptr>(root);
+  }
+
+ private:
+  std::shared_ptr<stage::state_store> open(stage_id stage) const {
+    return make_store_ ? make_store_(stage) : nullptr;
+  }
+
+  const std::function<std::shared_ptr<stage::state_store>(stage_id)> make_store_;
+  mutable std::mutex mutex_;
+  stage_id stage_;
+  std::shared_ptr<stage::state_store> store_;
+  caf::weak_actor_ptr root_;
+};
+
+/// What the parts of one peer share.
+struct peer_state {
+  explicit peer_state(stage_peer_options given)
+      : options(std::move(given)),
+        here(options.stage, options.make_store),
+        vault(options.vault ? options.vault : std::make_shared<stage::state_vault>()),
+        incarnation(options.first_incarnation.value() - 1) {}
+
+  const stage_peer_options options;
+  place here;
+  const std::shared_ptr<stage::state_vault> vault;
+  uint32_t incarnation;  ///< one count for averager and worker: one life of the whole stage
+};
+using peer_ptr = std::shared_ptr<peer_state>;
+
+child_spec compute_child(const peer_ptr& peer) {
   child_spec spec;
   spec.id = "compute";
-  spec.factory = [options](caf::event_based_actor* self, const children_view&) {
+  spec.factory = [peer](caf::event_based_actor* self, const children_view&) {
+    const auto& options = peer->options;
     stage::compute_options compute;
-    compute.make_engine = [make = options.make_engine, at = options.stage] { return make(at); };
+    compute.make_engine = [make = options.make_engine, at = peer->here.stage()] {
+      return make(at);
+    };
     compute.slots = options.slots;
     compute.detached = options.detached;
     compute.activation_cache_bytes = options.activation_cache_bytes;
@@ -29,36 +90,39 @@ child_spec compute_child(const stage_peer_options& options) {
   return spec;
 }
 
-child_spec averager_child(const stage_peer_options& options,
-                          std::shared_ptr<uint32_t> incarnation) {
+child_spec averager_child(const peer_ptr& peer) {
   child_spec spec;
   spec.id = "averager";
-  spec.factory = [options, incarnation](caf::event_based_actor* self, const children_view&) {
+  spec.factory = [peer](caf::event_based_actor* self, const children_view&) {
     averaging::averager_options averager;
-    averager.id = {options.id, incarnation_id{++*incarnation}};
-    averager.stage = options.stage;
-    averager.directory = options.directory;
+    averager.id = {peer->options.id, incarnation_id{++peer->incarnation}};
+    averager.stage = peer->here.stage();
+    averager.directory = peer->options.directory;
     return caf::actor_cast<caf::actor>(
         averaging::spawn_averager(self->system(), std::move(averager)));
   };
   return spec;
 }
 
-child_spec worker_child(const stage_peer_options& options, std::shared_ptr<uint32_t> incarnation) {
+child_spec worker_child(const peer_ptr& peer, const caf::actor& steward) {
   child_spec spec;
   spec.id = "stage_worker";
-  spec.factory = [options, incarnation](caf::event_based_actor* self, const children_view& view) {
+  spec.factory = [peer, steward](caf::event_based_actor* self, const children_view& view) {
+    const auto& options = peer->options;
     stage::stage_worker_options worker;
-    worker.id = {options.id, incarnation_id{*incarnation}};
-    worker.stage = options.stage;
-    const bool first_life = *incarnation == options.first_incarnation.value();
+    worker.id = {options.id, incarnation_id{peer->incarnation}};
+    worker.stage = peer->here.stage();
+    const bool first_life = peer->incarnation == options.first_incarnation.value();
     worker.start = first_life ? options.start : stage::start_mode::fetch;
     worker.compute = view.get<stage::compute_actor>("compute");
     if (options.wrap_compute) worker.compute = options.wrap_compute(self->system(), worker.compute);
     worker.averager = view.get<wire::averager_actor>("averager");
     worker.directory = options.directory;
     worker.telemetry = options.telemetry;
-    worker.store = options.store;
+    worker.store = peer->here.store();
+    worker.vault = peer->vault;
+    worker.steward = steward;
+    worker.announce_period = options.announce_period;
     worker.chunk_timeout = options.chunk_timeout;
     worker.fetch_retry = options.fetch_retry;
     worker.chunk_bytes = options.chunk_bytes;
@@ -68,34 +132,88 @@ child_spec worker_child(const stage_peer_options& options, std::shared_ptr<uint3
   return spec;
 }
 
+std::string name_of(const peer_ptr& peer) {
+  return "peer-" + std::to_string(peer->options.id.value());
+}
+
+child_spec stage_child(const peer_ptr& peer) {
+  child_spec spec;
+  spec.id = "stage";
+  spec.shutdown_timeout = supervision::no_shutdown_limit;
+  spec.factory = [peer](caf::event_based_actor* self, const children_view& view) {
+    supervision::supervisor_options inner;
+    inner.name = name_of(peer) + "/stage";
+    inner.policy = peer->options.restart;
+    inner.policy.strategy = supervision::restart_strategy::one_for_all;
+    inner.seed = peer->options.id.value();
+    return supervision::spawn_supervisor(
+        self->system(), std::move(inner),
+        {compute_child(peer), averager_child(peer), worker_child(peer, view.get("steward"))});
+  };
+  return spec;
+}
+
+void serve_elsewhere(const peer_ptr& peer, stage_id to) {
+  if (const auto root = peer->here.move(to))
+    caf::anon_send(root, supervision::restart_atom::value, std::string{"stage"});
+}
+
+child_spec steward_child(const peer_ptr& peer) {
+  child_spec spec;
+  spec.id = "steward";
+  spec.factory = [peer](caf::event_based_actor* self, const children_view&) {
+    stage::steward_options steward;
+    steward.id = peer->options.id;
+    steward.stages = static_cast<int32_t>(peer->options.stages.size());
+    steward.serves = [peer] { return peer->here.stage(); };
+    steward.store = [peer] { return peer->here.store(); };
+    steward.move = [peer](stage_id to) { serve_elsewhere(peer, to); };
+    steward.vault = peer->vault;
+    steward.directory = peer->options.directory;
+    steward.telemetry = peer->options.telemetry;
+    steward.custody_period = peer->options.custody_period;
+    steward.chunk_timeout = peer->options.chunk_timeout;
+    steward.chunk_bytes = peer->options.chunk_bytes;
+    return caf::actor_cast<caf::actor>(stage::spawn_steward(self->system(), std::move(steward)));
+  };
+  return spec;
+}
+
+child_spec rebalancer_child(const peer_ptr& peer) {
+  child_spec spec;
+  spec.id = "rebalancer";
+  spec.factory = [peer](caf::event_based_actor* self, const children_view&) {
+    rebalancing::rebalancer_options options;
+    options.id = peer->options.id;
+    options.policy = peer->options.policy;
+    options.settings = peer->options.policy_settings;
+    options.seed = peer->options.id.value();
+    options.stages = peer->options.stages;
+    options.directory = peer->options.directory;
+    options.telemetry = peer->options.telemetry;
+    return caf::actor_cast<caf::actor>(
+        rebalancing::spawn_rebalancer(self->system(), std::move(options)));
+  };
+  return spec;
+}
+
 }  // namespace
 
 caf::actor spawn_stage_peer(caf::actor_system& system, stage_peer_options options) {
-  const auto name = "peer-" + std::to_string(options.id.value());
-  // One count for averager and worker: an incarnation is one life of the whole stage.
-  const auto incarnation = std::make_shared<uint32_t>(options.first_incarnation.value() - 1);
-  child_spec stage;
-  stage.id = "stage";
-  stage.shutdown_timeout = supervision::no_shutdown_limit;
-  stage.factory = [options, incarnation, name](caf::event_based_actor* self, const children_view&) {
-    supervision::supervisor_options inner;
-    inner.name = name + "/stage";
-    inner.policy = options.restart;
-    inner.policy.strategy = supervision::restart_strategy::one_for_all;
-    inner.seed = options.id.value();
-    return supervision::spawn_supervisor(
-        self->system(), std::move(inner),
-        {compute_child(options), averager_child(options, incarnation),
-         worker_child(options, incarnation)});
-  };
+  const auto peer = std::make_shared<peer_state>(std::move(options));
   supervision::supervisor_options root;
-  root.name = name;
-  root.policy = options.restart;
+  root.name = name_of(peer);
+  root.policy = peer->options.restart;
   root.policy.strategy = supervision::restart_strategy::rest_for_one;
-  root.seed = options.id.value();
+  root.seed = peer->options.id.value();
   std::vector<child_spec> children;
-  children.push_back(std::move(stage));
-  return supervision::spawn_supervisor(system, std::move(root), std::move(children));
+  if (!peer->options.stages.empty()) children.push_back(steward_child(peer));
+  children.push_back(stage_child(peer));
+  if (!peer->options.stages.empty() && peer->options.policy != rebalancing::policy_kind::none)
+    children.push_back(rebalancer_child(peer));
+  auto started = supervision::spawn_supervisor(system, std::move(root), std::move(children));
+  peer->here.root(started);
+  return started;
 }
 
 }  // namespace swarm::peer

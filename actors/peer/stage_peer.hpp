@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "actors/ids.hpp"
+#include "actors/rebalancing/policy.hpp"
 #include "actors/stage/stage_worker.hpp"
 #include "actors/supervision/supervisor.hpp"
 
@@ -16,7 +18,7 @@ struct stage_peer_options {
   /// Of the first life; a peer that comes back after its process died needs a higher one than any
   /// of its lives had.
   incarnation_id first_incarnation{1};
-  stage_id stage{0};
+  stage_id stage{0};  ///< where it begins; it may move
   /// Of the first life only; whoever restarts resumes from `store`, or fetches.
   stage::start_mode start = stage::start_mode::fetch;
   std::function<std::unique_ptr<tensors::stage_engine>(stage_id)> make_engine;
@@ -27,7 +29,19 @@ struct stage_peer_options {
   wire::directory_actor directory;
   caf::actor telemetry;  ///< optional
   supervision::policy_options restart;
-  std::shared_ptr<stage::state_store> store;  ///< optional: survives the worker's lives
+  /// Optional: where the worker of a stage leaves what survives its lives.
+  std::function<std::shared_ptr<stage::state_store>(stage_id)> make_store;
+  /// How often a custodian looks for a newer copy; 0: it is none.
+  std::chrono::milliseconds custody_period{500};
+  /// Where they are; null: made anew.
+  std::shared_ptr<stage::state_vault> vault;
+  /// How often a worker tells its rate and queue; 0: only when something else changes.
+  std::chrono::milliseconds announce_period{0};
+  /// By stage: its relative work and bytes of state. Whoever may move needs them; as many as the
+  /// run has stages.
+  std::vector<rebalancing::stage_record> stages;
+  rebalancing::policy_kind policy = rebalancing::policy_kind::none;
+  rebalancing::policy_options policy_settings;
   std::chrono::milliseconds chunk_timeout{30'000};
   std::chrono::milliseconds fetch_retry{200};
   uint64_t chunk_bytes = stage::state_chunk_bytes_max;
@@ -39,10 +53,14 @@ struct stage_peer_options {
 /// A stage peer is one supervision tree; stopping the returned root stops all of it.
 ///
 ///     peer (rest_for_one)
+///       +-- steward
 ///       +-- stage (one_for_all): compute, averager, stage_worker
+///       +-- rebalancer, if it has a policy
 ///
 /// The three live and die together, since an averager's or a worker's memory of a step is worth
-/// nothing without the sums in the compute actor. Each life of the worker is an incarnation.
+/// nothing without the sums in the compute actor. Each life of the worker is an incarnation. To
+/// serve another stage, the steward lets the stage restart there. Without `stages` there is no
+/// steward, and nobody moves.
 caf::actor spawn_stage_peer(caf::actor_system& system, stage_peer_options options);
 
 }  // namespace swarm::peer

@@ -156,11 +156,34 @@ bool fault_driver::end_lives(size_t which, int64_t decided, std::vector<stand>& 
   return !ended.empty();
 }
 
+/// Without these members every stage can still offer one version, also after one more commit.
+bool fault_driver::recoverable(size_t victim, bool with_state) const {
+  const auto& members = fleet_.members();
+  std::map<int64_t, std::set<int32_t>> offered;
+  for (size_t i = 0; i < members.size(); ++i) {
+    const auto& m = members[i];
+    const auto state = m.where->state();
+    const bool stays = i != victim && (state == host_state::up || state == host_state::frozen);
+    if (stays && m.vault) {
+      for (const auto& [stage, versions] : m.vault->versions())
+        for (size_t v = 0; v < versions.size() && v + 1 < stage::vault_versions_max; ++v)
+          offered[versions[v].value()].insert(stage.value());
+    }
+    const auto* store = m.store();
+    if (store == nullptr || !(stays || (i == victim && with_state))) continue;
+    if (const auto kept = store->state()) offered[kept->version.value()].insert(m.stage);
+  }
+  return std::any_of(offered.begin(), offered.end(), [&](const auto& entry) {
+    return entry.second.size() == static_cast<size_t>(fleet_.plan().stages);
+  });
+}
+
 bool fault_driver::survivable(size_t victim, bool with_state, int64_t decided,
                               const std::vector<stand>& stands) const {
+  if (fleet_.plan().keep_every > 0) return recoverable(victim, with_state);
   const auto& members = fleet_.members();
   const auto kept = [&](size_t i) {
-    const auto& store = members[i].store;
+    const auto* store = members[i].store();
     if (!store) return false;
     const auto state = store->state();
     return state && state->version.value() == decided;

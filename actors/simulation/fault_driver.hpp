@@ -17,10 +17,12 @@ namespace swarm::simulation {
 struct stand {
   int64_t version = -1;  ///< -1: nowhere yet
   bool has_sum = false;  ///< of a step that it has not committed
+  int32_t stage = -1;    ///< whose state it is; who has moved may not have the new one's yet
 };
 
-/// Carries a plan of faults out on a fleet and its network. It leaves out what would take the last
-/// copy of a stage's newest state: to bring that back is the custodians' business. So of every
+/// Carries a plan of faults out on a fleet and its network. It leaves out what nothing could bring
+/// back. Where there are custodians (`keep_every`), that is the last copy of a stage that goes with
+/// copies of all others; otherwise the last copy of a stage's newest state: of every
 /// stage, at every moment, at least one member that is alive, or will come back with its state,
 /// stands at the newest version that any coordinator has decided on, and holds the sum of the next
 /// one if the victim does: it may have been promised to a coordinator that is about to decide.
@@ -47,6 +49,7 @@ class fault_driver {
  private:
   bool kill_part(size_t victim, int64_t decided, std::vector<stand>& stands);
   bool end_lives(size_t which, int64_t decided, std::vector<stand>& stands);
+  bool recoverable(size_t victim, bool with_state) const;
   bool survivable(size_t victim, bool with_state, int64_t decided,
                   const std::vector<stand>& stands) const;
 

@@ -18,6 +18,9 @@ constexpr auto call_timeout = 2'000ms;
 constexpr auto round_timeout = 4'000ms;
 constexpr auto lease_timeout = 8'000ms;
 constexpr auto election_timeout = 1'500ms;
+constexpr auto rescue_after = 2'000ms;
+constexpr auto custody_period = 500ms;
+constexpr auto announce_period = 2'000ms;
 /// Incarnations of one process; a restart of the process goes on above them.
 constexpr uint32_t lives_per_process = 16;
 
@@ -48,6 +51,8 @@ fleet_plan draw_fleet(const scenario& what, splitmix64& random) {
   plan.microbatches = what.microbatches.draw_whole(random);
   plan.in_flight = static_cast<uint32_t>(what.in_flight.draw_whole(random));
   plan.keep_state = what.keep_state.draw(random);
+  if (what.keep_every.high > 0) plan.keep_every = what.keep_every.draw_whole(random);
+  if (what.rebalance_s.high > 0) plan.rebalance_s = what.rebalance_s.draw(random);
   plan.chunk_bytes = static_cast<uint64_t>(what.chunk_bytes.draw_whole(random));
   plan.forward = moment{static_cast<int64_t>(what.compute.forward_ms.draw(random) * 1e6)};
   const auto& from = what.compute;
@@ -143,14 +148,15 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
                                bool with_state) {
   auto& one = members_[index];
   const bool first_life = one.where->lives() == 1;
-  if (one.keeps_state && (first_life || !with_state))
-    one.store = std::make_shared<stage::memory_state_store>();
+  if (!with_state) one.stores.clear();
+  one.vault = std::make_shared<stage::state_vault>();
   peer::stage_peer_options options;
   options.id = peer_id{index + 1};
   options.first_incarnation = first_incarnation(*one.where);
   options.stage = stage_id{one.stage};
   options.start = first_life ? stage::start_mode::fresh : stage::start_mode::fetch;
   options.make_engine = [this, index](stage_id stage) {
+    members_[index].stage = stage.value();
     return observe(model_.make_engine(stage),
                    [this, index](const engine_event& event) { on_engine_(index, event); });
   };
@@ -160,7 +166,23 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
   options.directory = directory;
   options.telemetry = net_.tap(one.where->id(), sink_);
   options.restart = restart_policy();
-  options.store = one.store;
+  options.make_store = [this, index](stage_id stage) -> std::shared_ptr<stage::state_store> {
+    auto& member = members_[index];
+    if (!member.keeps_state) return nullptr;
+    auto& store = member.stores[stage.value()];
+    if (!store) store = std::make_shared<stage::memory_state_store>();
+    return store;
+  };
+  if (plan_.keep_every > 0) {
+    options.vault = one.vault;
+    options.custody_period = custody_period;
+    options.announce_period = announce_period;
+    options.stages.resize(static_cast<size_t>(plan_.stages));
+    if (plan_.rebalance_s > 0) {
+      options.policy = rebalancing::policy_kind::throughput;
+      options.policy_settings.period = rebalancing::seconds{plan_.rebalance_s};
+    }
+  }
   options.chunk_timeout = call_timeout;
   options.chunk_bytes = plan_.chunk_bytes > 0 ? plan_.chunk_bytes : model_.chunk_bytes;
   options.wrap_compute = [this, index](caf::actor_system& system,
@@ -209,6 +231,9 @@ caf::actor fleet::spawn_trainer(size_t index, const wire::directory_actor& direc
   coordinator.reduce_timeout = round_timeout;
   coordinator.lease_timeout = lease_timeout;
   coordinator.election_timeout = election_timeout;
+  coordinator.desk = {rebalancing::seconds{10}, rebalancing::seconds{3}};
+  coordinator.keep_every = plan_.keep_every;
+  coordinator.rescue_after = plan_.keep_every > 0 ? rescue_after : 0ms;
   options.coordinator = std::move(coordinator);
   return peer::spawn_training_peer(world_.system(), std::move(options));
 }

@@ -2,6 +2,7 @@
 
 #include <caf/actor.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "actors/simulation/host.hpp"
 #include "actors/simulation/swarm_run.hpp"
 #include "actors/stage/state_store.hpp"
+#include "actors/stage/state_vault.hpp"
 
 namespace swarm::simulation {
 
@@ -21,6 +23,8 @@ struct fleet_plan {
   int64_t microbatches = 1;
   uint32_t in_flight = 1;
   double keep_state = 0;
+  int64_t keep_every = 0;
+  double rebalance_s = 0;
   uint64_t chunk_bytes = 0;  ///< 0: as the model says
   moment forward{0};
   scenario::compute_knobs compute;  ///< both ends alike: drawn
@@ -43,13 +47,21 @@ class fleet {
     std::unique_ptr<host> where;
     std::shared_ptr<device> compute;
     std::unique_ptr<faults::conditions> compute_faults;
-    int32_t stage = -1;  ///< -1: a training peer
+    int32_t stage = -1;  ///< where it serves now; -1: a training peer
     bool keeps_state = false;
-    std::shared_ptr<stage::state_store> store;
+    /// What survives its lives, by stage.
+    std::map<int32_t, std::shared_ptr<stage::state_store>> stores;
+    /// Of the life at hand: what its process can hand over.
+    std::shared_ptr<stage::state_vault> vault;
     /// The compute actor of the life at hand: killing it makes the supervisor restart the stage.
     caf::weak_actor_ptr part;
 
     bool is_worker() const { return stage >= 0; }
+    /// Null: its stage's state does not survive.
+    const stage::state_store* store() const {
+      const auto found = stores.find(stage);
+      return found != stores.end() ? found->second.get() : nullptr;
+    }
   };
 
   fleet(world& w, virtual_network& net, bridges& links, const fleet_plan& plan,

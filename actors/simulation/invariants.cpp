@@ -20,6 +20,8 @@ const char* to_string(invariant_rule rule) {
       return "resumes";
     case invariant_rule::shuts_down:
       return "shuts_down";
+    case invariant_rule::stages_served:
+      return "stages_served";
   }
   return "unknown";
 }

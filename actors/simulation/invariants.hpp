@@ -21,9 +21,10 @@ enum class invariant_rule : uint8_t {
   ledger_balances,  ///< an assertion of the production code: leases, sets, the law of the commit
   queues_bounded,   ///< nobody's mailbox grows beyond the limit
   resumes,          ///< after the faults stop, a step commits within the bound
-  shuts_down        ///< everything ends within the bound when it is asked to
+  shuts_down,       ///< everything ends within the bound when it is asked to
+  stages_served     ///< no granted move empties a stage; an empty one is served again in time
 };
-inline constexpr size_t invariant_rules = 7;
+inline constexpr size_t invariant_rules = 8;
 const char* to_string(invariant_rule rule);
 
 struct violation {

@@ -95,6 +95,8 @@ scenario read(const std::string& name, const json& file) {
       {"in_flight", {&result.in_flight, 1, 64}},
       {"fault_s", {&result.fault_s, 0, 86'400}},
       {"keep_state", {&result.keep_state, 0, 1}},
+      {"keep_every", {&result.keep_every, 0, 1000}},
+      {"rebalance_s", {&result.rebalance_s, 0, 3600}},
       {"chunk_bytes", {&result.chunk_bytes, 0, 1e6}}};
   for (const auto& [key, value] : file.items()) {
     const auto found = knobs.find(key);

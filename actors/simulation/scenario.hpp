@@ -51,6 +51,8 @@ struct scenario {
   knob in_flight{2, 4};
   knob fault_s{10, 10};
   knob keep_state{0, 0};   ///< share of the workers whose state survives a restart
+  knob keep_every{0, 0};   ///< copies of states for others, every so many versions; 0: none
+  knob rebalance_s{0, 0};  ///< period of the policy `throughput`; 0: nobody moves
   knob chunk_bytes{0, 0};  ///< in which states are fetched; 0: as the model says
 
   struct network_knobs {

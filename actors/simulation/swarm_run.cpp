@@ -11,6 +11,7 @@
 #include "actors/simulation/fault_driver.hpp"
 #include "actors/simulation/fleet.hpp"
 #include "actors/simulation/modelled_engine.hpp"
+#include "actors/simulation/service_watch.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/telemetry/event_log.hpp"
 
@@ -44,7 +45,8 @@ class swarm_run {
             world_, net_, links_, plan_, model_, spawn_sink(),
             [this](size_t member, const engine_event& e) { on_engine(member, e); },
             world_.random().next()),
-        driver_(what, options.faults, world_, net_, fleet_, world_.random().next()) {
+        driver_(what, options.faults, world_, net_, fleet_, world_.random().next()),
+        watch_(plan_.stages) {
     result_.scenario = what.name;
     result_.seed = seed;
     result_.hosts = fleet_.members().size();
@@ -114,6 +116,11 @@ class swarm_run {
     if (e.name == "step")
       invariants_.committed(term_id{static_cast<uint64_t>(number_of(e, "term"))},
                             step_id{number_of(e, "step")}, now_s());
+    if (e.name == "move_granted") {
+      const auto mover = static_cast<size_t>(number_of(e, "peer")) - 1;
+      if (const auto why = watch_.granted(mover, watched(), now_s()))
+        invariants_.broken(invariant_rule::stages_served, *why, now_s());
+    }
     // A successor's decision is one, too.
     if (e.name == "step" || e.name == "commit_finished") on_commit(number_of(e, "step"));
   }
@@ -148,10 +155,10 @@ class swarm_run {
       case engine_event::what::applied:
         if (!alike(member.stage, stands_[index].version, e.step))
           invariants_.applies(member.where->id(), stands_[index].version, e.step, now_s());
-        stands_[index] = {e.step + 1, false};
+        stands_[index] = {e.step + 1, false, member.stage};
         break;
       case engine_event::what::imported:
-        stands_[index] = {version_of(member.stage, e.hash), false};
+        stands_[index] = {version_of(member.stage, e.hash), false, member.stage};
         if (stands_[index].version < 0) {
           invariants_.broken(invariant_rule::exactly_once, "a state of no version is loaded",
                              now_s());
@@ -199,15 +206,37 @@ class swarm_run {
     if (world_.delivered() >= options_.messages_max)
       invariants_.broken(invariant_rule::queues_bounded,
                          "more messages than the run may have: somebody asks without end", now_s());
+    watch_.look(watched(), now_s());
+    if (plan_.keep_every > 0 && watch_.emptiest_s() > to_seconds(refill_bound))
+      invariants_.broken(invariant_rule::stages_served,
+                         "a stage was not served for " + std::to_string(watch_.emptiest_s()) + " s",
+                         now_s());
     const auto& longest = world_.longest_mailbox();
     invariants_.queued(longest.actor, longest.messages, mailbox_messages_max, now_s());
     return invariants_.hold();
   }
 
+  std::vector<watched_worker> watched() {
+    std::vector<watched_worker> result;
+    const auto& members = fleet_.members();
+    for (size_t i = 0; i < members.size() && members[i].is_worker(); ++i) {
+      const auto state = members[i].where->state();
+      result.push_back({stage_id{members[i].stage},
+                        state == host_state::up || state == host_state::frozen,
+                        stands_[i].version >= 0 && stands_[i].stage == members[i].stage});
+    }
+    return result;
+  }
+
   bool strike(const faults::plan_event& event) {
     world_.settle();
     if (!check()) return false;
+    const auto before = watched();
     const bool struck = driver_.carry_out(event, decided_, stands_);
+    const auto after = watched();
+    for (size_t i = 0; i < after.size(); ++i)
+      if (before[i].alive && !after[i].alive) watch_.died(i, now_s());
+    if (struck) watch_.struck(now_s());
     if (options_.trace) trace(driver_.describe(event) + (struck ? "" : ": left out"));
     if (struck && event.on) {
       struck_s_.push_back(now_s());
@@ -289,6 +318,7 @@ class swarm_run {
       if (count > 0) result_.faults[std::string{"message "} + to_string(fault)] += count;
     }
     result_.version = decided_;
+    result_.emptiest_s = watch_.emptiest_s();
     result_.work.needed = static_cast<uint64_t>(decided_ * plan_.microbatches * plan_.stages);
     result_.virtual_s = now_s();
     result_.messages = world_.delivered();
@@ -306,6 +336,7 @@ class swarm_run {
   invariants invariants_;
   fleet fleet_;
   fault_driver driver_;
+  service_watch watch_;
   int64_t decided_ = 0;           ///< steps that some coordinator has decided to commit
   std::vector<stand> stands_;     ///< of the members' engines
   std::vector<double> struck_s_;  ///< faults that no commit has followed yet

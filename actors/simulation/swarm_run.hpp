@@ -24,6 +24,10 @@ namespace swarm::simulation {
 inline constexpr std::chrono::seconds resume_bound{120};
 /// Everything has ended so long after it was asked to, virtual time.
 inline constexpr std::chrono::seconds shutdown_bound{60};
+/// Where there are custodians, a stage that has lost everybody is served again within this virtual
+/// time, whatever else was struck before: noticing, inventories that frozen peers do not answer, a
+/// move, the state.
+inline constexpr std::chrono::seconds refill_bound{10};
 /// Messages in one mailbox, frozen peers included.
 inline constexpr size_t mailbox_messages_max = 4096;
 /// Messages of one run: more means that somebody asks without end.
@@ -81,6 +85,7 @@ struct run_result {
   uint64_t messages = 0;
   uint64_t hash = 0;  ///< of all events
   size_t hosts = 0;
+  double emptiest_s = 0;  ///< the longest that a stage was not served while peers were enough
   work_counts work;
 
   uint64_t faults_total() const;

@@ -32,6 +32,13 @@ void joiner::start(bool has_state, step_id wanted) {
   host_.self()->send(host_.self(), fetch_atom::value);
 }
 
+void joiner::stop() {
+  active_ = following_ = importing_ = false;
+  ++generation_;
+  fetch_.give_up();
+  log_.clear();
+}
+
 void joiner::on_roster(const wire::roster_update& update) {
   bool lost = false;
   for (const auto& id : update.gone)
@@ -79,7 +86,10 @@ void joiner::on_fetch() {
     if (standing_) return go_on_alone();
     return fetch_later("no donor");
   }
-  if (auto question = fetch_.begin()) ask_chunk(*question);
+  const auto question = fetch_.begin();
+  if (!question) return;
+  host_.report("fetching", {{"version", wanted_.value()}});
+  ask_chunk(*question);
 }
 
 void joiner::ask_chunk(const question& asked) {
@@ -103,10 +113,7 @@ void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
     ++old_versions_;
     return fetch_later("the donor is not there yet either");
   }
-  const auto made_by = chunk->getCommitted();
-  const last_commit commit{{term_id{made_by.getTerm()}, round_id{made_by.getRound()}},
-                           chunk->getScale(),
-                           chunk->getCounted()};
+  const auto commit = commit_in(*chunk);
   switch (fetch_.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
                         chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
                         bytes.size())) {
@@ -115,6 +122,8 @@ void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
       return ask_chunk(fetch_.next(asked));
     case state_assembly::progress::complete: {
       const auto [version, state] = fetch_.take();
+      host_.report("fetched",
+                   {{"version", version.value()}, {"bytes", static_cast<int64_t>(state.bytes())}});
       if (!following_) follow(version, commit);
       return import(version, state, commit);
     }
@@ -279,10 +288,7 @@ void joiner::done(step_id version) {
   SWARM_INVARIANT(version == host_.guard().version() || planted(planted_bug::follower_skips_a_step),
                   "the engine stands where the guard says");
   host_.report("joined", {{"version", version.value()}, {"followed", followed_}});
-  active_ = following_ = importing_ = false;
-  ++generation_;
-  fetch_.give_up();
-  log_.clear();
+  stop();
   host_.serve(weights_hash_);
 }
 

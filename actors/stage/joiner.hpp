@@ -37,6 +37,9 @@ class joiner {
   /// What the last life left, if it left anything.
   bool resume();
 
+  /// Gives up the download under way, until the next start.
+  void stop();
+
   void on_roster(const wire::roster_update& update);
   void on_fetch();
 

@@ -67,11 +67,20 @@ wire::state_chunk chunk_of(step_id version, const snapshot_store::chunk& chunk) 
   return message.finish();
 }
 
-wire::state_request request_of(stage_id stage, int64_t version, uint64_t offset_bytes) {
+last_commit commit_in(schemas::StateChunk::Reader chunk) {
+  const auto made_by = chunk.getCommitted();
+  return {{term_id{made_by.getTerm()}, round_id{made_by.getRound()}},
+          chunk.getScale(),
+          chunk.getCounted()};
+}
+
+wire::state_request request_of(stage_id stage, int64_t version, uint64_t offset_bytes,
+                               int64_t newer_than) {
   wire::builder<schemas::StateRequest> message;
   message->setStage(static_cast<uint32_t>(stage.value()));
   message->setVersion(version);
   message->setOffsetBytes(offset_bytes);
+  message->setNewerThan(newer_than);
   return message.finish();
 }
 

@@ -22,7 +22,11 @@ wire::committed committed_of(worker_id who, step_id version, const std::string& 
 /// Copies the chunk's bytes.
 wire::state_chunk chunk_of(step_id version, const snapshot_store::chunk& chunk);
 
-/// Version -1 asks for the newest.
-wire::state_request request_of(stage_id stage, int64_t version, uint64_t offset_bytes);
+/// The commit that made the chunk's version.
+last_commit commit_in(schemas::StateChunk::Reader chunk);
+
+/// Version -1 asks for the newest, if it is newer than `newer_than`.
+wire::state_request request_of(stage_id stage, int64_t version, uint64_t offset_bytes,
+                               int64_t newer_than = -1);
 
 }  // namespace swarm::stage

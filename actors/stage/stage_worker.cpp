@@ -3,19 +3,27 @@
 #include <caf/send.hpp>
 #include <functional>
 #include <set>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "actors/invariant.hpp"
 #include "actors/planted_bug.hpp"
+#include "actors/stage/commit_answers.hpp"
+#include "actors/stage/donor.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/stage/joiner.hpp"
+#include "actors/stage/rate_meter.hpp"
 #include "actors/stage/replies.hpp"
+#include "actors/stage/restorer.hpp"
 #include "actors/wire/ticket.hpp"
 
 namespace swarm::stage {
 
 namespace {
+
+/// In forwards; the last stage's loss has its forward in it.
+constexpr double forward_work = 1;
 
 class stage_worker final : public full_worker_actor::base, private worker_host {
  public:
@@ -23,7 +31,10 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
       : full_worker_actor::base(cfg),
         options_(std::move(options)),
         guard_(step_id{0}),
-        joiner_(*this, options_) {}
+        answers_(options_.id),
+        donor_(*this, options_),
+        joiner_(*this, options_),
+        restorer_(*this, options_) {}
 
   const char* name() const override { return "stage_worker"; }
 
@@ -32,9 +43,10 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     options_ = {};
     waiting_.clear();
     drained_.clear();
-    commit_replies_.clear();
+    answers_.clear();
     joiner_.clear();
-    snapshots_ = {};
+    restorer_.clear();
+    donor_.clear();
   }
 
   behavior_type make_behavior() override {
@@ -42,8 +54,11 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     if (options_.start == start_mode::fresh) {
       serve("");
     } else if (!joiner_.resume()) {
+      announce(wire::member_state::joining);
       joiner_.start(false, step_id{0});
     }
+    if (options_.announce_period.count() > 0)
+      delayed_send(this, options_.announce_period, tick_atom::value);
     return {[this](const wire::forward& m) { return on_forward(m); },
             [this](const wire::backward& m) { return on_backward(m); },
             [this](const wire::loss& m) { return on_loss(m); },
@@ -53,17 +68,15 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
             [this](const wire::reduce& m) { return on_reduce(m); },
             [this](const wire::commit& m) { return on_commit(m); },
             [this](const wire::take_over& m) { return on_take_over(m); },
+            [this](const wire::restore& m) { return on_restore(m); },
             [this](const wire::state_request& m) { return on_state_request(m); },
-            [this](const wire::roster_update& m) { joiner_.on_roster(m); },
-            [this](fetch_atom) { joiner_.on_fetch(); }};
+            [this](const wire::roster_update& m) { restorer_.on_roster(m), joiner_.on_roster(m); },
+            [this](fetch_atom) { joiner_.on_fetch(); },
+            [this](tick_atom) { on_tick(); }};
   }
 
  private:
-  /// Of the last version whose making is complete.
-  struct weights {
-    step_id version;
-    std::string hash;
-  };
+  double now_s() { return std::chrono::duration<double>(clock().now().time_since_epoch()).count(); }
 
   caf::actor self_handle() { return caf::actor_cast<caf::actor>(ctrl()); }
 
@@ -89,15 +102,18 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     me.version = guard_.version().value();
     me.handle = self_handle();
     me.averager = caf::actor_cast<caf::actor>(options_.averager);
-    send(options_.directory, wire::announce_atom::value, std::move(me));
+    me.steward = options_.steward;
+    me.rate = meter_.rate();
+    me.queue = meter_.queue();
+    send(options_.directory, wire::announce_atom::value, me);
   }
 
   void serve(std::string weights_hash) override {
     serving_ = true;
-    weights_ = {guard_.version(), std::move(weights_hash)};
+    answers_.made(guard_.version(), std::move(weights_hash));
     announce(wire::member_state::serving);
     report("serving", {{"version", guard_.version().value()}});
-    keep_state([] {});
+    donor_.leave(guard_.version() == step_id{0}, [] {});
     retry_waiting();
   }
 
@@ -105,13 +121,19 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   /// `wanted`. The last one of its stage goes on, since nobody has anything newer.
   void fall_back(const char* why, step_id wanted) {
     if (!serving_ || !joiner_.has_donors()) return;
+    report("refetch", {{"why", std::string{why}}, {"version", guard_.version().value()}});
+    stop_serving();
+    joiner_.start(true, wanted);
+    retry_waiting();
+  }
+
+  /// The engine's state is going to be replaced.
+  void stop_serving() {
     serving_ = false;
     ++states_;
     in_sum_.clear();
-    report("refetch", {{"why", std::string{why}}, {"version", guard_.version().value()}});
+    answers_.refuse(because(refusal_reason::not_serving));
     announce(wire::member_state::joining);
-    joiner_.start(true, wanted);
-    retry_waiting();
   }
 
   // -- pipeline -----------------------------------------------------------------------------
@@ -134,8 +156,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     if (!why || !serving_) why = unavailable();
     if (!why) {
       ++pending_;
-      ask();
-      return;
+      return ask();
     }
     if (why->reason == refusal_reason::behind && waiting_.size() < pending_requests_max) {
       if (guard_.may_follow()) {
@@ -163,13 +184,16 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   /// Sends an admitted request that changes nothing.
   template <class Reply, class... Args>
   void relay(promise<Reply> reply, const Args&... args) {
+    meter_.begin(now_s());
     request(options_.compute, caf::infinite, args...)
         .then(
             [this, reply](const Reply& result) mutable {
+              meter_.end(now_s(), forward_work);
               settled();
               reply.deliver(result);
             },
             [this, reply](caf::error& error) mutable {
+              meter_.end(now_s(), 0);
               settled();
               reply.deliver(std::move(error));
             });
@@ -183,7 +207,11 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     if (weight != 0 && !in_sum_.insert(index).second && !planted(planted_bug::set_without_dedupe))
       weight = 0;
     if (weight != 0) ++accumulating_;
+    meter_.begin(now_s());
     const auto done = [this, index, weight, state = states_](bool counted) {
+      const bool had_forward = std::is_same_v<Request, wire::backward>;
+      const double work = microbatch_work - (had_forward ? forward_work : 0);
+      meter_.end(now_s(), counted ? work : 0);
       if (weight != 0) {
         --accumulating_;
         // Another state has been, or will be, loaded over what it was added to.
@@ -263,10 +291,6 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
 
   // -- the step transaction -----------------------------------------------------------------
 
-  wire::holding holding(round_id round) const {
-    return holding_of(options_.id, guard_.version(), round, guard_.held());
-  }
-
   /// Runs `answer` once nothing that was admitted before can still change the sum.
   void when_drained(std::function<void()> answer) {
     if (accumulating_ == 0) return answer();
@@ -299,7 +323,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     when_drained([this, reply, when]() mutable {
       // A later gather, or a commit, has come meanwhile.
       if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return;
-      reply.deliver(holding(when.round));
+      reply.deliver(holding_of(options_.id, guard_.version(), when.round, guard_.held()));
     });
     return reply;
   }
@@ -313,8 +337,11 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
       if (auto why = guard_.drop(when.term, when.step, when.round))
         return static_cast<void>(reply.deliver(make_error(*why)));
       request(options_.compute, caf::infinite, clear_atom::value)
-          .then([this, reply, when](bool) mutable { reply.deliver(holding(when.round)); },
-                [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
+          .then(
+              [this, reply, when](bool) mutable {
+                reply.deliver(holding_of(options_.id, guard_.version(), when.round, guard_.held()));
+              },
+              [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
     });
     return reply;
   }
@@ -337,7 +364,9 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
                 request(options_.averager, caf::infinite, m, sum)
                     .then(
                         [=](const tensors::host_tensor& total, const std::string& hash) mutable {
-                          take_reduced(when, total, {attempt_of(when), hash, 0, counted}, reply);
+                          take_reduced(when, total,
+                                       {attempt_id{when.term, when.round}, hash, 0, counted},
+                                       reply);
                         },
                         fail);
               },
@@ -345,8 +374,6 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     });
     return reply;
   }
-
-  static attempt_id attempt_of(const wire::epoch& when) { return {when.term, when.round}; }
 
   void take_reduced(wire::epoch when, const tensors::host_tensor& total, reduced_sum sum,
                     promise<wire::reduced> reply) {
@@ -378,8 +405,8 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     const auto when = wire::epoch_of(*body);
     const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
     if (is_repeat(when, attempt)) {
-      if (planted(planted_bug::commit_applied_twice)) apply(when.step, body->getScale(), 0);
-      answer_commit(reply);
+      if (planted(planted_bug::commit_applied_twice)) apply(when.step, body->getScale(), 0, false);
+      answers_.answer(guard_, reply);
       return reply;
     }
     auto why = guard_.commit(when.term, when.step, attempt);
@@ -389,8 +416,8 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     else if (why && why->reason == refusal_reason::wrong_round)
       fall_back("missed a reduce", when.step.next());
     if (refused(why, when.step, reply)) return reply;
-    apply(when.step, body->getScale(), body->getCounted());
-    answer_commit(reply);
+    apply(when.step, body->getScale(), body->getCounted(), body->getKeep());
+    answers_.answer(guard_, reply);
     return reply;
   }
 
@@ -399,11 +426,12 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
            guard_.committed().attempt == attempt;
   }
 
-  void apply(step_id step, double scale, uint32_t counted) {
+  void apply(step_id step, double scale, uint32_t counted, bool keep) {
     request(options_.compute, caf::infinite, apply_atom::value, step.value(), scale)
         .then(
-            [this, version = step.next()](const std::string& hash) {
-              keep_state([this, version, hash] { applied({version, hash}); });
+            [this, keep, version = step.next(), state = states_](const std::string& hash) {
+              // Another state may be on its way into the engine.
+              if (state == states_) donor_.leave(keep, [=] { answers_.made(version, hash); });
             },
             [this](caf::error& error) { quit(std::move(error)); });
     // The compute actor works in order, so whatever is admitted from here on sees the new weights.
@@ -411,83 +439,53 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     retry_waiting();
   }
 
-  void applied(weights now) {
-    weights_ = std::move(now);
-    for (auto& [version, reply] : std::exchange(commit_replies_, {})) {
-      if (version == weights_.version) {
-        reply.deliver(committed_of(options_.id, version, weights_.hash));
-      } else {
-        commit_replies_.emplace_back(version, std::move(reply));
-      }
-    }
-  }
-
-  void answer_commit(promise<wire::committed> reply) {
-    if (weights_.version == guard_.version())
-      return static_cast<void>(
-          reply.deliver(committed_of(options_.id, weights_.version, weights_.hash)));
-    if (commit_replies_.size() >= commit_repeats_max)
-      return static_cast<void>(reply.deliver(make_error(because(refusal_reason::overloaded))));
-    commit_replies_.emplace_back(guard_.version(), std::move(reply));
-  }
-
-  /// Leaves the state for the next life, then goes on.
-  void keep_state(std::function<void()> then) {
-    if (!options_.store) return then();
-    const auto version = guard_.version();
-    const auto commit = guard_.committed();
-    request(options_.compute, caf::infinite, export_atom::value)
-        .then(
-            [=, then = std::move(then)](const tensors::host_tensor& state) {
-              options_.store->put(stored_state{version, state, commit});
-              then();
-            },
-            [this](caf::error& error) { quit(std::move(error)); });
-  }
-
   // -- state --------------------------------------------------------------------------------
 
   promise<wire::state_chunk> on_state_request(const wire::state_request& m) {
     auto reply = make_response_promise<promise<wire::state_chunk>>();
     if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
-    const auto body = m.read();
-    if (!serving_ || body->getStage() != static_cast<uint32_t>(options_.stage.value()))
+    if (!serving_ || m.read()->getStage() != static_cast<uint32_t>(options_.stage.value()))
       return reply.deliver(make_error(because(refusal_reason::not_serving)));
-    const auto offset = body->getOffsetBytes();
-    const auto version = body->getVersion() < 0 ? guard_.version() : step_id{body->getVersion()};
-    if (snapshots_.has(version) || version != guard_.version()) {
-      send_chunk(version, offset, reply);
-      return reply;
-    }
-    request(options_.compute, caf::infinite, export_atom::value)
-        .then(
-            [=, commit = guard_.committed()](const tensors::host_tensor& state) {
-              snapshots_.put(version, state, commit);
-              send_chunk(version, offset, reply);
-            },
-            [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
+    donor_.answer(m, reply);
     return reply;
   }
 
-  void send_chunk(step_id version, uint64_t offset, promise<wire::state_chunk> reply) {
-    const auto chunk = snapshots_.read(version, offset, options_.chunk_bytes);
-    if (!chunk) return static_cast<void>(reply.deliver(make_error(errc::no_state)));
-    reply.deliver(chunk_of(version, *chunk));
+  /// Back to an earlier version; where it is at that version already, what it holds counts.
+  promise<wire::standing> on_restore(const wire::restore& m) {
+    auto reply = make_response_promise<promise<wire::standing>>();
+    if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
+    const auto body = m.read();
+    if (auto why = guard_.take_over(term_id{body->getTerm()}))
+      return reply.deliver(make_error(*why));
+    if (serving_ && guard_.version() == step_id{body->getVersion()})
+      return reply.deliver(standing_of(options_.id, options_.stage, guard_));
+    if (restorer_.repeats(m, reply)) return reply;
+    joiner_.stop();
+    stop_serving();
+    restorer_.start(
+        m, [this, version = step_id{body->getVersion()}] { joiner_.start(false, version); }, reply);
+    return reply;
+  }
+
+  void on_tick() {
+    delayed_send(this, options_.announce_period, tick_atom::value);
+    if (serving_) announce(wire::member_state::serving);
   }
 
   stage_worker_options options_;
   step_guard guard_;
   bool serving_ = false;
-  weights weights_;
   size_t pending_ = 0;
   size_t accumulating_ = 0;
   uint64_t states_ = 0;             ///< given up so far
   std::set<microbatch_id> in_sum_;  ///< at the compute actor with a weight
   std::vector<std::function<void()>> waiting_;
   std::vector<std::function<void()>> drained_;
-  std::vector<std::pair<step_id, promise<wire::committed>>> commit_replies_;
-  snapshot_store snapshots_;
+  commit_answers answers_;
+  rate_meter meter_;
+  donor donor_;
   joiner joiner_;
+  restorer restorer_;
 };
 
 }  // namespace

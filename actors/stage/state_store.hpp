@@ -52,13 +52,14 @@ class state_store {
 
 /// Which versions stay when one more is put; newest first.
 template <class Version, class VersionOf>
-void keep_newest(std::vector<Version>& kept, Version added, VersionOf version_of) {
+void keep_newest(std::vector<Version>& kept, Version added, VersionOf version_of,
+                 size_t most = states_kept_max) {
   kept.erase(
       std::remove_if(kept.begin(), kept.end(),
                      [&](const Version& old) { return !(version_of(old) < version_of(added)); }),
       kept.end());
   kept.insert(kept.begin(), std::move(added));
-  if (kept.size() > states_kept_max) kept.resize(states_kept_max);
+  if (kept.size() > most) kept.erase(kept.begin() + static_cast<ptrdiff_t>(most), kept.end());
 }
 
 inline void keep_newest(std::vector<stored_state>& kept, stored_state added) {

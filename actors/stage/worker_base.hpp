@@ -12,9 +12,11 @@
 namespace swarm::stage {
 
 using fetch_atom = caf::atom_constant<caf::atom("fetch")>;
+using tick_atom = caf::atom_constant<caf::atom("tick")>;
 
-using full_worker_actor = wire::stage_worker_actor::extend<caf::reacts_to<wire::roster_update>,
-                                                           caf::reacts_to<fetch_atom>>;
+using full_worker_actor =
+    wire::stage_worker_actor::extend<caf::reacts_to<wire::roster_update>,
+                                     caf::reacts_to<fetch_atom>, caf::reacts_to<tick_atom>>;
 
 template <class Reply>
 using promise = caf::typed_response_promise<Reply>;

@@ -30,16 +30,22 @@ void coordinator::on_exit() {
   for (auto& caller : callers_)
     caller.reply.deliver(caf::make_error(caf::sec::request_receiver_down));
   callers_.clear();
+  movers_.clear();
 }
 
 coordinator::behavior_type coordinator::make_behavior() {
   send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
-  if (options_.first) election_.lead(options_.term);
+  if (options_.first) {
+    election_.lead(options_.term);
+    // Nobody can have granted anything before.
+    leads_since_ = rebalancing::seconds{now()} - options_.desk.grant_lifetime;
+  }
   announce();
   delayed_send(this, std::min(options_.lease_timeout, options_.election_timeout) / 4,
                tick_atom::value);
   if (election_.leading()) begin_step(step_ledger::beginning::fresh);
   return {[this](const wire::lease_done& m) { on_lease_done(m); },
+          [this](const wire::move_request& m) { return on_move_request(m); },
           [this](const wire::roster_update& m) { on_roster(m); },
           [this](advance_atom, int64_t target) { return on_advance(step_id{target}); },
           [this](gather_atom, uint64_t which) {
@@ -81,6 +87,8 @@ void coordinator::announce() {
 void coordinator::on_roster(const wire::roster_update& update) {
   for (const auto& id : update.gone) {
     election_.gone(id, now());
+    crew_.remove_place(id);
+    if (desk_) desk_->gone(id);
     forget(id);
   }
   for (const auto& m : update.changed) {
@@ -90,8 +98,9 @@ void coordinator::on_roster(const wire::roster_update& update) {
     }
     if (m.role == wire::member_role::stage_worker && m.state != wire::member_state::serving)
       forget(m.id);
+    if (m.role == wire::member_role::stage_worker) tell_desk(m);
     if (!crew_.add(m)) continue;
-    if (taking_over_) ask_standing(m.id);
+    if (taking_over_ && !rescuing_) ask_standing(m.id);
     // It came back, or is late: perhaps it only lacks the last commit.
     if (election_.leading()) send_commit(m.id);
   }
@@ -126,6 +135,10 @@ void coordinator::on_tick() {
   if (election_.leading() && !planted(planted_bug::commit_not_repeated))
     for (const auto& id : std::set<worker_id>{owed_})
       send_commit(id);
+  if (election_.leading() && !taking_over_ && !kept_safely_) ask_custody();
+  if (election_.leading() && !taking_over_ && crew_.unready_stage(version_, uncommitted_) &&
+      rescue_if_due())
+    return;
   if (ledger_ && ledger_->expire(now(), to_seconds(options_.lease_timeout)) > 0) progress();
 }
 
@@ -136,6 +149,7 @@ void coordinator::decide() {
     case election::verdict::none:
       return;
     case election::verdict::lead:
+      leads_since_ = rebalancing::seconds{now()};
       report("coordinator_leads", {{"term", static_cast<int64_t>(election_.term().value())}});
       announce();
       return take_over();
@@ -147,7 +161,11 @@ void coordinator::decide() {
 void coordinator::stand_down() {
   report("coordinator_stands_down", {{"step", version_.value()}});
   ledger_.reset();
-  taking_over_ = false;
+  taking_over_ = rescuing_ = false;
+  stuck_since_.reset();
+  desk_.reset();
+  kept_safely_ = true;
+  answer_movers();
   ++generation_;
   gather_later_ = 0;
   dropping_.clear();
@@ -183,7 +201,7 @@ void coordinator::overtaken(term_id term, step_id version) {
   election_.seen(term);
   decide();
   // The other side of a healed partition has more commits: it wins.
-  if (election_.leading() && version_ < version && !taking_over_) {
+  if (election_.leading() && version_ < version && given_up_ < version && !taking_over_) {
     report("overtaken", {{"step", version_.value()}, {"version", version.value()}});
     take_over();
   }
@@ -200,6 +218,7 @@ void coordinator::overtaken(const caf::error& why) {
 void coordinator::take_over() {
   ledger_.reset();
   taking_over_ = true;
+  rescuing_ = false;
   ++generation_;
   gather_later_ = 0;
   dropping_.clear();
@@ -235,13 +254,16 @@ void coordinator::ask_standing(worker_id id) {
 }
 
 void coordinator::succeed_if_known() {
-  if (!taking_over_ || !asked_.empty()) return;
+  if (!taking_over_ || rescuing_ || !asked_.empty()) return;
   const auto plan = succeed(standings_, options_.stages, options_.microbatches);
   switch (plan.what) {
     case succession::verdict::begin:
       taking_over_ = false;
       ++generation_;
+      stuck_since_.reset();
       version_ = plan.version;
+      for (const auto& [id, s] : standings_)
+        crew_.stands(id, s.version);
       report("coordinator_took_over", {{"step", version_.value()}});
       adopt_commit(plan);
       return begin_step(step_ledger::beginning::adopted);
@@ -257,7 +279,8 @@ void coordinator::succeed_if_known() {
     case succession::verdict::wait:
       report(plan.what == succession::verdict::wait ? "stage_empty" : "stage_behind",
              {{"step", plan.version.value()}, {"stage", int64_t{plan.stage->value()}}});
-      return retake_later();
+      if (!rescue_if_due()) retake_later();
+      return;
   }
 }
 

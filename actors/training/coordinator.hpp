@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "actors/ids.hpp"
+#include "actors/rebalancing/move_desk.hpp"
 #include "actors/training/errc.hpp"
 #include "actors/wire/roster.hpp"
 #include "tensors/optim/optimizer_config.hpp"
@@ -23,9 +24,9 @@ inline constexpr uint32_t calls_max = 4;
 /// advance: commit steps until the model has this version, then stop; answers that version. While
 /// it is on its way, a higher target replaces the lower one and both are answered. A candidate that
 /// stands by remembers the target for the day it leads, and answers when the leader has got there.
-using coordinator_actor =
-    caf::typed_actor<caf::reacts_to<wire::lease_done>, caf::reacts_to<wire::roster_update>,
-                     caf::replies_to<advance_atom, int64_t>::with<int64_t>>;
+using coordinator_actor = caf::typed_actor<
+    caf::reacts_to<wire::lease_done>, caf::replies_to<wire::move_request>::with<wire::move_answer>,
+    caf::reacts_to<wire::roster_update>, caf::replies_to<advance_atom, int64_t>::with<int64_t>>;
 
 struct coordinator_options {
   worker_id id;
@@ -47,13 +48,21 @@ struct coordinator_options {
   std::chrono::milliseconds lease_timeout{120'000};
   /// How long a step with an empty stage waits before it asks again.
   std::chrono::milliseconds empty_stage_retry{200};
+  /// A stage that nobody serves, or that cannot go on, for so long is rescued: the run goes back to
+  /// the newest version of which every stage has a copy. 0: never, it waits for somebody to come.
+  std::chrono::milliseconds rescue_after{5'000};
+  /// Steps between two copies of every stage's state, from which a lost stage comes back; the next
+  /// ones are made when the last ones are in custody, or are not after `custody_patience`. 0: none.
+  int64_t keep_every = 0;
+  std::chrono::milliseconds custody_patience{60'000};
+  rebalancing::move_desk_options desk;
   /// Nobody leads for so long, times the rank among the candidates: take over.
   std::chrono::milliseconds election_timeout{3'000};
 };
 
 /// One candidate for the coordinator's office. The one that leads runs the step transaction: leases
 /// the global batch to trainers, gathers, reconciles, lets the stages reduce, commits. The
-/// decisions are the step_ledger's, the election's and the succession's.
+/// decisions are the step_ledger's, the election's, the succession's and the rescue's.
 ///
 /// Owner: the training supervisor. It may drop: answers to leases, gathers and reduces of rounds
 /// that are over. A restarted one has the next incarnation and stands by.

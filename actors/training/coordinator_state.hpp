@@ -6,22 +6,25 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "actors/rebalancing/move_desk.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/training/coordinator.hpp"
 #include "actors/training/crew.hpp"
 #include "actors/training/election.hpp"
+#include "actors/training/rescue.hpp"
 #include "actors/training/step_ledger.hpp"
 #include "actors/training/succession.hpp"
 #include "actors/wire/errc.hpp"
 #include "actors/wire/ticket.hpp"
 
-/// The coordinator's class, in two files: coordinator.cpp has its life and its office,
-/// coordinator_step.cpp one step.
+/// The coordinator's class, in three files: coordinator.cpp has its life and its office,
+/// coordinator_step.cpp one step, coordinator_rescue.cpp what it does about an empty stage.
 namespace swarm::training {
 
 using gather_atom = caf::atom_constant<caf::atom("gather")>;
@@ -74,6 +77,28 @@ class coordinator final : public full_coordinator::base {
   void finish(const succession& plan, step_id step, double scale);
   void adopt_commit(const succession& plan);
   void retake_later();
+
+  // -- rescue ---------------------------------------------------------------------------------
+
+  /// A stage has nobody, or is behind for good. True when that has lasted long enough; then the
+  /// rescue has begun.
+  bool rescue_if_due();
+  void begin_rescue();
+  /// Whether the commit that makes this version has copies made.
+  bool is_kept(step_id version);
+  void ask_custody();
+  /// All stewards' inventories, then `done`; nothing if another question has begun meanwhile.
+  void take_inventory(std::function<void()> done);
+  std::map<worker_id, stage_id> places() const;
+  void on_inventory(worker_id id, const wire::inventory& m);
+  void carry_out_rescue();
+  caf::result<wire::move_answer> on_move_request(const wire::move_request& m);
+  void answer_movers();
+  void tell_desk(const wire::member& m);
+  void move(const struct rescue& plan);
+  void restore(const struct rescue& plan);
+  /// It missed the order to go back: its version is one that the run has given up. True if so.
+  bool send_back(worker_id id, const caf::error& why);
 
   /// Sends an order until it is answered, within its time-out; then `done` with the answer or the
   /// error. Nothing more is sent once `wanted` is false or the worker is gone.
@@ -140,6 +165,24 @@ class coordinator final : public full_coordinator::base {
   std::set<worker_id> asked_;
   std::map<worker_id, standing> standings_;
   step_id announced_version_{-1};
+  // Of a rescue.
+  std::optional<double> stuck_since_;
+  bool rescuing_ = false;
+  size_t unanswered_ = 0;
+  uint64_t inventory_ = 0;   ///< the last one asked for
+  step_id kept_{-1};         ///< the last version of which copies were made
+  bool kept_safely_ = true;  ///< they are in custody, or have been waited for long enough
+  double kept_at_ = 0;
+  inventory_map inventories_;
+  // Of those who want to serve another stage; answered between two steps.
+  struct waiting_mover {
+    rebalancing::move wish;
+    caf::typed_response_promise<wire::move_answer> reply;
+  };
+  std::optional<rebalancing::move_desk> desk_;
+  rebalancing::seconds leads_since_{0};
+  std::vector<waiting_mover> movers_;
+  step_id given_up_{-1};  ///< versions up to this one may be of a history that was given up
   // Of the step under way.
   worker_id last_leased_;
   double started_ = 0;

@@ -11,6 +11,7 @@ namespace swarm::training {
 
 void coordinator::begin_step(step_ledger::beginning how) {
   ledger_.reset();
+  answer_movers();
   if (!(version_ < target_)) {
     announce();
     return answer_callers();
@@ -137,6 +138,7 @@ static bool is_from(worker_id id, wire::epoch when, const Reply& m) {
 void coordinator::on_holding(worker_id id, wire::epoch when, const wire::holding& m) {
   if (!is_current(when)) return;
   if (!is_from(id, when, m)) return lost(id, when);
+  crew_.stands(id, version_);
   const auto held = m.read()->getHeld();
   if (!ledger_->report(id, when.round, {held.begin(), held.end()})) return lost(id, when);
   progress();
@@ -150,7 +152,7 @@ void coordinator::lost(worker_id id, wire::epoch when, const caf::error* why) {
   report_worker("worker_silent", id);
   if (why != nullptr) {
     if (wire::refusal_reason(*why) == schemas::Refusal::Reason::BEHIND) send_commit(id);
-    overtaken(*why);
+    if (!send_back(id, *why)) overtaken(*why);
   }
   progress();
 }
@@ -162,6 +164,7 @@ void coordinator::reconcile() {
       return reduce();
     case step_ledger::verdict::stage_empty:
       report("stage_empty", {{"step", version_.value()}});
+      if (rescue_if_due()) return;
       gather_later_ = ++gathers_later_;
       delayed_send(this, options_.empty_stage_retry, gather_atom::value, gather_later_);
       return;
@@ -191,6 +194,7 @@ void coordinator::drop(wire::epoch closed) {
 // -- reduce, commit -----------------------------------------------------------------------------
 
 void coordinator::reduce() {
+  stuck_since_.reset();
   const auto groups = ledger_->groups();
   const auto when = current();
   for (size_t s = 0; s < groups.size(); ++s) {
@@ -238,7 +242,8 @@ void coordinator::commit() {
   const double scale =
       ledger_->dropped_scale() * tensors::clip_factor(options_.optimizer, norm_squared);
   const attempt_id attempt{election_.term(), ledger_->round()};
-  last_order_ = commit_of(election_.term(), version_, attempt, scale, ledger_->counted());
+  last_order_ = commit_of(election_.term(), version_, attempt, scale, ledger_->counted(),
+                          is_kept(version_.next()));
   weights_hashes_.clear();
   uncommitted_.clear();
   owed_.clear();
@@ -287,6 +292,7 @@ void coordinator::on_committed(worker_id id, step_id version, const wire::commit
   bool good = wire::from_wire(body->getWorker()) == id && step_id{body->getVersion()} == version;
   auto& hash = weights_hashes_[who->stage];
   if (good && hash.empty()) hash = body->getWeightsHash().cStr();
+  crew_.stands(id, version);
   if (!good || hash != body->getWeightsHash().cStr()) diverged(id);
 }
 

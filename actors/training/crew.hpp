@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -16,13 +18,37 @@ class crew {
   struct worker {
     stage_id stage;
     wire::stage_worker_actor handle;
+    step_id version{0};  ///< that it has shown to be at
   };
   struct trainer {
     uint32_t capacity;
     wire::trainer_inbox handle;
   };
 
+  /// A worker in whatever state.
+  struct place {
+    worker at;
+    wire::steward_actor steward;  ///< may be invalid
+  };
+
   explicit crew(int32_t stages) : stages_(stages) {}
+
+  /// All that are known, serving or not.
+  const std::map<worker_id, place>& places() const { return places_; }
+  /// A stage of which no serving worker has shown to be at this version, and none of those who were
+  /// asked to make it may still answer.
+  std::optional<stage_id> unready_stage(step_id version, const std::set<worker_id>& asked) const {
+    std::set<stage_id> ready;
+    for (const auto& [id, w] : workers_)
+      if (w.version >= version || asked.count(id) != 0) ready.insert(w.stage);
+    for (stage_id s{0}; s.value() < stages_; s = s.next())
+      if (ready.count(s) == 0) return s;
+    return std::nullopt;
+  }
+  void stands(worker_id id, step_id version) {
+    const auto found = workers_.find(id);
+    if (found != workers_.end()) found->second.version = version;
+  }
 
   const std::map<worker_id, worker>& workers() const { return workers_; }
   const std::map<worker_id, worker>& followers() const { return followers_; }
@@ -33,7 +59,7 @@ class crew {
     return found == workers_.end() ? nullptr : &found->second;
   }
 
-  /// Takes in a worker or trainer. True: a worker that serves.
+  /// Takes in a worker or trainer. True: a worker that serves, and did not so far.
   bool add(const wire::member& m) {
     if (m.role == wire::member_role::trainer) {
       trainers_[m.id] = {m.capacity, caf::actor_cast<wire::trainer_inbox>(m.handle)};
@@ -42,10 +68,18 @@ class crew {
     if (m.role != wire::member_role::stage_worker || m.stage.value() < 0 ||
         m.stage.value() >= stages_)
       return false;
-    const worker entry{m.stage, caf::actor_cast<wire::stage_worker_actor>(m.handle)};
+    const worker entry{m.stage, caf::actor_cast<wire::stage_worker_actor>(m.handle),
+                       step_id{m.version}};
+    places_[m.id] = {
+        entry, m.steward ? caf::actor_cast<wire::steward_actor>(m.steward) : wire::steward_actor{}};
     if (m.state == wire::member_state::following) followers_[m.id] = entry;
     if (m.state != wire::member_state::serving) return false;
     followers_.erase(m.id);
+    // It repeats itself, to tell its load.
+    if (workers_.count(m.id) != 0) {
+      stands(m.id, std::max(workers_.at(m.id).version, step_id{m.version}));
+      return false;
+    }
     diverged_.erase(m.id);
     workers_[m.id] = entry;
     return true;
@@ -57,6 +91,7 @@ class crew {
     return workers_.erase(id) != 0;
   }
   void remove_follower(worker_id id) { followers_.erase(id); }
+  void remove_place(worker_id id) { places_.erase(id); }
   bool remove_trainer(worker_id id) { return trainers_.erase(id) != 0; }
 
   /// Its weights are not those of its stage: no part in any sum until it serves anew.
@@ -101,6 +136,7 @@ class crew {
     workers_.clear();
     followers_.clear();
     trainers_.clear();
+    places_.clear();
   }
 
  private:
@@ -109,6 +145,7 @@ class crew {
   std::map<worker_id, worker> followers_;
   std::map<worker_id, trainer> trainers_;
   std::set<worker_id> diverged_;
+  std::map<worker_id, place> places_;
 };
 
 }  // namespace swarm::training

@@ -60,18 +60,42 @@ wire::reduce reduce_of(const wire::epoch& when, stage_id stage,
 }
 
 wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale,
-                       int64_t counted) {
+                       int64_t counted, bool keep) {
   wire::builder<schemas::Commit> message;
   wire::set_epoch(*message, {term, step, attempt.round});
   message->setReducedTerm(attempt.term.value());
   message->setScale(scale);
   message->setCounted(static_cast<uint32_t>(counted));
+  message->setKeep(keep);
   return message.finish();
 }
 
 wire::take_over take_over_of(term_id term) {
   wire::builder<schemas::TakeOver> message;
   message->setTerm(term.value());
+  return message.finish();
+}
+
+wire::restore restore_of(term_id term, step_id version, const std::vector<worker_id>& holders) {
+  wire::builder<schemas::Restore> message;
+  message->setTerm(term.value());
+  message->setVersion(version.value());
+  auto list = message->initHolders(static_cast<unsigned>(holders.size()));
+  for (unsigned i = 0; i < list.size(); ++i)
+    wire::to_wire(holders[i], list[i]);
+  return message.finish();
+}
+
+wire::inventory_request inventory_request_of(term_id term) {
+  wire::builder<schemas::InventoryRequest> message;
+  message->setTerm(term.value());
+  return message.finish();
+}
+
+wire::move_order move_order_of(term_id term, stage_id to) {
+  wire::builder<schemas::MoveOrder> message;
+  message->setTerm(term.value());
+  message->setStage(static_cast<uint32_t>(to.value()));
   return message.finish();
 }
 

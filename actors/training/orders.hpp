@@ -29,9 +29,15 @@ wire::reduce reduce_of(const wire::epoch& when, stage_id stage,
 
 /// Commits the sum of `attempt` in the name of `term`.
 wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale,
-                       int64_t counted);
+                       int64_t counted, bool keep = false);
 
 wire::take_over take_over_of(term_id term);
+
+wire::restore restore_of(term_id term, step_id version, const std::vector<worker_id>& holders);
+
+wire::inventory_request inventory_request_of(term_id term);
+
+wire::move_order move_order_of(term_id term, stage_id to);
 
 /// The worker that answers, and where it stands; nothing when the answer makes no sense.
 std::optional<std::pair<worker_id, standing>> read_standing(const wire::standing& m,

@@ -32,11 +32,18 @@ void for_each_message(Visit&& visit) {
   visit(message_tag<commit>{}, "swarm.commit");
   visit(message_tag<committed>{}, "swarm.committed");
   visit(message_tag<take_over>{}, "swarm.take_over");
+  visit(message_tag<restore>{}, "swarm.restore");
   visit(message_tag<standing>{}, "swarm.standing");
   visit(message_tag<refusal>{}, "swarm.refusal");
   visit(message_tag<part>{}, "swarm.part");
   visit(message_tag<state_request>{}, "swarm.state_request");
   visit(message_tag<state_chunk>{}, "swarm.state_chunk");
+  visit(message_tag<inventory_request>{}, "swarm.inventory_request");
+  visit(message_tag<inventory>{}, "swarm.inventory");
+  visit(message_tag<move_order>{}, "swarm.move_order");
+  visit(message_tag<move_done>{}, "swarm.move_done");
+  visit(message_tag<move_request>{}, "swarm.move_request");
+  visit(message_tag<move_answer>{}, "swarm.move_answer");
   visit(message_tag<greeting>{}, "swarm.greeting");
   visit(message_tag<roster>{}, "swarm.roster");
   visit(message_tag<failure>{}, "swarm.failure");

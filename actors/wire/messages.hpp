@@ -5,6 +5,7 @@
 #include "schemas/dht.capnp.h"
 #include "schemas/network.capnp.h"
 #include "schemas/pipeline.capnp.h"
+#include "schemas/rebalancing.capnp.h"
 #include "schemas/state.capnp.h"
 #include "schemas/step.capnp.h"
 
@@ -36,6 +37,7 @@ using reduced = message<schemas::Reduced>;
 using commit = message<schemas::Commit>;
 using committed = message<schemas::Committed>;
 using take_over = message<schemas::TakeOver>;
+using restore = message<schemas::Restore>;
 using standing = message<schemas::Standing>;
 using refusal = message<schemas::Refusal>;
 
@@ -43,6 +45,13 @@ using part = message<schemas::Part>;
 
 using state_request = message<schemas::StateRequest>;
 using state_chunk = message<schemas::StateChunk>;
+
+using inventory_request = message<schemas::InventoryRequest>;
+using inventory = message<schemas::Inventory>;
+using move_order = message<schemas::MoveOrder>;
+using move_done = message<schemas::MoveDone>;
+using move_request = message<schemas::MoveRequest>;
+using move_answer = message<schemas::MoveAnswer>;
 
 using greeting = message<schemas::Greeting>;
 using roster = message<schemas::Roster>;

@@ -38,12 +38,15 @@ struct member {
   uint32_t capacity = 0;  ///< of a trainer: leases it wants at once
   caf::actor handle;      ///< the role's typed interface, below
   caf::actor averager;    ///< of a stage worker
+  caf::actor steward;     ///< of a stage worker's peer; optional
+  double rate = 0;        ///< of a stage worker, microbatches/s; 0: not measured yet
+  uint32_t queue = 0;     ///< of a stage worker: requests there
 };
 
 template <class Inspector>
 auto inspect(Inspector& f, member& x) {
   return f(caf::meta::type_name("swarm.member"), x.role, x.id, x.stage, x.state, x.version, x.term,
-           x.capacity, x.handle, x.averager);
+           x.capacity, x.handle, x.averager, x.steward, x.rate, x.queue);
 }
 
 /// Announced or changed, and gone. Sent in order by one directory.
@@ -65,7 +68,13 @@ using stage_worker_actor = caf::typed_actor<
     caf::replies_to<loss>::with<loss_done>, caf::replies_to<infer>::with<inferred>,
     caf::replies_to<gather>::with<holding>, caf::replies_to<drop>::with<holding>,
     caf::replies_to<reduce>::with<reduced>, caf::replies_to<commit>::with<committed>,
-    caf::replies_to<take_over>::with<standing>, caf::replies_to<state_request>::with<state_chunk>>;
+    caf::replies_to<take_over>::with<standing>, caf::replies_to<restore>::with<standing>,
+    caf::replies_to<state_request>::with<state_chunk>>;
+
+/// Looks after a stage peer: keeps copies of states, and lets the peer serve another stage.
+using steward_actor = caf::typed_actor<caf::replies_to<state_request>::with<state_chunk>,
+                                       caf::replies_to<inventory_request>::with<inventory>,
+                                       caf::replies_to<move_order>::with<move_done>>;
 
 /// Besides the parts of its peers, an averager takes orders from its own worker: all-reduce this
 /// vector in the group that the Reduce names. Answers the sum and its hash; `superseded` when a
@@ -76,7 +85,8 @@ using averager_actor = caf::typed_actor<
 
 /// What a coordinator sends to a trainer, and what it hears back.
 using trainer_inbox = caf::typed_actor<caf::reacts_to<lease>, caf::reacts_to<begin_step>>;
-using coordinator_inbox = caf::typed_actor<caf::reacts_to<lease_done>>;
+using coordinator_inbox =
+    caf::typed_actor<caf::reacts_to<lease_done>, caf::replies_to<move_request>::with<move_answer>>;
 
 /// Whoever subscribes to a directory.
 using roster_listener = caf::typed_actor<caf::reacts_to<roster_update>>;

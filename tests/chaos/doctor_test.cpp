@@ -57,7 +57,7 @@ BOOST_FIXTURE_TEST_CASE(doctor_names_what_fails, patient) {
   for (const char* step : {"token", "bind", "dial", "description", "clock", "dial back", "donors"})
     BOOST_TEST(well.text.find("ok    " + std::string{step}) != std::string::npos, well.text);
 
-  fails(ask({"--token=swarm1.abcdef", join()}), "token", {"damaged", "copy all of its line"});
+  fails(ask({"--token=swarm1.abcdef", join()}), "token", {"cut off", "copy all of its line"});
 
   const auto other = chaos::scratch("doctor-other");
   chaos::make_run(other, chaos::small_model(2, 10), 1);

@@ -20,7 +20,7 @@ BOOST_AUTO_TEST_CASE(the_only_known_address_dies_and_comes_back_and_others_let_n
   // It has neither the description nor a stage: both come from the run.
   const auto newcomer = run.add_peer("newcomer", -1, run.address(run.peer(1, 0)));
   BOOST_TEST(run.until_serving(newcomer), run.all().story());
-  BOOST_TEST(run.all().said(newcomer, "serves stage 0"), run.all().story());
+  BOOST_TEST(run.all().said(newcomer, "serves stage "), run.all().story());
   run.again(seed);
   BOOST_TEST(run.until_serving(seed), run.all().story());
   run.finish();

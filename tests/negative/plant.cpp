@@ -48,6 +48,10 @@ const char* to_string(planted_bug bug) {
       return "take_over_without_asking";
     case planted_bug::take_over_forgets_commit:
       return "take_over_forgets_commit";
+    case planted_bug::rescue_never_begins:
+      return "rescue_never_begins";
+    case planted_bug::every_move_granted:
+      return "every_move_granted";
     case planted_bug::commit_not_repeated:
       return "commit_not_repeated";
     case planted_bug::follower_skips_a_step:

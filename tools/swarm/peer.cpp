@@ -5,15 +5,17 @@
 #include <vector>
 
 #include "actors/peer/stage_peer.hpp"
+#include "actors/rebalancing/plan.hpp"
+#include "actors/rebalancing/rebalancer.hpp"
 #include "actors/stage/file_state_store.hpp"
 #include "tools/options/option_table.hpp"
+#include "tools/planner/workload.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/run/run_files.hpp"
 #include "tools/run/training_setup.hpp"
 #include "tools/swarm/addresses.hpp"
 #include "tools/swarm/commands.hpp"
 #include "tools/swarm/session.hpp"
-#include "tools/swarm/stage_choice.hpp"
 
 namespace swarm::tools {
 
@@ -22,6 +24,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr int64_t choose_stage_itself = -1;
+/// How often a worker tells how fast it is.
+constexpr auto announce_period = 10s;
 /// Until the rosters of those it is connected to have come.
 constexpr auto settle = 500ms;
 constexpr auto wake = 250ms;
@@ -32,6 +36,8 @@ struct peer_options {
   int64_t stage = choose_stage_itself;
   bool begin = false;
   bool keep_state = false;
+  std::string rebalance = "throughput";
+  std::chrono::milliseconds rebalance_period = 60s;
   int64_t cache_mib = 1'024;
   std::chrono::milliseconds join_timeout = 60s;
   std::chrono::milliseconds leave_timeout = 10s;
@@ -44,6 +50,36 @@ int complain(const std::string& sentence) {
 
 std::string kept_folder(const session& here, stage_id stage) {
   return here.state_dir() + "/stage-" + std::to_string(stage.value());
+}
+
+std::vector<stage_id> kept_stages(const peer_options& options, const session& here,
+                                  int32_t stages) {
+  std::vector<stage_id> result;
+  if (!options.keep_state) return result;
+  for (stage_id s{0}; s.value() < stages; s = s.next())
+    if (std::filesystem::exists(kept_folder(here, s))) result.push_back(s);
+  return result;
+}
+
+/// What the stages cost, as the planner counts it.
+std::vector<rebalancing::stage_record> stage_records(const identity::run_description& run) {
+  planner::workload work;
+  work.model = run.model;
+  work.rows = run.rows;
+  work.microbatches = run.microbatches;
+  std::vector<rebalancing::stage_record> result;
+  for (const auto& load : planner::loads_of(work, run.stages))
+    result.push_back({load.flop(), load.state_bytes});
+  return result;
+}
+
+stage_id choose_stage(const peer_options& options, session& here,
+                      const identity::run_description& run) {
+  std::vector<rebalancing::heard_member> heard;
+  for (const auto& m : here.node().members())
+    heard.push_back({m, {}});
+  return rebalancing::choose_stage(rebalancing::view_of(stage_records(run), heard, {}), here.id(),
+                                   1, kept_stages(options, here, run.stages));
 }
 
 peer::stage_peer_options stage_options(const peer_options& options, const session& here,
@@ -59,16 +95,23 @@ peer::stage_peer_options stage_options(const peer_options& options, const sessio
   result.make_engine = setup.swarm().make_engine;
   result.slots = std::make_shared<stage::device_slots>(1);
   if (options.keep_state) {
-    stage::file_store_options store;
-    // Another stage's state is another folder's.
-    store.directory = kept_folder(here, stage);
-    store.owner.stage = stage;
-    store.owner.run = std::stoull(identity::description_hash(run).substr(0, 16), nullptr, 16);
-    store.complain = [](const std::string& what) {
-      std::fprintf(stderr, "swarm peer: %s\n", one_line(what).c_str());
+    const auto owner = std::stoull(identity::description_hash(run).substr(0, 16), nullptr, 16);
+    result.make_store = [&here, owner](stage_id stage) {
+      stage::file_store_options store;
+      // Another stage's state is another folder's.
+      store.directory = kept_folder(here, stage);
+      store.owner.stage = stage;
+      store.owner.run = owner;
+      store.complain = [](const std::string& what) {
+        std::fprintf(stderr, "swarm peer: %s\n", one_line(what).c_str());
+      };
+      return stage::open_file_state_store(std::move(store));
     };
-    result.store = stage::open_file_state_store(std::move(store));
   }
+  result.announce_period = announce_period;
+  result.stages = stage_records(run);
+  result.policy = *rebalancing::policy_from_name(options.rebalance);
+  result.policy_settings.period = options.rebalance_period;
   result.activation_cache_bytes = static_cast<size_t>(options.cache_mib) << 20;
   result.restart.intensity = 10;
   result.restart.period = std::chrono::minutes(1);
@@ -77,18 +120,17 @@ peer::stage_peer_options stage_options(const peer_options& options, const sessio
   return result;
 }
 
-std::vector<stage_id> kept_stages(const peer_options& options, const session& here,
-                                  int32_t stages) {
-  std::vector<stage_id> result;
-  if (!options.keep_state) return result;
-  for (stage_id s{0}; s.value() < stages; s = s.next())
-    if (std::filesystem::exists(kept_folder(here, s))) result.push_back(s);
-  return result;
+std::string number_text(const telemetry::event& e, const char* key) {
+  const auto* value = telemetry::find(e, key);
+  const auto* number = value == nullptr ? nullptr : std::get_if<int64_t>(value);
+  return number == nullptr ? "?" : std::to_string(*number);
 }
 
 /// What is worth a line; empty: nothing.
 std::string progress_line(const telemetry::event& e) {
   if (e.name == "serving") return "serves";
+  if (e.name == "moves") return "moves to stage " + number_text(e, "stage");
+  if (e.name == "restored") return "went back to step " + number_text(e, "version");
   const auto* why = telemetry::find(e, "why");
   const auto* text = why == nullptr ? nullptr : std::get_if<std::string>(why);
   const auto reason = text == nullptr ? std::string{"no reason given"} : one_line(*text);
@@ -121,8 +163,7 @@ int serve(const peer_options& options, stop_signals& signals) {
   auto stage = stage_id{static_cast<int32_t>(options.stage)};
   if (options.stage == choose_stage_itself) {
     if (signals.wait(settle)) return exit_success;
-    stage = choose_stage(here.node().members(), run.stages, here.id(),
-                         kept_stages(options, here, run.stages));
+    stage = choose_stage(options, here, run);
   }
   std::printf("serves stage %d of run '%s'\n", stage.value(), one_line(run.name).c_str());
   const auto added =
@@ -163,7 +204,7 @@ int run_peer(int argc, const char* const* argv) {
            "The run's description, the file run.swarm; empty: it is asked for in the run's DHT.",
            "path")
       .add(options.stage, "stage",
-           "The stage to serve, counted from 0; -1: the one with the fewest workers.", "stage",
+           "The stage to serve, counted from 0; -1: the one that needs it most.", "stage",
            choose_stage_itself, 1'023)
       .add(options.begin, "begin",
            "The run has not begun: take the weights that follow from its seed instead of fetching "
@@ -171,6 +212,11 @@ int run_peer(int argc, const char* const* argv) {
       .add(options.keep_state, "keep-state",
            "Writes the stage's state into --state-dir before each step counts as done, so that the "
            "run survives the loss of all its machines.")
+      .add(options.rebalance, "rebalance",
+           "When this peer moves to another stage: none (never), throughput (when the whole run "
+           "gains), queue (the rule of the SWARM paper).")
+      .add(options.rebalance_period, "rebalance-period", "Time between two such decisions.", 1s,
+           24h)
       .add(options.cache_mib, "activation-cache", "Memory for graphs that wait for their backward.",
            "MiB", 16, 1 << 20)
       .add(options.join_timeout, "join-timeout", "How long it looks for the run.", 1s, 24h)
@@ -178,6 +224,10 @@ int run_peer(int argc, const char* const* argv) {
   table.add_check([&]() -> std::optional<std::string> {
     if (options.keep_state && options.net.state_dir.empty())
       return "--keep-state needs --state-dir, the folder to keep it in.";
+    if (!rebalancing::policy_from_name(options.rebalance)) {
+      return "--rebalance=" + one_line(options.rebalance) +
+             " is no policy, only none, throughput and queue are.";
+    }
     return check_addresses("--join", options.net.join);
   });
   return run_main(argc, argv, table, [&] {

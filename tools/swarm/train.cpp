@@ -41,6 +41,8 @@ struct train_options {
   std::chrono::milliseconds join_timeout = 60s;
   std::chrono::milliseconds leave_timeout = 10s;
   std::chrono::milliseconds election_timeout = 1s;
+  std::chrono::milliseconds rescue_after = 5s;
+  int64_t copy_every = 10;
   std::chrono::milliseconds call_timeout = 10s;
 };
 
@@ -80,6 +82,8 @@ peer::training_peer_options training_options(const train_options& options, const
   coordinator.optimizer = swarm.optimizer;
   coordinator.election_timeout = options.election_timeout;
   coordinator.gather_timeout = options.call_timeout;
+  coordinator.rescue_after = options.rescue_after;
+  coordinator.keep_every = options.copy_every;
   result.coordinator = coordinator;
   result.trainer.stages = swarm.stages;
   result.trainer.source = swarm.microbatches;
@@ -126,6 +130,13 @@ void print_step(const telemetry::event& e, int64_t every) {
     return real == nullptr ? 0.0 : *real;
   };
   if (e.name == "coordinator_leads") std::printf("leads\n");
+  if (e.name == "rescued")
+    std::printf("a stage was lost: goes back from step %.0f to %.0f\n", number("from"),
+                number("step"));
+  if (e.name == "stage_lost" || e.name == "stage_needs_peer") {
+    const auto* detail = telemetry::find(e, "detail");
+    if (detail != nullptr) std::printf("%s\n", std::get<std::string>(*detail).c_str());
+  }
   if (e.name != "step") return;
   const auto step = static_cast<long long>(number("step"));
   if (step != 0 && (step + 1) % every != 0) return;
@@ -139,6 +150,7 @@ void print_step(const telemetry::event& e, int64_t every) {
 bool wait_for_end(const train_options& options, session& here, const caf::actor& root,
                   stop_signals& signals, int64_t steps) {
   bool reached = false;
+  std::string told;
   caf::actor asked;
   const auto current = [&] {
     caf::actor found;
@@ -153,7 +165,13 @@ bool wait_for_end(const train_options& options, session& here, const caf::actor&
     return found;
   };
   while (!reached) {
-    here.events(0ms, [&](const telemetry::event& e) { print_step(e, options.line_every); });
+    here.events(0ms, [&](const telemetry::event& e) {
+      print_step(e, options.line_every);
+      const bool alone = e.name == "dial_failed" && here.node().neighbours().empty();
+      if (!alone || here.last_failure() == told) return;
+      told = here.last_failure();
+      std::printf("nobody of the run is reached: %s\n", one_line(told).c_str());
+    });
     // A candidate that stands by answers, too, when the leader has got there.
     const auto coordinator = current();
     if (coordinator && coordinator != asked) {
@@ -221,6 +239,7 @@ int train(const train_options& options, stop_signals& signals) {
         return peer::spawn_training_peer(system, std::move(mine));
       });
   if (!added) return complain("the trainer does not start");
+  if (options.begin) std::printf("leads\n");
   int code = exit_success;
   if (wait_for_end(options, here, *added, signals, run.steps)) {
     if (const auto why = write_result(options, here, setup, *added)) code = complain(*why);
@@ -257,6 +276,15 @@ int run_train(int argc, const char* const* argv) {
       .add(options.result, "result", "File for the result, one JSON object; empty: none.", "path")
       .add(options.join_timeout, "join-timeout", "How long it looks for the run.", 1s, 24h)
       .add(options.leave_timeout, "leave-timeout", "How long it takes to leave at most.", 0ms, 1h)
+      .add(options.copy_every, "copy-every",
+           "Steps between two copies of each stage's state in processes of other stages, from "
+           "which a stage that has lost all its peers comes back; more when copying takes longer; "
+           "0: no copies.",
+           "steps", 0, 1'000'000)
+      .add(options.rescue_after, "rescue-after",
+           "A stage that nobody serves for so long is rescued: a peer moves in if need be, and the "
+           "run goes back to the newest step of which every stage has a copy; 0: it waits.",
+           0ms, 24h)
       .add(options.election_timeout, "election-timeout",
            "Nobody leads for so long: a trainer takes over.", 100ms, 10min)
       .add(options.call_timeout, "call-timeout",

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/rebalancing/policy.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/processes/free_ports.hpp"
 #include "tools/processes/process_group.hpp"
@@ -38,6 +39,8 @@ struct up_options {
   int64_t chaos_seed = 1;
   int64_t line_every = 20;
   bool keep_state = false;
+  int64_t copy_every = 10;
+  std::string rebalance = "throughput";
   bool insecure = false;
   std::chrono::milliseconds heartbeat_interval{250};
   std::chrono::milliseconds silence_timeout{1'000};
@@ -106,6 +109,7 @@ std::vector<process_spec> specs_of(const up_options& options, const identity::ru
     spec.arguments = {"train"};
     common(spec, result.size());
     spec.arguments.push_back("--data=" + options.run.data);
+    spec.arguments.push_back("--copy-every=" + std::to_string(options.copy_every));
     spec.arguments.push_back("--line-every=" + std::to_string(options.line_every));
     spec.arguments.push_back("--in-flight=" + std::to_string(options.run.in_flight));
     spec.arguments.push_back("--result=" + options.dir + "/" + spec.name + ".json");
@@ -117,6 +121,7 @@ std::vector<process_spec> specs_of(const up_options& options, const identity::ru
     spec.name = "peer-" + std::to_string(p + 1);
     spec.arguments = {"peer"};
     common(spec, result.size());
+    spec.arguments.push_back("--rebalance=" + options.rebalance);
     if (options.keep_state) spec.arguments.emplace_back("--keep-state");
     // All at once they would all choose the same; later each goes where it is needed.
     if (fresh) spec.first_arguments = {"--begin", "--stage=" + std::to_string(p % run.stages)};
@@ -224,6 +229,11 @@ int run_up(int argc, const char* const* argv) {
            1'000'000)
       .add(options.keep_state, "keep-state",
            "Peers write their stage's state to the disk before each step counts as done.")
+      .add(options.copy_every, "copy-every",
+           "Steps between two copies of each stage's state in other stages' processes; 0: none.",
+           "steps", 0, 1'000'000)
+      .add(options.rebalance, "rebalance",
+           "When peers move to other stages: none, throughput or queue; see peer --help.")
       .add(options.insecure, "insecure", "Plain TCP instead of TLS.")
       .add(options.heartbeat_interval, "heartbeat-interval",
            "How often a connection without traffic shows that it is alive.", 10ms, 60s)
@@ -231,6 +241,10 @@ int run_up(int argc, const char* const* argv) {
            "A connection that brings nothing for so long is given up.", 50ms, 600s);
   table.add_check([&]() -> std::optional<std::string> {
     if (options.dir.empty()) return "--dir names no folder.";
+    if (!rebalancing::policy_from_name(options.rebalance)) {
+      return "--rebalance=" + one_line(options.rebalance) +
+             " is no policy, only none, throughput and queue are.";
+    }
     return std::nullopt;
   });
   return run_main(argc, argv, table, [&] {

@@ -157,11 +157,12 @@ constexpr size_t all_chunks = 3;
 
 BOOST_AUTO_TEST_CASE(a_joiner_follows_from_the_first_chunk_on) {
   follower_rig f;
-  BOOST_TEST(f.states.empty());
-  f.open(1);
   BOOST_REQUIRE(f.states.size() == 1U);
-  BOOST_TEST((f.states[0].first == wire::member_state::following));
-  BOOST_TEST(f.states[0].second == 0);
+  BOOST_TEST((f.states[0].first == wire::member_state::joining));
+  f.open(1);
+  BOOST_REQUIRE(f.states.size() == 2U);
+  BOOST_TEST((f.states[1].first == wire::member_state::following));
+  BOOST_TEST(f.states[1].second == 0);
   CHECK_REFUSED(f.rig.call<wire::loss_done>(f.two, loss_of({}, 0)), reason::NOT_SERVING);
   CHECK_REFUSED(f.rig.call<wire::holding>(f.two, gather_of({})), reason::NOT_SERVING);
 }

@@ -69,9 +69,10 @@ class fixture {
   std::shared_ptr<fake_worker> add_worker(uint64_t peer, int32_t stage);
   std::shared_ptr<fake_trainer> add_trainer(uint64_t peer);
 
-  void announce(const fake_worker& w) {
-    caf::anon_send(directory_, wire::announce_atom::value,
-                   testing::serving(w.id, w.stage, w.handle));
+  void announce(const fake_worker& w, wire::member_state state = wire::member_state::serving) {
+    auto m = testing::serving(w.id, w.stage, w.handle);
+    m.state = state;
+    caf::anon_send(directory_, wire::announce_atom::value, m);
     world.run();
   }
 
@@ -346,6 +347,7 @@ BOOST_AUTO_TEST_CASE(a_worker_with_other_weights_is_shut_out_until_it_has_fetche
   BOOST_TEST(b->groups.size() == 1U);
   BOOST_TEST(b->scales.size() == 2U);  // is told, so that it learns
   b->weights = "weights";
+  f.announce(*b, wire::member_state::joining);
   f.announce(*b);
   f.advance(3);
   BOOST_TEST(f.reached_.value_or(-1) == 3);

@@ -1,0 +1,156 @@
+#include "actors/rebalancing/rebalancer.hpp"
+
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "actors/telemetry/event.hpp"
+#include "actors/wire/messages.hpp"
+#include "actors/wire/ticket.hpp"
+
+namespace swarm::rebalancing {
+
+swarm_view view_of(const std::vector<stage_record>& stages,
+                   const std::vector<heard_member>& members, seconds now) {
+  swarm_view view;
+  view.stages = stages;
+  std::map<peer_id, worker_record> latest;
+  for (const auto& [m, told] : members) {
+    if (m.role != wire::member_role::stage_worker) continue;
+    worker_record record;
+    record.id = m.id;
+    record.stage = m.stage;
+    record.state =
+        m.state == wire::member_state::serving ? worker_state::serving : worker_state::joining;
+    record.microbatches_per_second = m.rate;
+    record.queue_length = m.queue;
+    record.age = now - told;
+    const auto [known, added] = latest.emplace(m.id.peer, record);
+    if (!added && known->second.id < m.id) known->second = record;
+  }
+  for (auto& [peer, record] : latest)
+    view.workers.push_back(record);
+  return view;
+}
+
+namespace {
+
+class rebalancer final : public rebalancer_actor::base {
+ public:
+  rebalancer(caf::actor_config& cfg, rebalancer_options options)
+      : rebalancer_actor::base(cfg),
+        options_(std::move(options)),
+        policy_(make_policy(options_.policy, options_.seed, options_.settings)) {}
+
+  const char* name() const override { return "rebalancer"; }
+
+  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
+  void on_exit() override {
+    options_ = {};
+    members_.clear();
+  }
+
+  behavior_type make_behavior() override {
+    send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
+    delayed_send(this, options_.look_period, look_atom::value);
+    return {[this](const wire::roster_update& m) { on_roster(m); },
+            [this](look_atom) {
+              delayed_send(this, options_.look_period, look_atom::value);
+              look();
+            }};
+  }
+
+ private:
+  seconds now() { return clock().now().time_since_epoch(); }
+
+  void on_roster(const wire::roster_update& update) {
+    for (const auto& id : update.gone)
+      members_.erase(id);
+    for (const auto& m : update.changed)
+      members_[m.id] = {m, now()};
+  }
+
+  /// The latest life of this peer's worker.
+  const wire::member* self() const {
+    const wire::member* found = nullptr;
+    for (const auto& [id, m] : members_)
+      if (id.peer == options_.id && m.what.role == wire::member_role::stage_worker) found = &m.what;
+    return found;
+  }
+
+  const wire::member* leader() const {
+    for (const auto& [id, m] : members_)
+      if (m.what.role == wire::member_role::coordinator &&
+          m.what.state == wire::member_state::serving)
+        return &m.what;
+    return nullptr;
+  }
+
+  void look() {
+    const auto* me = self();
+    if (asking_ || me == nullptr) return;
+    std::vector<heard_member> all;
+    for (const auto& [id, m] : members_)
+      all.push_back(m);
+    const auto wish = policy_->decide(view_of(options_.stages, all, now()), me->id, now());
+    if (!wish) return;
+    const auto* asked = leader();
+    if (asked == nullptr || !me->steward) return policy_->refused(now());
+    ask(*wish, caf::actor_cast<wire::coordinator_inbox>(asked->handle),
+        caf::actor_cast<wire::steward_actor>(me->steward));
+  }
+
+  void ask(const move& wish, const wire::coordinator_inbox& leader,
+           const wire::steward_actor& steward) {
+    asking_ = true;
+    wire::builder<schemas::MoveRequest> message;
+    wire::to_wire(wish.who, message->initWorker());
+    message->setFrom(static_cast<uint32_t>(wish.from.value()));
+    message->setTo(static_cast<uint32_t>(wish.to.value()));
+    request(leader, options_.ask_timeout, message.finish())
+        .then(
+            [=](const wire::move_answer& m) {
+              asking_ = false;
+              const auto* me = self();
+              const bool granted =
+                  !m.fault() && m.read()->getVerdict() == schemas::MoveAnswer::Verdict::GRANTED;
+              // Another life holds no grant.
+              if (!granted || me == nullptr || !(me->id == wish.who))
+                return policy_->refused(now());
+              carry_out(wish, steward);
+            },
+            [=](caf::error&) {
+              asking_ = false;
+              policy_->refused(now());
+            });
+  }
+
+  void carry_out(const move& wish, const wire::steward_actor& steward) {
+    if (options_.telemetry)
+      caf::anon_send(options_.telemetry,
+                     telemetry::event{"rebalanced",
+                                      {{"peer", static_cast<int64_t>(wish.who.peer.value())},
+                                       {"from", int64_t{wish.from.value()}},
+                                       {"to", int64_t{wish.to.value()}}}});
+    wire::builder<schemas::MoveOrder> order;
+    order->setStage(static_cast<uint32_t>(wish.to.value()));
+    request(steward, options_.ask_timeout, order.finish())
+        .then([](const wire::move_done&) {}, [](caf::error&) {});
+  }
+
+  rebalancer_options options_;
+  std::unique_ptr<rebalance_policy> policy_;
+  std::map<worker_id, heard_member> members_;
+  bool asking_ = false;
+};
+
+}  // namespace
+
+rebalancer_actor spawn_rebalancer(caf::actor_system& system, rebalancer_options options) {
+  return system.spawn<rebalancer>(std::move(options));
+}
+
+}  // namespace swarm::rebalancing

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <functional>
+
+#include "actors/stage/stage_worker.hpp"
+#include "actors/stage/worker_base.hpp"
+
+namespace swarm::stage {
+
+/// What a worker gives away of its state: to those who fetch it, from snapshots of what the engine
+/// has now, and to the store and the vault.
+class donor {
+ public:
+  donor(worker_host& host, const stage_worker_options& options) : host_(host), options_(options) {}
+
+  void answer(const wire::state_request& m, promise<wire::state_chunk> reply);
+
+  /// Leaves the state for this worker's next life and, if asked to, for others; then goes on.
+  void leave(bool for_others, std::function<void()> then);
+
+  void clear() { snapshots_ = {}; }
+
+ private:
+  void send_chunk(step_id version, uint64_t offset, promise<wire::state_chunk> reply);
+
+  worker_host& host_;
+  const stage_worker_options& options_;
+  snapshot_store snapshots_;
+};
+
+}  // namespace swarm::stage

@@ -1,0 +1,115 @@
+#include "actors/training/rescue.hpp"
+
+#include <algorithm>
+
+namespace swarm::training {
+
+namespace {
+
+using versions_map = std::map<stage_id, std::map<step_id, std::vector<worker_id>>>;
+
+versions_map holders_of(const inventory_map& inventories) {
+  versions_map result;
+  for (const auto& [who, kept] : inventories)
+    for (const auto& [stage, versions] : kept)
+      for (const auto& version : versions)
+        result[stage][version].push_back(who);
+  return result;
+}
+
+std::optional<step_id> newest_common(const versions_map& holders, int32_t stages) {
+  const auto first = holders.find(stage_id{0});
+  if (first == holders.end()) return std::nullopt;
+  for (auto it = first->second.rbegin(); it != first->second.rend(); ++it) {
+    bool everywhere = true;
+    for (stage_id s{0}; s.value() < stages && everywhere; s = s.next()) {
+      const auto found = holders.find(s);
+      everywhere = found != holders.end() && found->second.count(it->first) != 0;
+    }
+    if (everywhere) return it->first;
+  }
+  return std::nullopt;
+}
+
+/// The stage whose copies keep the others from a common version: one without any, else the one
+/// whose newest is the oldest.
+rescue lost(const versions_map& holders, int32_t stages) {
+  rescue result;
+  result.what = rescue::verdict::lost;
+  for (const auto& [stage, versions] : holders)
+    result.newest[stage] = versions.rbegin()->first;
+  for (stage_id s{0}; s.value() < stages; s = s.next()) {
+    if (result.newest.count(s) == 0) {
+      result.stage = s;
+      return result;
+    }
+    if (!result.stage || result.newest[s] < result.newest[*result.stage]) result.stage = s;
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string rescue::sentence() const {
+  if (!stage) return {};
+  const auto which = "stage " + std::to_string(stage->value());
+  if (what == verdict::wait)
+    return which + " has no peer and no other stage can spare one: start a further peer";
+  if (what != verdict::lost) return {};
+  std::string others;
+  for (const auto& [s, version] : newest)
+    others += (others.empty() ? "" : ", ") + std::to_string(s.value()) + " at step " +
+              std::to_string(version.value());
+  return "no copy of " + which + " is left that goes with the others' (newest copies: stage " +
+         (others.empty() ? "none" : others) +
+         "): bring back a peer that kept its state, or begin anew from a checkpoint";
+}
+
+bool in_custody(step_id version, const std::map<worker_id, stage_id>& places,
+                const inventory_map& inventories, int32_t stages) {
+  std::map<stage_id, size_t> copies;
+  for (const auto& [who, kept] : inventories) {
+    const auto place = places.find(who);
+    for (const auto& [stage, versions] : kept)
+      if (versions.count(version) != 0 &&
+          (stages == 1 || place == places.end() || place->second != stage))
+        ++copies[stage];
+  }
+  const size_t wanted = stages == 1 ? 2 : 1;
+  for (stage_id s{0}; s.value() < stages; s = s.next())
+    if (copies[s] < wanted) return false;
+  return true;
+}
+
+rescue plan_rescue(const std::map<worker_id, stage_id>& places, const inventory_map& inventories,
+                   int32_t stages) {
+  const auto holders = holders_of(inventories);
+  const auto version = newest_common(holders, stages);
+  if (!version) return lost(holders, stages);
+  rescue result;
+  result.version = *version;
+  std::map<stage_id, std::vector<worker_id>> crews;
+  for (const auto& [id, stage] : places)
+    crews[stage].push_back(id);
+  for (stage_id s{0}; s.value() < stages; s = s.next()) {
+    result.holders[s] = holders.at(s).at(*version);
+    if (!crews[s].empty()) continue;
+    const auto largest = std::max_element(crews.begin(), crews.end(), [](auto& a, auto& b) {
+      return a.second.size() < b.second.size();
+    });
+    if (largest->second.size() < 2) {
+      result.what = rescue::verdict::wait;
+      result.stage = s;
+      result.moves.clear();
+      return result;
+    }
+    const auto who = largest->second.back();
+    largest->second.pop_back();
+    crews[s].push_back(who);
+    result.moves.emplace_back(who, s);
+  }
+  result.what = result.moves.empty() ? rescue::verdict::restore : rescue::verdict::move;
+  return result;
+}
+
+}  // namespace swarm::training

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/ids.hpp"
+
+namespace swarm::training {
+
+/// What a coordinator does when a stage has nobody, or cannot make the step that others have made.
+struct rescue {
+  enum class verdict : uint8_t {
+    restore,  ///< everybody goes back to `version`
+    move,     ///< first these workers go to these stages
+    wait,     ///< `stage` has nobody and no other stage can spare anybody: somebody must join
+    lost      ///< of `stage` there is no copy of a version that all others have
+  };
+
+  verdict what = verdict::wait;
+  step_id version{0};
+  std::optional<stage_id> stage;
+  std::vector<std::pair<worker_id, stage_id>> moves;
+  /// By stage, who has a copy of `version`.
+  std::map<stage_id, std::vector<worker_id>> holders;
+  /// Of `lost`: by stage, the newest copy there is.
+  std::map<stage_id, step_id> newest;
+
+  /// Of `wait` and `lost`: what is missing and what to do.
+  std::string sentence() const;
+};
+
+using inventory_map = std::map<worker_id, std::map<stage_id, std::set<step_id>>>;
+
+/// Of every stage there is a copy of this version with somebody who serves another stage; of a run
+/// with one stage, with two. Who is not in `places` serves nothing.
+bool in_custody(step_id version, const std::map<worker_id, stage_id>& places,
+                const inventory_map& inventories, int32_t stages);
+
+/// The newest version of which every stage has a copy somewhere: version numbers mean the same
+/// weights whoever made them, so copies of one version fit together. Whoever moves comes from the
+/// stage with the most workers, which keeps at least one; `places` are all workers, serving or not.
+rescue plan_rescue(const std::map<worker_id, stage_id>& places, const inventory_map& inventories,
+                   int32_t stages);
+
+}  // namespace swarm::training
