@@ -4,18 +4,14 @@
 
 namespace swarm::experiments {
 
-namespace {
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-}  // namespace
-
-stopwatch::stopwatch() : start_seconds_(now_seconds()) {}
+stopwatch::stopwatch() : start_seconds_(machine_seconds()) {}
 
 double stopwatch::seconds() const {
-  return now_seconds() - start_seconds_;
+  return machine_seconds() - start_seconds_;
+}
+
+double machine_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace swarm::experiments

@@ -13,4 +13,8 @@ class stopwatch {
   double start_seconds_;
 };
 
+/// The same clock since some moment that is one for all processes of a machine, until it is
+/// started again: for comparing what two of them read.
+double machine_seconds();
+
 }  // namespace swarm::experiments

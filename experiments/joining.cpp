@@ -1,0 +1,342 @@
+// A peer joins a stage of a run that goes on: how long it takes from the first byte of the state to
+// serving, and what the run notices of it. Real processes, TLS, the product's own command.
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "experiments/joining_children.hpp"
+#include "experiments/program.hpp"
+#include "tools/processes/free_ports.hpp"
+#include "tools/processes/state_folder.hpp"
+#include "tools/report/table.hpp"
+#include "tools/report/user_path.hpp"
+#include "tools/run/run_files.hpp"
+
+namespace {
+
+using namespace swarm;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+/// Of every wait: nothing takes so long unless it fails.
+constexpr auto patience = 120s;
+constexpr double speed_share_min = 0.9;
+constexpr int64_t validity_s = 24 * 3600;
+/// Steps after a change of the crew that are not counted.
+constexpr int64_t settle_steps = 3;
+
+struct joining_options {
+  tools::run_options run;
+  int64_t peers = 3;  ///< of the stage that is joined
+  int64_t joins = 5;
+  int64_t calm_steps = 20;
+  int64_t bytes_per_s = 0;
+  std::string dir;
+};
+
+struct event {
+  double t = 0;
+  nlohmann::json fields;
+};
+
+/// What a process has told its telemetry so far.
+std::vector<event> events_of(const fs::path& folder) {
+  std::vector<event> result;
+  std::ifstream file{folder / "telemetry.jsonl"};
+  for (std::string line; std::getline(file, line);) {
+    auto parsed = nlohmann::json::parse(line, nullptr, false);
+    // The last line may be on its way.
+    if (parsed.is_object()) result.push_back({parsed.value("t", 0.0), std::move(parsed)});
+  }
+  return result;
+}
+
+const event* first_of(const std::vector<event>& events, const std::string& name) {
+  for (const auto& e : events)
+    if (e.fields.value("event", "") == name) return &e;
+  return nullptr;
+}
+
+/// What one join took, by the joiner's clock, and what the trainer did meanwhile.
+struct join {
+  int64_t began_after = 0;  ///< the last step that was seen when the process was started
+  int64_t fetched_version = 0;
+  int64_t joined_version = 0;
+  double bytes = 0;
+  int64_t attempts = 0;
+  double download_s = 0;  ///< of the attempt that succeeded
+  double total_s = 0;     ///< from the first question to serving
+  double step_s = 0;      ///< the longest one while it joined
+  double before = 0;      ///< tokens/s
+  double control = 0;     ///< while a process starts that joins nobody, until it serves
+  double during = 0;      ///< while the newcomer starts, until it serves
+};
+
+/// Tokens per second over these steps, and the longest of them.
+double rate(const std::vector<event>& trainer, int64_t first, int64_t last, double* longest) {
+  double tokens = 0;
+  double start = -1;
+  double end = 0;
+  for (const auto& e : trainer) {
+    if (e.fields.value("event", "") != "step") continue;
+    const auto step = e.fields.value("step", int64_t{0});
+    if (step < first - 1 || step > last) continue;
+    if (start < 0) {
+      start = end = e.t;
+      continue;
+    }
+    tokens += e.fields.value("tokens", 0.0);
+    if (longest != nullptr) *longest = std::max(*longest, e.t - end);
+    end = e.t;
+  }
+  return end > start ? tokens / (end - start) : 0.0;
+}
+
+class stage_run {
+ public:
+  stage_run(const joining_options& options, fs::path dir)
+      : options_(options),
+        dir_(std::move(dir)),
+        processes_(tools::tree_program("tools/swarm/swarm"),
+                   [this](size_t from, const std::string& line) { hear(from, line); }) {}
+
+  /// A sentence when it fails.
+  std::optional<std::string> begin(const tensors::corpus& data) {
+    tools::new_run what;
+    what.folder = dir_.string();
+    what.name = "joining";
+    what.peers = 1 + options_.peers + (options_.run.stages - 1) + 2 * options_.joins;
+    what.valid_s = validity_s;
+    if (auto why = tools::make_run(what, options_.run, data, tools::unix_now_ms())) return why;
+    const auto ports = tools::free_ports(1);
+    if (ports.empty()) return "no free port on loopback";
+    seed_ = "127.0.0.1:" + std::to_string(ports[0]);
+    auto train = arguments("train", seed_);
+    train.insert(train.end(), {"--data=" + options_.run.data, "--begin", "--line-every=1",
+                               "--in-flight=" + std::to_string(options_.run.in_flight)});
+    processes_.start(train);
+    for (int64_t p = 0; p < options_.peers; ++p)
+      start_peer(0, true);
+    for (int64_t s = 1; s < options_.run.stages; ++s)
+      start_peer(s, true);
+    return wait_for(options_.peers, settle_steps);
+  }
+
+  std::optional<std::string> join_once(join& found) {
+    const auto calm_from = last_step_ + settle_steps;
+    if (auto why = wait_for(options_.peers, settle_steps + options_.calm_steps)) return why;
+    const auto calm_until = last_step_;
+    const auto lone = start_lone_peer();
+    const auto lone_place = folder(next_token_ - 1);
+    const auto serves = [&] { return first_of(events_of(lone_place), "serving") != nullptr; };
+    if (!processes_.until(patience, serves)) return failure();
+    const auto control_until = last_step_ + 1;
+    processes_.kill(lone);
+    if (auto why = wait_for(options_.peers, settle_steps + options_.calm_steps)) return why;
+    found.began_after = last_step_;
+    const auto joiner = start_peer(0, false);
+    const auto place = folder(next_token_ - 1);
+    if (auto why = wait_for(options_.peers + 1, settle_steps)) return why;
+    // Telemetry is written by and by.
+    std::vector<event> told;
+    std::vector<event> trainer;
+    const auto written = [&] {
+      told = events_of(place);
+      trainer = events_of(folder(1));
+      return first_of(told, "serving") != nullptr && !trainer.empty() &&
+             trainer.back().fields.value("step", int64_t{-1}) >= last_step_ - settle_steps;
+    };
+    if (!processes_.until(patience, written)) return failure();
+    processes_.kill(joiner);
+    found.before = rate(trainer, calm_from, calm_until, nullptr);
+    found.control = rate(trainer, calm_until + 1, control_until, nullptr);
+    return measure(told, trainer, found);
+  }
+
+ private:
+  fs::path folder(int64_t token) const { return dir_ / ("process-" + std::to_string(token)); }
+
+  std::vector<std::string> arguments(const std::string& command, const std::string& bind) {
+    const auto token = next_token_++;
+    std::vector<std::string> result{command,
+                                    "--token=" + tools::token_file(dir_.string(), token),
+                                    "--run=" + tools::description_file(dir_.string()),
+                                    "--join=" + seed_,
+                                    "--bind=" + bind,
+                                    "--state-dir=" + folder(token).string()};
+    if (options_.bytes_per_s > 0)
+      result.push_back("--bytes-per-s=" + std::to_string(options_.bytes_per_s));
+    return result;
+  }
+
+  size_t start_peer(int64_t stage, bool first) {
+    auto given = arguments("peer", "127.0.0.1:0");
+    given.push_back("--stage=" + std::to_string(stage));
+    if (first) given.emplace_back("--begin");
+    return processes_.start(given);
+  }
+
+  /// Takes the machine's cores as a newcomer does, and knows nobody.
+  size_t start_lone_peer() {
+    const auto token = next_token_++;
+    return processes_.start({"peer", "--token=" + tools::token_file(dir_.string(), token),
+                             "--run=" + tools::description_file(dir_.string()), "--stage=0",
+                             "--begin", "--bind=127.0.0.1:0",
+                             "--state-dir=" + folder(token).string()});
+  }
+
+  /// So many further steps, from the first with so many peers in stage 0 on.
+  std::optional<std::string> wait_for(int64_t peers, int64_t steps) {
+    std::optional<int64_t> from;
+    const auto reached = [&] {
+      if (workers_ != peers)
+        from.reset();
+      else if (!from)
+        from = last_step_;
+      return from && last_step_ >= *from + steps;
+    };
+    if (!processes_.until(patience, reached)) return failure();
+    return std::nullopt;
+  }
+
+  std::string failure() const {
+    return processes_.failure().empty() ? "the run stands still" : processes_.failure();
+  }
+
+  void hear(size_t from, const std::string& line) {
+    long long step = 0;
+    const auto workers = line.find("workers ");
+    if (from != 0 || workers == std::string::npos) return;
+    if (std::sscanf(line.c_str(), "step %lld", &step) != 1) return;
+    last_step_ = step;
+    workers_ = std::atoll(line.c_str() + workers + 8);
+  }
+
+  std::optional<std::string> measure(const std::vector<event>& told,
+                                     const std::vector<event>& trainer, join& found) const {
+    const auto* fetching = first_of(told, "fetching");
+    const auto* fetched = first_of(told, "fetched");
+    const auto* joined = first_of(told, "joined");
+    const auto* serving = first_of(told, "serving");
+    if (fetching == nullptr || fetched == nullptr || joined == nullptr) return "no join was told";
+    found.bytes = fetched->fields.value("bytes", 0.0);
+    found.fetched_version = fetched->fields.value("version", int64_t{0});
+    found.joined_version = joined->fields.value("version", int64_t{0});
+    // The download that succeeded; those that were given up before it count as lost time.
+    double began = fetching->t;
+    for (const auto& e : told) {
+      if (e.fields.value("event", "") != "fetching" || e.t > fetched->t) continue;
+      began = e.t;
+      ++found.attempts;
+    }
+    found.download_s = fetched->t - began;
+    found.total_s = serving->t - fetching->t;
+    found.during = rate(trainer, found.began_after + 1, found.joined_version + 1, nullptr);
+    rate(trainer, found.fetched_version, found.joined_version + 1, &found.step_s);
+    return std::nullopt;
+  }
+
+  const joining_options options_;
+  const fs::path dir_;
+  std::string seed_;
+  int64_t next_token_ = 1;
+  int64_t last_step_ = -1;
+  int64_t workers_ = 0;
+  experiments::children processes_;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
+int report(const joining_options& options, const tools::option_table& table,
+           const std::vector<join>& joins) {
+  tools::table shown{{"join", "MB", "attempts", "download ms", "to serving ms", "longest step ms",
+                      "tokens/s before", "control", "during", "ratio"}};
+  const auto ms = [](double seconds) { return tools::fixed(1'000 * seconds, 0); };
+  std::vector<double> ratios;
+  bool in_time = true;
+  auto rows = nlohmann::json::array();
+  for (const auto& j : joins) {
+    const double ratio = j.during / std::max(j.control, 1e-9);
+    ratios.push_back(ratio);
+    in_time = in_time && j.total_s <= j.download_s + j.step_s;
+    shown.add({std::to_string(ratios.size()), tools::fixed(j.bytes / 1e6, 2),
+               std::to_string(j.attempts), ms(j.download_s), ms(j.total_s), ms(j.step_s),
+               tools::fixed(j.before, 0), tools::fixed(j.control, 0), tools::fixed(j.during, 0),
+               tools::fixed(ratio, 2)});
+    rows.push_back({{"bytes", j.bytes},
+                    {"attempts", j.attempts},
+                    {"download_s", j.download_s},
+                    {"to_serving_s", j.total_s},
+                    {"longest_step_s", j.step_s},
+                    {"tokens_per_s_before", j.before},
+                    {"tokens_per_s_control", j.control},
+                    {"tokens_per_s_during", j.during}});
+  }
+  std::fputs(shown.text().c_str(), stdout);
+  const double share = median(ratios);
+  std::printf("median ratio %.2f\n", share);
+  std::vector<experiments::claim> claims{
+      {"a newcomer serves after its download and at most one step", in_time && !joins.empty()}};
+  // Too few steps say nothing about speed.
+  if (!options.run.smoke)
+    claims.push_back(
+        {"while it joins the others keep 90 % of the speed that they have while another process "
+         "starts, median of the joins",
+         share >= speed_share_min});
+  return experiments::conclude("joining", table, options.run,
+                               {{"joins", rows}, {"median_ratio", share}}, claims);
+}
+
+int run(joining_options options, const tools::option_table& table, const tensors::corpus& data) {
+  const auto dir = options.dir.empty() ? fs::temp_directory_path() / "swarm-joining"
+                                       : fs::path{tools::user_path(options.dir)};
+  fs::remove_all(dir);
+  fs::create_directories(dir);
+  std::vector<join> joins;
+  {
+    stage_run running{options, dir};
+    auto failed = running.begin(data);
+    for (int64_t i = 0; i < options.joins && !failed; ++i) {
+      join found;
+      failed = running.join_once(found);
+      if (!failed) joins.push_back(found);
+    }
+    if (failed) {
+      std::fprintf(stderr, "joining: %s\n", failed->c_str());
+      return tools::exit_failure;
+    }
+  }
+  return report(options, table, joins);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  joining_options options;
+  auto& run_with = options.run;
+  // Stage 0 of this has 8 MB of state: parameters and both moments.
+  run_with.model.width = 160;
+  run_with.model.layers = 4;
+  run_with.model.context = 32;
+  run_with.stages = 2;
+  run_with.steps = 1'000'000;
+  run_with.optimizer.decay_steps = run_with.steps;
+  tools::option_table table{"joining", "A peer joins a stage while the run goes on."};
+  tools::add_run_options(table, run_with);
+  table.add(options.peers, "peers", "Of the stage that is joined, before.", "processes", 1, 64)
+      .add(options.joins, "joins", "Newcomers, one after the other.", "processes", 1, 1'000)
+      .add(options.calm_steps, "calm-steps", "Measured before each join.", "steps", 1, 1'000'000)
+      .add(options.bytes_per_s, "bytes-per-s",
+           "Most that a process sends over one connection; 0: no limit.", "bytes/s", 0, INT64_MAX)
+      .add(options.dir, "dir", "Folder of the run; empty: one of the system's for such.", "path");
+  table.add_preset("smoke", {"--joins=1", "--calm-steps=5", "--width=32", "--heads=2",
+                             "--context=16", "--microbatches=4"});
+  return experiments::experiment_main(
+      argc, argv, table, run_with, [&](tensors::corpus data) { return run(options, table, data); });
+}
