@@ -216,6 +216,7 @@ caf::actor fleet::spawn_trainer(size_t index, const wire::directory_actor& direc
   options.trainer.stages = plan_.stages;
   options.trainer.source = model_.source;
   options.trainer.in_flight = plan_.in_flight;
+  options.trainer.policy = plan_.routing;
   options.trainer.routing_seed = seed_ + index;
   options.trainer.saved_bytes_max = static_cast<size_t>(plan_.compute.saved_bytes.low);
   options.trainer.call_timeout = call_timeout;

@@ -79,6 +79,7 @@ class swarm_run {
   fleet_plan plan_of(const scenario& what, const run_options& options) {
     auto plan = draw_fleet(what, world_.random());
     give_hosts(plan, options.hosts);
+    plan.routing = options.routing;
     return plan;
   }
 

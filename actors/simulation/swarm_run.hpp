@@ -25,9 +25,9 @@ inline constexpr std::chrono::seconds resume_bound{120};
 /// Everything has ended so long after it was asked to, virtual time.
 inline constexpr std::chrono::seconds shutdown_bound{60};
 /// Where there are custodians, a stage that has lost everybody is served again within this virtual
-/// time, whatever else was struck before: noticing, inventories that frozen peers do not answer, a
-/// move, the state.
-inline constexpr std::chrono::seconds refill_bound{10};
+/// time, whatever else was struck before: 10 s for noticing, inventories that frozen peers do not
+/// answer and a move, and the download of the state, at which a holder may be frozen, too.
+inline constexpr std::chrono::seconds refill_bound{12};
 /// Messages in one mailbox, frozen peers included.
 inline constexpr size_t mailbox_messages_max = 4096;
 /// Messages of one run: more means that somebody asks without end.
@@ -109,6 +109,8 @@ struct run_options {
   std::function<void(const std::string& what, double time_s)> struck;
   /// Stage peers, stage by stage, then training peers; empty: the scenario's.
   std::vector<host_shape> hosts;
+  /// Of the trainers.
+  wiring::policy_kind routing = wiring::policy_kind::interleaved_weighted_round_robin;
   /// Beside the scenario's; to have ended when its faults have.
   faults::fault_plan faults;
 };
