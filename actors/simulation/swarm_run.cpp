@@ -224,7 +224,9 @@ class swarm_run {
       const auto state = members[i].where->state();
       result.push_back({stage_id{members[i].stage},
                         state == host_state::up || state == host_state::frozen,
-                        stands_[i].version >= 0 && stands_[i].stage == members[i].stage});
+                        stands_[i].version < 0
+                            ? members[i].where->lives() == 1 && decided_ == 0  // fresh weights
+                            : stands_[i].stage == members[i].stage});
     }
     return result;
   }

@@ -137,6 +137,7 @@ void coordinator::move(const rescue& plan) {
     report("peer_moved",
            {{"peer", static_cast<int64_t>(id.peer.value())}, {"stage", int64_t{stage.value()}}});
     if (!steward) continue;
+    if (desk_) desk_->gone(id);
     request(steward, options_.gather_timeout, move_order_of(election_.term(), stage))
         .then([](const wire::move_done&) {}, [](caf::error&) {});
   }
@@ -193,6 +194,11 @@ void coordinator::answer_movers() {
   for (auto& [wish, reply] : std::exchange(movers_, {})) {
     if (!desk_) {
       reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::NOT_LEADING));
+      continue;
+    }
+    // Whoever the rescue itself sends elsewhere, the desk does not know of.
+    if (taking_over_ && !planted(planted_bug::every_move_granted)) {
+      reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::DESK_IS_NEW));
       continue;
     }
     const auto verdict = desk_->ask(wish, rebalancing::seconds{now()});
