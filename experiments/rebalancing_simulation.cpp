@@ -248,7 +248,9 @@ class fleet {
     if (run_.policy == policy_kind::queue) {
       // The paper's peers measure, publish, and then decide.
       next = p.policy->next_decision().count() - run_.announcement_travels_seconds;
-      if (next <= now_) next += run_.options.period.count();
+      // A decision may wait for the end of a step.
+      while (next <= now_)
+        next += run_.options.period.count();
     }
     push(next, event_kind::announce, p);
   }
@@ -279,6 +281,7 @@ class fleet {
       ++(unknown_deaths_[p.stage] == 0 ? findings_.emptied_by_moves
                                        : findings_.emptied_by_late_news);
     ++findings_.moves;
+    if (now_ > 3600) ++findings_.moves_after_first_hour;
     ++p.life;
     p.id.incarnation = p.id.incarnation.next();
     p.stage = to;
@@ -344,7 +347,8 @@ class fleet {
     findings_.first_hour = meter_.first_hour();
     findings_.last_hour = meter_.last_hour();
     findings_.last_hour_counts = meter_.last_hour_counts();
-    findings_.delivered = static_cast<double>(network_.completed()) / meter_.best_microbatches();
+    if (meter_.best_microbatches() > 0)
+      findings_.delivered = static_cast<double>(network_.completed()) / meter_.best_microbatches();
     findings_.peer_hours = meter_.peer_seconds() / 3600;
     findings_.empty_seconds_longest = meter_.empty_seconds_longest();
     findings_.live_at_end = meter_.live();

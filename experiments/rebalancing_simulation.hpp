@@ -28,7 +28,8 @@ struct rebalancing_run {
   double bytes_per_second = 25e6;
   /// Microbatches that go round, per live peer.
   double in_flight_per_peer = 2;
-  /// Between two announcements of a peer; `queue` announces every T, as published.
+  /// Between two announcements of a peer; `queue` announces every T, as published. Records must be
+  /// allowed to be older (estimate_options::record_age_max).
   double announce_seconds = 30;
   /// Until others hear that a peer has changed its stage, serves, or is new.
   double announcement_travels_seconds = 1;
@@ -49,6 +50,7 @@ struct rebalancing_findings {
   double delivered = 0;
   double peer_hours = 0;
   int64_t moves = 0;
+  int64_t moves_after_first_hour = 0;
   int64_t newcomers = 0;
   int64_t refusals = 0;
   double moved_bytes = 0;

@@ -61,7 +61,7 @@ struct move {
 };
 
 struct estimate_options {
-  /// An older record is as good as none.
+  /// An older record is as good as none. Well above the time between two announcements.
   seconds record_age_max{120};
   /// A measured rate this near to what the device's speed promises is taken for the promise:
   /// equal peers count as equal, and noise moves nobody.

@@ -101,6 +101,19 @@ BOOST_AUTO_TEST_CASE(a_stage_that_dies_is_filled_again_within_a_state_and_ten_se
   BOOST_TEST(simulate(run).empty_seconds_longest == 3.0 * 3600);
 }
 
+BOOST_AUTO_TEST_CASE(moves_can_wait_for_the_end_of_a_step) {
+  for (const auto policy : {policy_kind::queue, policy_kind::throughput}) {
+    auto run = small_run(policy);
+    run.trace.changes = {{3600, -3}};
+    const auto at_once = simulate(run);
+    run.step_seconds = 1200;
+    const auto late = simulate(run);
+    BOOST_TEST(at_once.moves > 0);
+    BOOST_TEST(late.moves > 0);
+    BOOST_TEST((policy == policy_kind::queue || late.overall < at_once.overall));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_run_is_a_function_of_its_seed) {
   auto run = small_run(policy_kind::throughput);
   tools::market_trace_options market;
