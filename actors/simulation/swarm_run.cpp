@@ -51,6 +51,8 @@ class swarm_run {
     result_.seed = seed;
     result_.hosts = fleet_.members().size();
     stands_.resize(fleet_.members().size());
+    for (const auto& member : fleet_.members())
+      began_.push_back(member.stage);
     net_.model().set_default(plan_.path);
     listening = &invariants_;
     listen_for_broken_invariants([](const char* sentence, const char* file, int line) {
@@ -222,11 +224,10 @@ class swarm_run {
     const auto& members = fleet_.members();
     for (size_t i = 0; i < members.size() && members[i].is_worker(); ++i) {
       const auto state = members[i].where->state();
-      result.push_back({stage_id{members[i].stage},
-                        state == host_state::up || state == host_state::frozen,
-                        stands_[i].version < 0
-                            ? members[i].where->lives() == 1 && decided_ == 0  // fresh weights
-                            : stands_[i].stage == members[i].stage});
+      result.push_back(
+          {stage_id{members[i].stage}, state == host_state::up || state == host_state::frozen,
+           stands_[i].version < 0 ? members[i].where->lives() == 1 && began_[i] == members[i].stage
+                                  : stands_[i].stage == members[i].stage});
     }
     return result;
   }
@@ -342,6 +343,7 @@ class swarm_run {
   service_watch watch_;
   int64_t decided_ = 0;           ///< steps that some coordinator has decided to commit
   std::vector<stand> stands_;     ///< of the members' engines
+  std::vector<int32_t> began_;    ///< the members' first stages, whose fresh weights they have
   std::vector<double> struck_s_;  ///< faults that no commit has followed yet
   std::optional<double> calm_since_;
 };

@@ -25,9 +25,9 @@ inline constexpr std::chrono::seconds resume_bound{120};
 /// Everything has ended so long after it was asked to, virtual time.
 inline constexpr std::chrono::seconds shutdown_bound{60};
 /// Where there are custodians, a stage that has lost everybody is served again within this virtual
-/// time, whatever else was struck before: 10 s for noticing, inventories that frozen peers do not
-/// answer and a move, and the download of the state, at which a holder may be frozen, too.
-inline constexpr std::chrono::seconds refill_bound{12};
+/// time, whatever else was struck before: an election, and four rounds of questions that frozen
+/// peers do not answer (where everybody stands, inventories, the move, the order to go back).
+inline constexpr std::chrono::seconds refill_bound{16};
 /// Messages in one mailbox, frozen peers included.
 inline constexpr size_t mailbox_messages_max = 4096;
 /// Messages of one run: more means that somebody asks without end.
