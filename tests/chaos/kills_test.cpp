@@ -53,11 +53,13 @@ BOOST_AUTO_TEST_CASE(one_peer_of_a_stage_is_enough) {
 }
 
 BOOST_AUTO_TEST_CASE(a_stage_that_loses_all_its_peers_comes_back_from_copies) {
-  chaos::rig run{"stage-lost", {}};
+  chaos::rig::shape shape;
+  shape.steps = 600;
+  chaos::rig run{"stage-lost", shape};
   run.begin();
   BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
-  // So that copies are in custody.
-  BOOST_REQUIRE_MESSAGE(run.until_step(25), run.all().story());
+  // Some seconds later copies are in custody: custodians look twice a second.
+  BOOST_REQUIRE_MESSAGE(run.until_step(200), run.all().story());
   run.all().signal(run.peer(1, 0), SIGKILL);
   run.all().kill(run.peer(1, 1));
   const auto step = run.step();
