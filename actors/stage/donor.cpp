@@ -7,7 +7,15 @@
 
 namespace swarm::stage {
 
+void donor::forget_given_up() {
+  const auto& guard = host_.guard();
+  const bool same_history = newest_ < guard.version() ||
+                            (newest_ == guard.version() && made_by_ == guard.committed().attempt);
+  if (!same_history) snapshots_ = {};
+}
+
 void donor::answer(const wire::state_request& m, promise<wire::state_chunk> reply) {
+  forget_given_up();
   const auto& guard = host_.guard();
   const auto body = m.read();
   const auto offset = body->getOffsetBytes();
@@ -19,6 +27,8 @@ void donor::answer(const wire::state_request& m, promise<wire::state_chunk> repl
       .then(
           [=, commit = guard.committed()](const tensors::host_tensor& state) {
             snapshots_.put(version, state, commit);
+            newest_ = version;
+            made_by_ = commit.attempt;
             send_chunk(version, offset, reply);
           },
           [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });

@@ -21,11 +21,16 @@ class donor {
   void clear() { snapshots_ = {}; }
 
  private:
+  /// A worker that went back makes its later versions anew, and not always the same.
+  void forget_given_up();
   void send_chunk(step_id version, uint64_t offset, promise<wire::state_chunk> reply);
 
   worker_host& host_;
   const stage_worker_options& options_;
   snapshot_store snapshots_;
+  // Of the newest snapshot.
+  step_id newest_;
+  attempt_id made_by_;
 };
 
 }  // namespace swarm::stage

@@ -82,4 +82,25 @@ inline void commit_step(worker_rig& rig, const crew& one, int64_t step) {
   BOOST_REQUIRE(rig.call<wire::committed>(one, commit_of({step})).value);
 }
 
+/// The whole step, its microbatch 0 only; `keep`: the commit has a copy of the state left.
+inline void commit_step(worker_rig& rig, const crew& one, const when& w, double scale, bool keep) {
+  BOOST_REQUIRE(rig.call<wire::loss_done>(one, loss_of(w, 0)).value);
+  BOOST_REQUIRE(rig.call<wire::holding>(one, gather_of(w)).value);
+  BOOST_REQUIRE(rig.call<wire::reduced>(one, reduce_of(w, {1}, {}, 1)).value);
+  BOOST_REQUIRE(rig.call<wire::committed>(one, commit_of(w.term, w, scale, 1, keep)).value);
+}
+
+/// The request for the chunk at `offset` of `version` (-1: the newest).
+inline wire::state_request state_of(int64_t version, uint64_t offset = 0) {
+  wire::builder<schemas::StateRequest> message;
+  message->setVersion(version);
+  message->setOffsetBytes(offset);
+  return message.finish();
+}
+
+/// The first row of a whole state.
+inline std::vector<float> weights_in(const tensors::host_tensor& state) {
+  return {state.as<float>(), state.as<float>() + state.elements() / 3};
+}
+
 }  // namespace swarm::testing

@@ -228,19 +228,32 @@ inline wire::commit commit_of(const when& w) {
 }
 
 /// In the name of `term`, of the sum that was reduced at `w`.
-inline wire::commit commit_of(uint64_t term, const when& w, double scale = 1,
-                              uint32_t counted = 0) {
+inline wire::commit commit_of(uint64_t term, const when& w, double scale = 1, uint32_t counted = 0,
+                              bool keep = false) {
   wire::builder<schemas::Commit> message;
   wire::set_epoch(*message, {term_id{term}, step_id{w.step}, round_id{w.round}});
   message->setReducedTerm(w.term);
   message->setScale(scale);
   message->setCounted(counted);
+  message->setKeep(keep);
   return message.finish();
 }
 
 inline wire::take_over take_over_of(uint64_t term) {
   wire::builder<schemas::TakeOver> message;
   message->setTerm(term);
+  return message.finish();
+}
+
+/// `holders`: peers whose stewards have a copy.
+inline wire::restore restore_of(uint64_t term, int64_t version,
+                                const std::vector<uint64_t>& holders = {}) {
+  wire::builder<schemas::Restore> message;
+  message->setTerm(term);
+  message->setVersion(version);
+  auto list = message->initHolders(static_cast<unsigned>(holders.size()));
+  for (unsigned i = 0; i < list.size(); ++i)
+    wire::to_wire(worker_id{peer_id{holders[i]}, incarnation_id{1}}, list[i]);
   return message.finish();
 }
 

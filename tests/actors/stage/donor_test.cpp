@@ -1,0 +1,263 @@
+#include "actors/stage/donor.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include "actors/stage/replies.hpp"
+#include "actors/stage/state_store.hpp"
+#include "actors/stage/state_vault.hpp"
+#include "tests/actors/stage/donor_rig.hpp"
+#include "tests/actors/stage/engine_wrapper.hpp"
+
+/// What a worker gives away of its state, and when. How joiners take it: joiner_test, and
+/// state_fetch_test.
+
+namespace {
+
+using namespace swarm;
+using namespace swarm::testing;
+using namespace std::chrono_literals;
+using boost::test_tools::per_element;
+using stage::start_mode;
+
+/// Says when a state is exported, and can fail to do it.
+class exporting_engine final : public engine_wrapper {
+ public:
+  using engine_wrapper::engine_wrapper;
+
+  tensors::host_tensor export_state() const override {
+    if (on_export) on_export();
+    return engine_wrapper::export_state();
+  }
+
+  std::function<void()> on_export;
+};
+
+/// Worker 1, alone in its stage, with a vault.
+class fixture {
+ public:
+  explicit fixture(std::shared_ptr<stage::state_store> store = nullptr,
+                   uint64_t chunk_bytes = stage::state_chunk_bytes_max) {
+    one = rig.spawn(
+        1, start_mode::fresh,
+        [this, make = rig.whole_model()] {
+          auto engine = std::make_unique<exporting_engine>(make());
+          engine->on_export = [this] {
+            ++exports;
+            if (on_export) on_export();
+          };
+          return engine;
+        },
+        [=](stage::stage_worker_options& options) {
+          options.vault = vault;
+          options.store = store;
+          options.chunk_bytes = chunk_bytes;
+        });
+    rig.run();
+  }
+
+  void commit(const when& w, double scale = 1, bool keep = false) {
+    commit_step(rig, one, w, scale, keep);
+  }
+
+  outcome<wire::state_chunk> chunk(int64_t version, uint64_t offset = 0) {
+    return rig.call<wire::state_chunk>(one, state_of(version, offset));
+  }
+
+  /// The weights that a joiner gets.
+  std::pair<int64_t, std::vector<float>> newest() { return snapshot(chunk(-1)); }
+
+  /// Of the engine, past everybody's copies.
+  std::vector<float> own_weights() {
+    const auto state = rig.ask<tensors::host_tensor>(one.compute, stage::export_atom::value);
+    rig.run();
+    BOOST_REQUIRE(state->value);
+    return weights_in(*state->value);
+  }
+
+  std::vector<int64_t> kept() const {
+    std::vector<int64_t> result;
+    for (const auto& [stage, versions] : vault->versions())
+      for (const auto& version : versions)
+        result.push_back(version.value());
+    return result;
+  }
+
+  worker_rig rig{1};
+  std::shared_ptr<stage::state_vault> vault = std::make_shared<stage::state_vault>();
+  int exports = 0;
+  std::function<void()> on_export;
+  crew one;
+};
+
+using numbers = std::vector<int64_t>;
+
+}  // namespace
+
+// -- copies for others ----------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_copy_is_left_at_the_beginning_and_whenever_a_commit_says_so) {
+  fixture f;
+  BOOST_TEST(f.kept() == numbers{0}, per_element());
+  f.commit({0});
+  BOOST_TEST(f.kept() == numbers{0}, per_element());
+  f.commit({1}, 1, true);
+  BOOST_TEST(f.kept() == (numbers{2, 0}), per_element());
+  f.commit({2});
+  BOOST_TEST(f.exports == 2);
+  const auto copy = f.vault->find(stage_id{0}, step_id{2});
+  BOOST_REQUIRE(copy.has_value());
+  BOOST_TEST(weights_in(copy->state) == reference_weights(1, 2), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_knows_the_commit_that_made_it) {
+  fixture f;
+  f.commit({0, 6, 4}, 0.25, true);
+  const auto copy = f.vault->find(stage_id{0}, step_id{1});
+  BOOST_REQUIRE(copy.has_value());
+  BOOST_TEST((copy->commit.attempt == attempt_id{term_id{4}, round_id{6}}));
+  BOOST_TEST(copy->commit.scale == 0.25);
+  BOOST_TEST(copy->commit.counted == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_commit_is_answered_when_the_copy_that_it_asks_for_is_there) {
+  fixture f;
+  const when w{0};
+  BOOST_REQUIRE(f.rig.call<wire::loss_done>(f.one, loss_of(w, 0)).value);
+  BOOST_REQUIRE(f.rig.call<wire::holding>(f.one, gather_of(w)).value);
+  BOOST_REQUIRE(f.rig.call<wire::reduced>(f.one, reduce_of(w, {1}, {}, 1)).value);
+  std::shared_ptr<outcome<wire::committed>> committed;
+  f.on_export = [&] {
+    BOOST_TEST(!committed->answered());
+    BOOST_TEST(f.kept() == numbers{0}, per_element());
+  };
+  committed = f.rig.ask<wire::committed>(f.one.worker, commit_of(1, w, 1, 1, true));
+  f.rig.run();
+  BOOST_TEST(f.exports == 2);
+  BOOST_TEST(committed->value.has_value());
+  BOOST_TEST(f.kept() == (numbers{1, 0}), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(one_export_serves_the_next_life_and_the_others) {
+  const auto store = std::make_shared<stage::memory_state_store>();
+  fixture f{store};
+  BOOST_TEST(f.exports == 1);
+  f.commit({0});
+  BOOST_TEST(f.exports == 2);
+  BOOST_TEST(f.kept() == numbers{0}, per_element());
+  f.commit({1}, 1, true);
+  BOOST_TEST(f.exports == 3);
+  BOOST_REQUIRE(store->state());
+  BOOST_TEST((store->state()->version == step_id{2}));
+  BOOST_TEST(f.kept() == (numbers{2, 0}), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_cannot_leave_its_copy_ends_instead_of_promising_it) {
+  fixture f;
+  const when w{0};
+  BOOST_REQUIRE(f.rig.call<wire::loss_done>(f.one, loss_of(w, 0)).value);
+  BOOST_REQUIRE(f.rig.call<wire::holding>(f.one, gather_of(w)).value);
+  BOOST_REQUIRE(f.rig.call<wire::reduced>(f.one, reduce_of(w, {1}, {}, 1)).value);
+  f.on_export = [] { throw tensors::engine_error(tensors::engine_fault::out_of_memory, "export"); };
+  const auto reply = f.rig.call<wire::committed>(f.one, commit_of(1, w, 1, 1, true));
+  BOOST_TEST(!reply.value.has_value());
+  BOOST_TEST(f.kept() == numbers{0}, per_element());
+  BOOST_TEST(serving_workers(f.rig).empty());
+}
+
+// -- snapshots for those who ask ------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(all_chunks_come_from_one_export) {
+  fixture f{nullptr, 16};
+  f.commit({0, 3, 2}, 0.5);
+  const auto before = f.exports;
+  std::vector<char> bytes;
+  for (uint64_t offset : {0U, 16U, 32U}) {
+    const auto reply = f.chunk(offset == 0 ? -1 : 1, offset);
+    BOOST_REQUIRE(reply.value);
+    const auto body = reply.value->read();
+    BOOST_TEST(body->getVersion() == 1);
+    BOOST_TEST(body->getTotalBytes() == 48U);
+    BOOST_TEST(body->getOffsetBytes() == offset);
+    const auto made_by = stage::commit_in(*body);
+    BOOST_TEST((made_by.attempt == attempt_id{term_id{2}, round_id{3}}));
+    BOOST_TEST(made_by.scale == 0.5);
+    BOOST_TEST(made_by.counted == 1U);
+    const auto part = body->getBytes();
+    BOOST_TEST(part.size() == 16U);
+    bytes.insert(bytes.end(), part.begin(), part.end());
+  }
+  BOOST_TEST(f.exports == before + 1);
+  const auto* first = reinterpret_cast<const float*>(bytes.data());
+  BOOST_TEST(std::vector<float>(first, first + 4) == f.own_weights(), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(the_last_snapshots_stay_and_older_ones_are_refused) {
+  fixture f;
+  std::vector<std::vector<float>> weights;
+  for (int64_t step = 0; step < 4; ++step) {
+    weights.push_back(f.newest().second);
+    f.commit({step});
+  }
+  for (int64_t version = 0; version < 4; ++version) {
+    const auto [got, numbers] = snapshot(f.chunk(version));
+    if (version < 4 - static_cast<int64_t>(stage::snapshots_max)) {
+      BOOST_TEST(got == -1);
+    } else {
+      BOOST_TEST(got == version);
+      BOOST_TEST(numbers == weights[static_cast<size_t>(version)], per_element());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(who_asks_for_a_version_that_is_not_there_yet_is_refused) {
+  fixture f;
+  const auto reply = f.chunk(1);
+  BOOST_TEST(reply.failed);
+  BOOST_TEST(f.exports == 1);
+  f.commit({0});
+  BOOST_TEST(snapshot(f.chunk(1)).first == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_is_of_the_version_at_which_it_was_asked_for) {
+  fixture f;
+  f.commit({0});
+  const auto asked = f.rig.ask<wire::state_chunk>(f.one.worker, state_of(-1));
+  // The compute actor is busy until the next step is made, too.
+  f.rig.run_without(f.one.compute);
+  BOOST_TEST(!asked->answered());
+  f.rig.run();
+  f.commit({1});
+  const auto [version, weights] = snapshot(*asked);
+  BOOST_TEST(version == 1);
+  BOOST_TEST(weights == reference_weights(1, 1), per_element());
+}
+
+// -- after going back -----------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_worker_that_went_back_hands_out_what_it_has_now) {
+  fixture f;
+  for (int64_t step = 0; step < 3; ++step) {
+    f.newest();
+    f.commit({step});
+  }
+  f.newest();
+  BOOST_REQUIRE(f.rig.call<wire::standing>(f.one, restore_of(2, 0)).value);
+  const auto [version, weights] = f.newest();
+  BOOST_TEST(version == 0);
+  BOOST_TEST(weights == reference_weights(1, 0), per_element());
+  // What was given up is gone.
+  BOOST_TEST(f.chunk(2).failed);
+  BOOST_TEST(f.chunk(3).failed);
+}
+
+BOOST_AUTO_TEST_CASE(a_version_that_was_made_anew_is_not_taken_for_the_one_that_was_given_up) {
+  fixture f;
+  f.commit({0});
+  const auto given_up = f.newest();
+  BOOST_REQUIRE(f.rig.call<wire::standing>(f.one, restore_of(2, 0)).value);
+  f.commit({0, 1, 2}, 0.5);
+  const auto anew = f.newest();
+  BOOST_TEST(anew.first == 1);
+  BOOST_TEST(anew.second == f.own_weights(), per_element());
+  BOOST_TEST(anew.second != given_up.second);
+}
