@@ -16,11 +16,15 @@ void restorer::clear() {
 }
 
 void restorer::on_roster(const wire::roster_update& update) {
-  for (const auto& id : update.gone)
+  bool lost = false;
+  for (const auto& id : update.gone) {
     stewards_.erase(id);
+    lost |= active_ && !holders_.empty() && holders_.front() == id;
+  }
   for (const auto& m : update.changed)
     if (m.role == wire::member_role::stage_worker && m.steward)
       stewards_[m.id] = caf::actor_cast<wire::steward_actor>(m.steward);
+  if (lost) look_elsewhere();
 }
 
 bool restorer::repeats(const wire::restore& m, promise<wire::standing>& reply) {
@@ -59,6 +63,7 @@ void restorer::start(const wire::restore& m, std::function<void()> failed,
 }
 
 void restorer::look_elsewhere() {
+  ++generation_;
   if (!holders_.empty()) holders_.pop_front();
   assembly_.reset();
   ask_chunk();
@@ -98,6 +103,7 @@ void restorer::on_chunk(const wire::state_chunk& m) {
 }
 
 void restorer::import(const tensors::host_tensor& state, const last_commit& commit) {
+  holders_.clear();
   host_.self()
       ->request(options_.compute, caf::infinite, import_atom::value, state)
       .then(

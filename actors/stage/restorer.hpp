@@ -45,7 +45,7 @@ class restorer {
   const stage_worker_options& options_;
   std::map<worker_id, wire::steward_actor> stewards_;
   bool active_ = false;
-  uint64_t generation_ = 0;
+  uint64_t generation_ = 0;  ///< of questions; an answer to an earlier one is late
   step_id version_{0};
   std::deque<worker_id> holders_;  ///< yet to be asked, the one being asked first
   state_assembly assembly_;

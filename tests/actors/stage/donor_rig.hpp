@@ -50,7 +50,23 @@ struct toy_state {
   }
 };
 
-inline caf::actor spawn_donor(worker_rig& rig, uint64_t peer, donor_script script) {
+/// Three rows of four floats of version 5, 16 bytes at a time; silent from the `answers`-th request
+/// on.
+struct noting_donor {
+  std::vector<uint64_t> asked;  ///< offsets
+  size_t answers = ~size_t{0};
+  toy_state state;
+
+  donor_script script() {
+    return [this](int, schemas::StateRequest::Reader m) -> std::optional<wire::state_chunk> {
+      asked.push_back(m.getOffsetBytes());
+      if (asked.size() > answers) return std::nullopt;
+      return state.chunk(m.getOffsetBytes());
+    };
+  }
+};
+
+inline caf::actor play_donor(worker_rig& rig, donor_script script) {
   auto count = std::make_shared<int>(0);
   const auto donor = rig.system().spawn([=](caf::event_based_actor* self) -> caf::behavior {
     return {[=](const wire::state_request& m) {
@@ -60,6 +76,12 @@ inline caf::actor spawn_donor(worker_rig& rig, uint64_t peer, donor_script scrip
     }};
   });
   rig.own(donor);
+  return donor;
+}
+
+/// A worker of stage 0 that serves.
+inline caf::actor spawn_donor(worker_rig& rig, uint64_t peer, donor_script script) {
+  const auto donor = play_donor(rig, std::move(script));
   wire::member member;
   member.id = {peer_id{peer}, incarnation_id{1}};
   member.state = wire::member_state::serving;
@@ -67,6 +89,20 @@ inline caf::actor spawn_donor(worker_rig& rig, uint64_t peer, donor_script scrip
   caf::anon_send(rig.directory(), wire::announce_atom::value, member);
   rig.run();
   return donor;
+}
+
+/// The steward of a worker of stage 1.
+inline caf::actor spawn_holder(worker_rig& rig, uint64_t peer, donor_script script) {
+  const auto steward = play_donor(rig, std::move(script));
+  wire::member member;
+  member.id = {peer_id{peer}, incarnation_id{1}};
+  member.stage = stage_id{1};
+  member.state = wire::member_state::serving;
+  member.handle = steward;
+  member.steward = steward;
+  caf::anon_send(rig.directory(), wire::announce_atom::value, member);
+  rig.run();
+  return steward;
 }
 
 /// The state's first weight, or -1 when the worker does not serve.

@@ -20,22 +20,6 @@ using offsets = std::vector<uint64_t>;
 
 #define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
 
-/// Three rows of four floats of version 5, 16 bytes at a time; silent from the `answers`-th request
-/// on.
-struct noting_donor {
-  offsets asked;
-  size_t answers = ~size_t{0};
-  toy_state state;
-
-  donor_script script() {
-    return [this](int, schemas::StateRequest::Reader m) -> std::optional<wire::state_chunk> {
-      asked.push_back(m.getOffsetBytes());
-      if (asked.size() > answers) return std::nullopt;
-      return state.chunk(m.getOffsetBytes());
-    };
-  }
-};
-
 void pass_slowly(worker_rig& rig, std::chrono::milliseconds time) {
   for (; time > 0ms; time -= 100ms)
     rig.pass(100ms);
