@@ -315,6 +315,22 @@ BOOST_AUTO_TEST_CASE(a_holder_that_dies_is_left_for_the_next_at_once) {
   BOOST_TEST(f.imports == 1);
 }
 
+BOOST_AUTO_TEST_CASE(the_question_to_a_dead_holder_costs_the_next_one_no_time) {
+  fixture f{true, 2};
+  noting_donor silent;
+  silent.answers = 0;
+  const auto first = spawn_holder(f.rig, 8, silent.script());
+  spawn_holder(f.rig, 9, silent.script());
+  const auto reply = f.begin_restore(2, 5, {8, 9});
+  f.rig.pass(500ms);
+  f.rig.kill(first);
+  // The first one's time is over, the second one's is not.
+  f.rig.pass(600ms);
+  BOOST_TEST(!reply->answered());
+  f.rig.pass(400ms);
+  BOOST_TEST(has_no_copy(*reply));
+}
+
 BOOST_AUTO_TEST_CASE(holders_that_nobody_knows_are_passed_over) {
   fixture f{true, 2};
   noting_donor good;
