@@ -81,12 +81,15 @@ class rebalancer final : public rebalancer_actor::base {
     return found;
   }
 
+  /// One that was replaced and has not noticed has a lower term.
   const wire::member* leader() const {
+    const wire::member* found = nullptr;
     for (const auto& [id, m] : members_)
       if (m.what.role == wire::member_role::coordinator &&
-          m.what.state == wire::member_state::serving)
-        return &m.what;
-    return nullptr;
+          m.what.state == wire::member_state::serving &&
+          (found == nullptr || found->term < m.what.term))
+        found = &m.what;
+    return found;
   }
 
   void look() {
