@@ -26,38 +26,21 @@ using testing::life;
 constexpr stage_id zero{0};
 constexpr stage_id one{1};
 
-/// Of one request.
-template <class Reply>
-struct outcome {
-  std::optional<Reply> value;
-  bool failed = false;
-};
-
 /// Stage peers of a pipeline of two toy stages, and what the directory says of them.
 class fixture {
  public:
   fixture() {
     directory = world.own(peer::spawn_directory(world.system()));
-    const auto listener = world.own(world.system().spawn([this]() -> caf::behavior {
-      return {[this](const wire::roster_update& update) {
-        for (const auto& id : update.gone)
-          members.erase(id);
-        for (const auto& m : update.changed)
-          members[m.id] = m;
-      }};
-    }));
-    caf::anon_send(directory, wire::subscribe_atom::value, listener);
-    world.run();
+    roster.follow(world, directory);
   }
 
   // The roster holds those who must end.
   ~fixture() {
     for (const auto& [id, root] : roots_)
       caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
-    members.clear();
     roots_.clear();
     world.pass(1s);
-    members.clear();
+    roster.members.clear();
   }
 
   fixture(const fixture&) = delete;
@@ -86,30 +69,23 @@ class fixture {
     world.pass(100ms);
   }
 
-  /// The latest life of this peer's worker.
-  std::optional<wire::member> worker(uint64_t id) const {
-    std::optional<wire::member> found;
-    for (const auto& [who, m] : members)
-      if (who.peer.value() == id) found = m;
-    return found;
-  }
+  std::optional<wire::member> worker(uint64_t id) const { return roster.worker(id); }
 
   bool serves(uint64_t id, stage_id at) const {
     const auto m = worker(id);
     return m && m->stage == at && m->state == wire::member_state::serving;
   }
 
-  std::shared_ptr<outcome<wire::move_done>> order(uint64_t id, uint32_t stage) {
+  std::shared_ptr<testing::reply_slot<wire::move_done>> order(uint64_t id, uint32_t stage) {
     wire::builder<schemas::MoveOrder> message;
     message->setStage(stage);
-    return ask<wire::move_done>(id, message.finish());
+    return testing::ask<wire::move_done>(world, steward_of(id), message.finish());
   }
 
   /// (stage, version) of each state that the peer can hand over.
   std::set<std::pair<uint32_t, int64_t>> inventory(uint64_t id) {
-    const auto reply =
-        ask<wire::inventory>(id, wire::builder<schemas::InventoryRequest>{}.finish());
-    world.run();
+    const auto reply = testing::ask<wire::inventory>(
+        world, steward_of(id), wire::builder<schemas::InventoryRequest>{}.finish());
     BOOST_REQUIRE(reply->value);
     std::set<std::pair<uint32_t, int64_t>> result;
     const auto body = reply->value->read();
@@ -126,23 +102,13 @@ class fixture {
 
   testing::virtual_world world;
   wire::directory_actor directory;
-  std::map<worker_id, wire::member> members;
+  testing::roster_watch roster;
   std::map<uint64_t, std::vector<int32_t>> engines;  ///< the stages they were made for
   std::map<std::pair<uint64_t, stage_id>, std::shared_ptr<stage::memory_state_store>> stores;
 
  private:
-  /// Of the peer's steward.
-  template <class Reply, class Request>
-  std::shared_ptr<outcome<Reply>> ask(uint64_t id, const Request& request) {
-    auto out = std::make_shared<outcome<Reply>>();
-    const auto steward = caf::actor_cast<wire::steward_actor>(worker(id).value().steward);
-    world.own(world.system().spawn([=](caf::event_based_actor* self) {
-      self->request(steward, caf::infinite, request)
-          .then([out](const Reply& reply) { out->value = reply; },
-                [out](const caf::error&) { out->failed = true; });
-    }));
-    world.run();
-    return out;
+  wire::steward_actor steward_of(uint64_t id) const {
+    return caf::actor_cast<wire::steward_actor>(worker(id).value().steward);
   }
 
   std::map<uint64_t, caf::actor> roots_;
@@ -162,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_peer_that_is_told_to_serves_the_other_stage_in_a_new_life
   BOOST_REQUIRE(reply->value);
   BOOST_TEST(reply->value->read()->getStage() == 1U);
   f.world.pass(1s);
-  BOOST_TEST(f.members.count(before.id) == 0U);
+  BOOST_TEST(f.roster.members.count(before.id) == 0U);
   BOOST_TEST(f.serves(2, one));
   const auto after = *f.worker(2);
   BOOST_TEST((after.id == life(2, 2)));

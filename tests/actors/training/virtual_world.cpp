@@ -51,6 +51,26 @@ std::chrono::milliseconds virtual_world::elapsed() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(scheduler_.clock().now() - start_);
 }
 
+void roster_watch::follow(virtual_world& world, const wire::directory_actor& directory) {
+  const auto listener = world.own(world.system().spawn([this]() -> caf::behavior {
+    return {[this](const wire::roster_update& update) {
+      for (const auto& id : update.gone)
+        members.erase(id);
+      for (const auto& m : update.changed)
+        members[m.id] = m;
+    }};
+  }));
+  caf::anon_send(directory, wire::subscribe_atom::value, listener);
+  world.run();
+}
+
+std::optional<wire::member> roster_watch::worker(uint64_t peer) const {
+  std::optional<wire::member> found;
+  for (const auto& [id, m] : members)
+    if (id.peer.value() == peer && m.role == wire::member_role::stage_worker) found = m;
+  return found;
+}
+
 wire::member serving(worker_id id, stage_id stage, const caf::actor& handle) {
   wire::member m;
   m.role = wire::member_role::stage_worker;

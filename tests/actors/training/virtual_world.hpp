@@ -2,9 +2,13 @@
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -56,6 +60,43 @@ class virtual_world {
   caf::scheduler::test_coordinator& scheduler_;
   caf::actor_clock::time_point start_;
   std::vector<caf::actor_addr> owned_;
+};
+
+/// What becomes of one request.
+template <class Reply>
+struct reply_slot {
+  std::optional<Reply> value;
+  caf::error error;
+  bool failed = false;
+
+  bool answered() const { return value || failed; }
+};
+
+/// Asks in the name of nobody, and runs what is runnable.
+template <class Reply, class Handle, class... Request>
+std::shared_ptr<reply_slot<Reply>> ask(virtual_world& world, const Handle& whom,
+                                       const Request&... request) {
+  auto slot = std::make_shared<reply_slot<Reply>>();
+  world.own(world.system().spawn([=](caf::event_based_actor* self) {
+    self->request(whom, caf::infinite, request...)
+        .then([slot](const Reply& reply) { slot->value = reply; },
+              [slot](const caf::error& error) {
+                slot->error = error;
+                slot->failed = true;
+              });
+  }));
+  world.run();
+  return slot;
+}
+
+/// Who is there, as a directory tells it. Must outlive the world's last run, or be cleared: it
+/// holds the members.
+struct roster_watch {
+  std::map<worker_id, wire::member> members;
+
+  void follow(virtual_world& world, const wire::directory_actor& directory);
+  /// The latest life of this peer's worker.
+  std::optional<wire::member> worker(uint64_t peer) const;
 };
 
 /// A member record of a stage worker that serves.
