@@ -453,6 +453,17 @@ BOOST_AUTO_TEST_CASE(absurd_inventories_are_read_with_care) {
   BOOST_TEST(f.last<int64_t>("rescued", "step") == 4);
 }
 
+BOOST_AUTO_TEST_CASE(copies_that_cannot_exist_are_none) {
+  fixture f{{2, 1}};
+  f.peers.at(1).kept = {{0, {-5, 4}}, {1, {-5}}, {77, {4}}};
+  f.kill(3);
+  f.pass(10s);
+  BOOST_TEST(f.count("rescued") == 0U);
+  BOOST_REQUIRE(f.count("stage_lost") >= 1U);
+  const auto detail = f.last<std::string>("stage_lost", "detail");
+  BOOST_TEST(detail.find("(newest copies: stage 0 at step 4)") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_worker_that_does_not_answer_the_restore_holds_nothing_up_for_ever) {
   emptied f;
   f.peers.at(4).restores = false;
@@ -514,6 +525,16 @@ BOOST_AUTO_TEST_CASE(a_peer_that_dies_does_not_count_as_one_that_stays) {
   f.kill(1);
   f.kill(2);
   CHECK_SAID(f.ask(3, 0, 1), LAST_OF_STAGE);
+}
+
+BOOST_AUTO_TEST_CASE(who_comes_later_may_move_too_and_can_be_left_behind) {
+  fixture f{{2, 1}};
+  CHECK_SAID(f.ask(3, 1, 0), LAST_OF_STAGE);
+  f.add(8, 1);
+  f.add(9, 0);
+  CHECK_SAID(f.ask(9, 0, 1), GRANTED);
+  f.arrive(9, 1);
+  CHECK_SAID(f.ask(3, 1, 0), GRANTED);
 }
 
 BOOST_AUTO_TEST_CASE(nonsense_is_refused_by_name) {
