@@ -31,7 +31,7 @@ struct embedded_options {
   int64_t tokens_per_microbatch = 1;
   int64_t context = 1;
   uint32_t in_flight = 4;  ///< microbatches per trainer
-  wiring::policy_kind policy = wiring::policy_kind::interleaved_weighted_round_robin;
+  wiring::policy_kind policy = wiring::default_policy;
   uint64_t routing_seed = 0;
   tensors::optimizer_config optimizer;
   unsigned devices = 1;  ///< computations at once in this process: its cores

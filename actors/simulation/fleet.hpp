@@ -31,7 +31,7 @@ struct fleet_plan {
   path_conditions path;
   host_conditions line;
   std::vector<host_shape> hosts;  ///< empty: all alike
-  wiring::policy_kind routing = wiring::policy_kind::interleaved_weighted_round_robin;
+  wiring::policy_kind routing = wiring::default_policy;
 };
 fleet_plan draw_fleet(const scenario& what, splitmix64& random);
 /// Takes these hosts instead of those that were drawn; nothing changes when there are none.

@@ -110,7 +110,7 @@ struct run_options {
   /// Stage peers, stage by stage, then training peers; empty: the scenario's.
   std::vector<host_shape> hosts;
   /// Of the trainers.
-  wiring::policy_kind routing = wiring::policy_kind::interleaved_weighted_round_robin;
+  wiring::policy_kind routing = wiring::default_policy;
   /// Beside the scenario's; to have ended when its faults have.
   faults::fault_plan faults;
 };

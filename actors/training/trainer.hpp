@@ -30,7 +30,7 @@ struct trainer_options {
   int32_t stages = 1;
   microbatch_source source;
   uint32_t in_flight = 4;  ///< microbatches under way at once
-  wiring::policy_kind policy = wiring::policy_kind::interleaved_weighted_round_robin;
+  wiring::policy_kind policy = wiring::default_policy;
   uint64_t routing_seed = 0;
   size_t saved_bytes_max = size_t{1} << 30;
   /// Takes tensors that only have a size, from engines that only have a cost.

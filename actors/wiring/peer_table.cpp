@@ -53,7 +53,7 @@ std::vector<worker_id> table_policy::peers() const {
 std::optional<worker_id> table_policy::pick(double now_s, double work,
                                             const std::set<worker_id>& excluded,
                                             microbatch_id microbatch) {
-  const auto chosen = choose(now_s, excluded, microbatch);
+  const auto chosen = choose(now_s, sane_work(work), excluded, microbatch);
   if (!chosen) return std::nullopt;
   return table_[*chosen].worker;
 }
@@ -79,6 +79,8 @@ void table_policy::settle(peer_entry& peer, double work) {
 
 void table_policy::observe(peer_entry& peer, double sample) {
   const double before = price(peer);
+  if (peer.outdated) peer.seconds = {};
+  peer.outdated = false;
   peer.seconds.observe(sample, options_.ema_alpha);
   measured(peer, before);
 }
@@ -87,6 +89,7 @@ void table_policy::on_success(worker_id worker, double now_s, double seconds, do
   const auto i = find(worker);
   if (i == table_.end()) return;
   settle(*i, work);
+  i->heard_at_s = now_s;
   const double sample = sample_of(seconds, work);
   if (sample >= 0) observe(*i, sample);
   if (i->set_aside) {
@@ -109,6 +112,7 @@ void table_policy::failed(worker_id worker, double now_s, double waited_s, doubl
   const auto i = find(worker);
   if (i == table_.end()) return;
   settle(*i, work);
+  i->heard_at_s = now_s;
   // A lower bound: it says nothing unless it is above the estimate, and an error that came back
   // quickly must not make a peer look fast.
   const double sample = sample_of(waited_s, work);

@@ -17,6 +17,10 @@ struct peer_entry {
   double in_flight_work = 0;
   /// Virtual time at which its next call starts; used by the interleaved policy.
   double tag = 0;
+  /// When it last answered or failed to.
+  double heard_at_s = 0;
+  /// Its next reply replaces what was known of its speed.
+  bool outdated = false;
 
   bool set_aside = false;
   bool probing = false;   ///< set aside, and its one probe is out
@@ -58,7 +62,8 @@ class table_policy : public routing_policy {
   using entries = std::vector<peer_entry>;
 
   /// Index into the table of an available peer.
-  virtual std::optional<size_t> choose(double now_s, const std::set<worker_id>& excluded,
+  virtual std::optional<size_t> choose(double now_s, double work,
+                                       const std::set<worker_id>& excluded,
                                        microbatch_id microbatch) = 0;
   /// Hooks of the interleaved policy: a peer (re)enters service; is charged; was measured.
   virtual void entered(peer_entry& peer) {}

@@ -18,6 +18,62 @@ constexpr double seconds_per_unit_floor = 1e-6;
 /// starve it for long afterwards.
 constexpr double lead_calls_max = 32;
 
+/// How much of a call counts towards the wait for it. With 0 the fast and the slow are equal as
+/// long as they are idle; with 1 a slow peer stays idle until every queue is as long as its call.
+constexpr double own_share_of_wait = 0.5;
+
+/// The peer where our calls in flight, and half of this one, take the fewest seconds: work in
+/// flight times the response time per unit.
+///
+/// Both sides of the product correct it. A peer that slows down or hangs holds on to its calls, and
+/// gets no more of them before any estimate has learnt of it; other trainers' calls, which we do
+/// not see, lengthen its response times.
+///
+/// What looked slow would never be asked again where queues are short. So a peer that has nothing
+/// of ours is asked once in a while, and its answer replaces what was known of it.
+class shortest_wait final : public table_policy {
+ public:
+  using table_policy::table_policy;
+
+ private:
+  /// Smaller is better. A newcomer, a probe and a peer not heard of for long are tried at once; an
+  /// unmeasured peer that is busy with its first call comes last: it gets a taste, not a flood.
+  static int rank(const peer_entry& peer, bool due) {
+    if (due || peer.set_aside) return 0;
+    if (peer.seconds.measured()) return 1;
+    return peer.in_flight == 0 ? 0 : 2;
+  }
+
+  std::optional<size_t> choose(double now_s, double work, const std::set<worker_id>& excluded,
+                               microbatch_id) override {
+    const double patience = options().revisit_calls * static_cast<double>(table().size()) * work;
+    std::optional<size_t> best;
+    int best_rank = 0;
+    double best_wait = 0;
+    bool best_due = false;
+    uint64_t ties = 0;
+    for (size_t i = 0; i < table().size(); ++i) {
+      const auto& peer = table()[i];
+      if (!available(peer, now_s, excluded)) continue;
+      const bool known = peer.seconds.measured();
+      const double price = std::max(known ? peer.seconds.value() : 1.0, seconds_per_unit_floor);
+      const bool due = known && peer.in_flight == 0 && now_s - peer.heard_at_s >= patience * price;
+      const int r = rank(peer, due);
+      const double wait = r == 0 ? 0 : price * (peer.in_flight_work + own_share_of_wait * work);
+      if (best && (r > best_rank || (r == best_rank && wait > best_wait))) continue;
+      const bool tie = best && r == best_rank && wait == best_wait;
+      ties = tie ? ties + 1 : 1;
+      if (tie && random().below(ties) != 0) continue;
+      best = i;
+      best_rank = r;
+      best_wait = wait;
+      best_due = due;
+    }
+    if (best) table()[*best].outdated |= best_due;
+    return best;
+  }
+};
+
 /// Weighted round robin in virtual time: each call charges its peer the seconds it is expected to
 /// take, and the peer with the smallest sum is next. The sum is relative to the system's virtual
 /// time (the smallest sum of any available peer), which newcomers and returners join at. What a
@@ -38,7 +94,7 @@ class interleaved final : public table_policy {
     return peer.seconds.measured() ? 1 : 2;
   }
 
-  std::optional<size_t> choose(double now_s, const std::set<worker_id>& excluded,
+  std::optional<size_t> choose(double now_s, double, const std::set<worker_id>& excluded,
                                microbatch_id) override {
     std::optional<size_t> best;
     int best_rank = 0;
@@ -93,7 +149,7 @@ class list_policy : public table_policy {
   using table_policy::table_policy;
 
  private:
-  std::optional<size_t> choose(double now_s, const std::set<worker_id>& excluded,
+  std::optional<size_t> choose(double now_s, double, const std::set<worker_id>& excluded,
                                microbatch_id microbatch) final {
     candidates_.clear();
     for (size_t i = 0; i < table().size(); ++i)
@@ -160,7 +216,7 @@ class fixed final : public table_policy {
   using table_policy::table_policy;
 
  private:
-  std::optional<size_t> choose(double now_s, const std::set<worker_id>& excluded,
+  std::optional<size_t> choose(double now_s, double, const std::set<worker_id>& excluded,
                                microbatch_id microbatch) override {
     const size_t n = table().size();
     for (size_t k = 0; k < n; ++k) {
@@ -171,7 +227,8 @@ class fixed final : public table_policy {
   }
 };
 
-constexpr std::array<std::pair<policy_kind, std::string_view>, 6> names = {{
+constexpr std::array<std::pair<policy_kind, std::string_view>, 7> names = {{
+    {policy_kind::shortest_wait, "shortest_wait"},
     {policy_kind::interleaved_weighted_round_robin, "interleaved_weighted_round_robin"},
     {policy_kind::uniform_random, "uniform_random"},
     {policy_kind::power_of_two_choices, "power_of_two_choices"},
@@ -208,9 +265,11 @@ std::unique_ptr<routing_policy> make_policy(policy_kind kind, uint64_t seed,
     case policy_kind::paper:
       return std::make_unique<paper_policy>(seed, options);
     case policy_kind::interleaved_weighted_round_robin:
+      return std::make_unique<interleaved>(seed, options);
+    case policy_kind::shortest_wait:
       break;
   }
-  return std::make_unique<interleaved>(seed, options);
+  return std::make_unique<shortest_wait>(seed, options);
 }
 
 }  // namespace swarm::wiring

@@ -13,13 +13,16 @@
 namespace swarm::wiring {
 
 enum class policy_kind : uint8_t {
-  interleaved_weighted_round_robin,  ///< ours
+  shortest_wait,  ///< ours
+  interleaved_weighted_round_robin,
   uniform_random,
   power_of_two_choices,
   shortest_queue,
   fixed,  ///< microbatch index -> peer, as in GPipe
   paper   ///< SWARM's released rule, its defects included
 };
+
+inline constexpr policy_kind default_policy = policy_kind::shortest_wait;
 
 std::string_view to_string(policy_kind kind);
 /// The inverse of to_string; nothing for an unknown name.
@@ -31,6 +34,9 @@ struct router_options {
   double ema_alpha = 0.1;
   /// Assumed until the first observation of any peer of the stage.
   double seconds_per_unit_prior = 1.0;
+  /// `shortest_wait` only: an idle peer is asked again after so many times what the call is
+  /// expected to take there, times the peers: so looking again costs about one call in so many.
+  double revisit_calls = 8;
   /// A failing peer rests for backoff_min_s, then twice as long, ... up to backoff_max_s.
   double backoff_min_s = 1.0;
   double backoff_max_s = 60.0;

@@ -79,8 +79,7 @@ class replayer {
       one.own = std::make_unique<host>(setup.trainers[t], cores_);
       for (size_t s = 0; s < stages_.size(); ++s) {
         one.routers.push_back(
-            wiring::make_policy(wiring::policy_kind::interleaved_weighted_round_robin,
-                                (setup.seed + t) * 1'000'003 + s));
+            wiring::make_policy(wiring::default_policy, (setup.seed + t) * 1'000'003 + s));
         for (size_t w = 0; w < stages_[s].size(); ++w)
           one.routers.back()->add_peer(id_of(w), 0);
       }

@@ -10,7 +10,7 @@ using namespace swarm;
 using namespace swarm::wiring;
 using testing::worker;
 
-constexpr auto ours = policy_kind::interleaved_weighted_round_robin;
+constexpr auto ours = default_policy;
 
 struct fixture {
   fixture() {
@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(a_dead_peer_among_many_costs_few_calls) {
 }
 
 BOOST_AUTO_TEST_CASE(a_returner_is_not_flooded_for_its_absence) {
-  auto router = make_policy(ours, 4);
+  auto router = make_policy(policy_kind::interleaved_weighted_round_robin, 4);
   for (uint64_t p = 0; p < 4; ++p)
     router->add_peer(worker(p), 0);
   router->on_dispatch(worker(0), 1);

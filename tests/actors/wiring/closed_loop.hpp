@@ -60,6 +60,9 @@ class closed_loop {
   routing_policy& router(size_t trainer = 0) { return *routers_[trainer]; }
   double now_s() const { return now_s_; }
 
+  /// From its next call on.
+  void set_speed(size_t peer, double units_per_s) { peers_[peer].units_per_s = units_per_s; }
+
   /// A peer that only this loop's routers learn of now.
   void join(modelled_peer peer) {
     peers_.push_back(peer);

@@ -12,8 +12,10 @@ using namespace swarm;
 using namespace swarm::wiring;
 using testing::worker;
 
-constexpr auto ours = policy_kind::interleaved_weighted_round_robin;
+constexpr auto ours = default_policy;
+constexpr auto round_robin = policy_kind::interleaved_weighted_round_robin;
 const std::vector<policy_kind> every_policy = {ours,
+                                               round_robin,
                                                policy_kind::uniform_random,
                                                policy_kind::power_of_two_choices,
                                                policy_kind::shortest_queue,
@@ -215,7 +217,7 @@ BOOST_AUTO_TEST_CASE(a_newcomer_owes_nothing_of_the_past) {
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_measurement_is_not_paid_off_once_the_estimate_forgets_it) {
-  auto router = with_peers(ours, 2);
+  auto router = with_peers(round_robin, 2);
   for (int i = 0; i < 100; ++i)
     call(*router, i);
   router->on_dispatch(worker(0), 1);
@@ -232,7 +234,7 @@ BOOST_AUTO_TEST_CASE(a_bad_measurement_is_not_paid_off_once_the_estimate_forgets
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_sent_many_calls_unasked_is_not_starved_afterwards) {
-  auto router = with_peers(ours, 2);
+  auto router = with_peers(round_robin, 2);
   for (int i = 0; i < 100; ++i)
     call(*router, i);
   for (int i = 0; i < 5000; ++i) {
@@ -246,7 +248,7 @@ BOOST_AUTO_TEST_CASE(a_peer_sent_many_calls_unasked_is_not_starved_afterwards) {
 }
 
 BOOST_AUTO_TEST_CASE(forced_dispatches_count_against_a_peers_share) {
-  auto router = with_peers(ours, 2);
+  auto router = with_peers(round_robin, 2);
   for (int i = 0; i < 20; ++i)
     call(*router, i);
   int first = 0;
