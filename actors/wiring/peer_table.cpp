@@ -79,17 +79,27 @@ void table_policy::settle(peer_entry& peer, double work) {
 
 void table_policy::observe(peer_entry& peer, double sample) {
   const double before = price(peer);
-  if (peer.outdated) peer.seconds = {};
-  peer.outdated = false;
   peer.seconds.observe(sample, options_.ema_alpha);
   measured(peer, before);
+}
+
+/// After an error or a timeout the time is a lower bound.
+void table_policy::heard(peer_entry& peer, double now_s, double seconds, double work,
+                         bool replied) {
+  const double sample = sample_of(std::min(seconds, now_s - peer.heard_at_s), work);
+  peer.heard_at_s = now_s;
+  if (sample < 0 || sample_of(seconds, work) < 0) return;
+  if (!replied && peer.service.measured() && sample <= peer.service.value()) return;
+  if (peer.outdated && replied) peer.seconds = peer.service = {};
+  peer.outdated = false;
+  peer.service.observe(sample, options_.ema_alpha);
 }
 
 void table_policy::on_success(worker_id worker, double now_s, double seconds, double work) {
   const auto i = find(worker);
   if (i == table_.end()) return;
   settle(*i, work);
-  i->heard_at_s = now_s;
+  heard(*i, now_s, seconds, work, true);
   const double sample = sample_of(seconds, work);
   if (sample >= 0) observe(*i, sample);
   if (i->set_aside) {
@@ -112,7 +122,7 @@ void table_policy::failed(worker_id worker, double now_s, double waited_s, doubl
   const auto i = find(worker);
   if (i == table_.end()) return;
   settle(*i, work);
-  i->heard_at_s = now_s;
+  heard(*i, now_s, waited_s, work, false);
   // A lower bound: it says nothing unless it is above the estimate, and an error that came back
   // quickly must not make a peer look fast.
   const double sample = sample_of(waited_s, work);

@@ -12,7 +12,10 @@ namespace swarm::wiring {
 
 struct peer_entry {
   worker_id worker;
-  seconds_estimate seconds;
+  seconds_estimate seconds;  ///< of response time, per unit
+  /// Per unit, from its last reply to this one while it had our calls: its service time, times what
+  /// others' calls take of it.
+  seconds_estimate service;
   uint32_t in_flight = 0;
   double in_flight_work = 0;
   /// Virtual time at which its next call starts; used by the interleaved policy.
@@ -92,6 +95,7 @@ class table_policy : public routing_policy {
   entries::const_iterator find(worker_id worker) const;
   void settle(peer_entry& peer, double work);
   void observe(peer_entry& peer, double sample);
+  void heard(peer_entry& peer, double now_s, double seconds, double work, bool replied);
   void failed(worker_id worker, double now_s, double waited_s, double work);
   void rest(peer_entry& peer, double now_s);
 

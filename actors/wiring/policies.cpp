@@ -22,12 +22,12 @@ constexpr double lead_calls_max = 32;
 /// long as they are idle; with 1 a slow peer stays idle until every queue is as long as its call.
 constexpr double own_share_of_wait = 0.5;
 
-/// The peer where our calls in flight, and half of this one, take the fewest seconds: work in
-/// flight times the response time per unit.
+/// The peer where our calls in flight, and half of this one, take the fewest seconds: their work
+/// times the service time per unit.
 ///
 /// Both sides of the product correct it. A peer that slows down or hangs holds on to its calls, and
 /// gets no more of them before any estimate has learnt of it; other trainers' calls, which we do
-/// not see, lengthen its response times.
+/// not see, make the replies to ours rarer.
 ///
 /// What looked slow would never be asked again where queues are short. So a peer that has nothing
 /// of ours is asked once in a while, and its answer replaces what was known of it.
@@ -40,13 +40,17 @@ class shortest_wait final : public table_policy {
   /// unmeasured peer that is busy with its first call comes last: it gets a taste, not a flood.
   static int rank(const peer_entry& peer, bool due) {
     if (due || peer.set_aside) return 0;
-    if (peer.seconds.measured()) return 1;
+    if (peer.service.measured()) return 1;
     return peer.in_flight == 0 ? 0 : 2;
   }
 
   std::optional<size_t> choose(double now_s, double work, const std::set<worker_id>& excluded,
                                microbatch_id) override {
-    const double patience = options().revisit_calls * static_cast<double>(table().size()) * work;
+    uint32_t out = 1;
+    for (const auto& peer : table())
+      out += peer.in_flight;
+    const double patience =
+        options().revisit_calls * static_cast<double>(table().size()) / out * work;
     std::optional<size_t> best;
     int best_rank = 0;
     double best_wait = 0;
@@ -55,8 +59,8 @@ class shortest_wait final : public table_policy {
     for (size_t i = 0; i < table().size(); ++i) {
       const auto& peer = table()[i];
       if (!available(peer, now_s, excluded)) continue;
-      const bool known = peer.seconds.measured();
-      const double price = std::max(known ? peer.seconds.value() : 1.0, seconds_per_unit_floor);
+      const bool known = peer.service.measured();
+      const double price = std::max(known ? peer.service.value() : 1.0, seconds_per_unit_floor);
       const bool due = known && peer.in_flight == 0 && now_s - peer.heard_at_s >= patience * price;
       const int r = rank(peer, due);
       const double wait = r == 0 ? 0 : price * (peer.in_flight_work + own_share_of_wait * work);

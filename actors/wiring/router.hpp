@@ -34,8 +34,9 @@ struct router_options {
   double ema_alpha = 0.1;
   /// Assumed until the first observation of any peer of the stage.
   double seconds_per_unit_prior = 1.0;
-  /// `shortest_wait` only: an idle peer is asked again after so many times what the call is
-  /// expected to take there, times the peers: so looking again costs about one call in so many.
+  /// `shortest_wait` only: a peer that has nothing of ours is asked again after so many times what
+  /// the call is expected to take there, times the peers per call in flight. So looking again takes
+  /// at most about one in so many of the calls in flight.
   double revisit_calls = 8;
   /// A failing peer rests for backoff_min_s, then twice as long, ... up to backoff_max_s.
   double backoff_min_s = 1.0;

@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(equal_peers_are_kept_busy_by_every_policy_that_looks) {
 BOOST_AUTO_TEST_CASE(no_peer_starves) {
   std::vector<modelled_peer> peers(20, {50, 0.01});
   peers.push_back({0.2, 0.5});
-  // Looking again at the slow one takes a call of 6 s: ours does so once in 8 x 21 times that.
+  // With one call in flight, ours looks again at the slow one after 8 x 21 times its 5.5 s.
   for (auto [kind, until_s] : {std::pair{round_robin, 900.0}, std::pair{ours, 1800.0}}) {
     for (size_t in_flight : {1, 4, 40}) {
       closed_loop loop(peers, kind, 1, in_flight, 9);
