@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(a_gradient_of_one_unit_goes_through_the_last_member_alone) 
 }
 
 BOOST_AUTO_TEST_CASE(a_mean_of_replays_lies_between_the_shortest_and_the_longest) {
-  // Two habits: the slow worker gets one microbatch of a step, or two.
+  // Habits: the slow worker gets one microbatch of a step, or two, or none.
   auto setup = uniform(1, 4, 0.0415 / 3);
   setup.stages[0].workers[3].backward_s = 0.2672;
   setup.microbatches = 17;
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(a_mean_of_replays_lies_between_the_shortest_and_the_longest
   const auto mean = replay_mean(setup, 10);
   BOOST_TEST(mean.step_s > mean.step_s_min);
   BOOST_TEST(mean.step_s < mean.step_s_max);
-  BOOST_TEST(mean.step_s_max > 1.2 * mean.step_s_min);
+  BOOST_TEST(mean.step_s_max > 1.05 * mean.step_s_min);
   double share = 0;
   for (const double each : mean.share[0])
     share += each;
