@@ -32,6 +32,7 @@ void service_watch::look(const std::vector<watched_worker>& workers, double now_
     });
     auto& since = empty_since_s_[static_cast<size_t>(s)];
     if (served || alive < stages_) {
+      if (served && since) empty_s_.push_back(now_s - *since);
       since.reset();
     } else {
       if (!since) since = now_s;

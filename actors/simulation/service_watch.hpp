@@ -40,12 +40,15 @@ class service_watch {
 
   /// The longest that a stage has been without anybody who serves while peers were enough.
   double emptiest_s() const { return emptiest_s_; }
+  /// All those times.
+  const std::vector<double>& empty_s() const { return empty_s_; }
 
  private:
   int32_t stages_;
   std::vector<std::optional<double>> empty_since_s_;
   std::map<size_t, double> died_s_;
   double emptiest_s_ = 0;
+  std::vector<double> empty_s_;
 };
 
 }  // namespace swarm::simulation

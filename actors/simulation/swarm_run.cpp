@@ -124,11 +124,18 @@ class swarm_run {
       if (const auto why = watch_.granted(mover, watched(), now_s()))
         invariants_.broken(invariant_rule::stages_served, *why, now_s());
     }
+    if (e.name == "rescued") {
+      const auto back = std::max<int64_t>(0, reached_ - number_of(e, "step"));
+      reached_ = number_of(e, "step");
+      result_.steps_back.push_back(static_cast<double>(back));
+      result_.too_far_back += back > plan_.keep_every ? 1 : 0;
+    }
     // A successor's decision is one, too.
     if (e.name == "step" || e.name == "commit_finished") on_commit(number_of(e, "step"));
   }
 
   void on_commit(int64_t step) {
+    reached_ = step + 1;
     if (step + 1 > decided_) {
       decided_ = step + 1;
       for (const double since : std::exchange(struck_s_, {}))
@@ -322,7 +329,7 @@ class swarm_run {
       if (count > 0) result_.faults[std::string{"message "} + to_string(fault)] += count;
     }
     result_.version = decided_;
-    result_.emptiest_s = watch_.emptiest_s();
+    result_.empty_s = watch_.empty_s();
     result_.work.needed = static_cast<uint64_t>(decided_ * plan_.microbatches * plan_.stages);
     result_.virtual_s = now_s();
     result_.messages = world_.delivered();
@@ -342,6 +349,7 @@ class swarm_run {
   fault_driver driver_;
   service_watch watch_;
   int64_t decided_ = 0;           ///< steps that some coordinator has decided to commit
+  int64_t reached_ = 0;           ///< the version of the history that goes on
   std::vector<stand> stands_;     ///< of the members' engines
   std::vector<int32_t> began_;    ///< the members' first stages, whose fresh weights they have
   std::vector<double> struck_s_;  ///< faults that no commit has followed yet

@@ -25,9 +25,9 @@ inline constexpr std::chrono::seconds resume_bound{120};
 /// Everything has ended so long after it was asked to, virtual time.
 inline constexpr std::chrono::seconds shutdown_bound{60};
 /// Where there are custodians, a stage that has lost everybody is served again within this virtual
-/// time, whatever else was struck before: an election, and four rounds of questions that frozen
-/// peers do not answer (where everybody stands, inventories, the move, the order to go back).
-inline constexpr std::chrono::seconds refill_bound{16};
+/// time, whatever else was struck before: an election, and rounds of questions that frozen peers do
+/// not answer (where everybody stands, inventories, the order to go back).
+inline constexpr std::chrono::seconds refill_bound{10};
 /// Messages in one mailbox, frozen peers included.
 inline constexpr size_t mailbox_messages_max = 4096;
 /// Messages of one run: more means that somebody asks without end.
@@ -85,7 +85,10 @@ struct run_result {
   uint64_t messages = 0;
   uint64_t hash = 0;  ///< of all events
   size_t hosts = 0;
-  double emptiest_s = 0;  ///< the longest that a stage was not served while peers were enough
+  /// How long stages were not served while peers were enough; counted anew with each fault.
+  std::vector<double> empty_s;
+  std::vector<double> steps_back;  ///< of each rescue
+  uint64_t too_far_back = 0;       ///< rescues that went back more than `keep_every` steps
   work_counts work;
 
   uint64_t faults_total() const;

@@ -208,6 +208,8 @@ void joiner::import(step_id version, const host_tensor& state, const last_commit
       ->request(options_.compute, caf::infinite, import_atom::value, state)
       .then(
           [=, generation = generation_](const std::string& hash) {
+            // Else a stage that lives on in newcomers only has no copy to go back to.
+            if (options_.vault) options_.vault->put(options_.stage, {version, state, made_by});
             standing_ = version;
             commit_ = made_by;
             sum_ = {};

@@ -47,6 +47,8 @@ class state_fetch {
   /// The chunk after the one that `last` was answered with.
   question next(const question& last) { return ask(last.id, last.donor); }
 
+  bool asks() const { return asking_; }
+
   /// False for an answer to an attempt that was given up.
   bool open(const question& q) const { return asking_ && q.attempt == attempt_; }
 

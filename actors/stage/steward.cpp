@@ -1,5 +1,6 @@
 #include "actors/stage/steward.hpp"
 
+#include <array>
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
@@ -37,7 +38,7 @@ class steward final : public full_steward::base {
   void on_exit() override {
     options_ = {};
     workers_.clear();
-    fetch_ = {};
+    pursuits_ = {};
     offered_.clear();
   }
 
@@ -62,6 +63,14 @@ class steward final : public full_steward::base {
     wire::steward_actor steward;
   };
   using question = state_fetch<wire::steward_actor>::question;
+
+  /// A stage of whose state it wants the newest copy.
+  struct pursuit {
+    stage_id stage{-1};
+    state_fetch<wire::steward_actor> fetch;
+    size_t donors_left = 0;  ///< to be asked in this look
+    caf::actor_clock::time_point asked_at;
+  };
 
   void report(const char* what, stage_id stage, step_id version) {
     if (!options_.telemetry) return;
@@ -126,7 +135,10 @@ class steward final : public full_steward::base {
       list[i].setStage(static_cast<uint32_t>(items[i].first.value()));
       list[i].setVersion(items[i].second.value());
     }
-    return reply.deliver(message.finish());
+    reply.deliver(message.finish());
+    // Whoever asks is waiting for copies.
+    if (options_.custody_period.count() > 0) seek();
+    return reply;
   }
 
   promise<wire::move_done> on_move(const wire::move_order& m) {
@@ -148,17 +160,16 @@ class steward final : public full_steward::base {
   // -- custodian ------------------------------------------------------------------------------
 
   void on_roster(const wire::roster_update& update) {
-    bool lost = false;
     for (const auto& id : update.gone) {
       workers_.erase(id);
-      lost |= fetch_.remove(id);
+      for (auto& p : pursuits_)
+        if (p.fetch.remove(id)) look_elsewhere(p);
     }
     for (const auto& m : update.changed) {
       if (m.role != wire::member_role::stage_worker || !m.steward) continue;
       workers_[m.id] = {m.stage, m.state == wire::member_state::serving,
                         caf::actor_cast<wire::steward_actor>(m.steward)};
     }
-    if (lost) fetch_.switch_donor();
   }
 
   std::optional<worker_id> self_id() const {
@@ -167,9 +178,18 @@ class steward final : public full_steward::base {
     return std::nullopt;
   }
 
-  /// In turns for the stage that it is custodian of and for its own, of which a worker that has
-  /// joined since the last copy has none. Whose copy it keeps may change with who is there.
   void look() {
+    const auto now = clock().now();
+    // After a pause of its own it does not know yet who is still there.
+    if (now - last_look_ > 2 * options_.custody_period) unneeded_.clear();
+    last_look_ = now;
+    seek();
+    if (keeps_) drop_others();
+  }
+
+  /// After the stage that it is custodian of, which may change with who is there, and after its
+  /// own, of which a worker that has joined since the last copy has none.
+  void seek() {
     const auto self = self_id();
     if (!self) return;
     std::map<worker_id, stage_id> places;
@@ -177,53 +197,77 @@ class steward final : public full_steward::base {
       places[id] = w.stage;
     const auto own = options_.serves();
     keeps_ = custody_of(places, options_.stages, *self, own);
-    // After a pause of its own it does not know yet who is still there.
-    const auto now = clock().now();
-    if (now - last_look_ > 2 * options_.custody_period) unneeded_.clear();
-    last_look_ = now;
-    drop_others();
-    if (keeps_ && !fetch_.version()) {
-      fetches_ = fetches_ == *keeps_ ? own : *keeps_;
-      fetch_ = {};
-    }
-    for (const auto& [id, w] : workers_)
-      if (w.stage == fetches_ && id != *self) fetch_.add(id, w.steward);
-    if (const auto asked = fetch_.begin()) ask(*asked);
+    if (!keeps_) return;
+    auto& [custody, mending] = pursuits_;
+    pursue(custody, *keeps_);
+    if (options_.vault->newest(own) < options_.vault->newest(*keeps_)) pursue(mending, own);
   }
 
-  void ask(const question& asked) {
-    const auto stage = fetches_;
+  void pursue(pursuit& p, stage_id stage) {
+    if (p.stage != stage) {
+      p = {};
+      p.stage = stage;
+    }
+    size_t donors = 0;
+    for (const auto& [id, w] : workers_) {
+      if (w.stage == stage && id.peer != options_.id) {
+        p.fetch.add(id, w.steward);
+        ++donors;
+      } else if (p.fetch.remove(id)) {
+        p.fetch.switch_donor();
+      }
+    }
+    // Another one may answer when this one hangs.
+    if (p.fetch.asks() && clock().now() - p.asked_at > options_.chunk_timeout / 2)
+      p.fetch.switch_donor();
+    p.donors_left = donors;
+    go_on(p);
+  }
+
+  void go_on(pursuit& p) {
+    if (const auto asked = p.fetch.begin()) ask(p, *asked);
+  }
+
+  void look_elsewhere(pursuit& p) {
+    p.fetch.switch_donor();
+    if (p.donors_left > 0) --p.donors_left;
+    if (p.donors_left > 0) go_on(p);
+  }
+
+  void ask(pursuit& p, const question& asked) {
+    const auto stage = p.stage;
     const auto have = options_.vault->newest(stage);
+    p.asked_at = clock().now();
     request(asked.donor, options_.chunk_timeout,
             request_of(stage, asked.version, asked.offset_bytes, have ? have->value() : -1))
         .then(
-            [=](const wire::state_chunk& m) {
-              if (fetches_ == stage && fetch_.open(asked)) on_chunk(asked, m);
+            [=, &p](const wire::state_chunk& m) {
+              if (p.stage == stage && p.fetch.open(asked)) on_chunk(p, asked, m);
             },
-            [=](caf::error&) {
+            [=, &p](caf::error&) {
               // Mostly there is nothing newer.
-              if (fetches_ == stage && fetch_.open(asked)) fetch_.switch_donor();
+              if (p.stage == stage && p.fetch.open(asked)) look_elsewhere(p);
             });
   }
 
-  void on_chunk(const question& asked, const wire::state_chunk& m) {
-    if (m.fault()) return fetch_.switch_donor();
+  void on_chunk(pursuit& p, const question& asked, const wire::state_chunk& m) {
+    if (m.fault()) return look_elsewhere(p);
     const auto chunk = m.read();
     const auto bytes = chunk->getBytes();
     const auto commit = commit_in(*chunk);
-    switch (fetch_.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
-                          chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
-                          bytes.size())) {
+    switch (p.fetch.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
+                           chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
+                           bytes.size())) {
       case state_assembly::progress::more:
-        return ask(fetch_.next(asked));
+        return ask(p, p.fetch.next(asked));
       case state_assembly::progress::complete: {
-        const auto [version, state] = fetch_.take();
-        options_.vault->put(fetches_, {version, state, commit});
-        return report("custody", fetches_, version);
+        const auto [version, state] = p.fetch.take();
+        options_.vault->put(p.stage, {version, state, commit});
+        return report("custody", p.stage, version);
       }
       case state_assembly::progress::stale:
       case state_assembly::progress::damaged:
-        return fetch_.give_up();
+        return p.fetch.give_up();
     }
   }
 
@@ -248,10 +292,9 @@ class steward final : public full_steward::base {
   steward_options options_;
   std::map<worker_id, worker> workers_;
   std::optional<stage_id> keeps_;
-  stage_id fetches_{-1};
   caf::actor_clock::time_point last_look_;
   std::map<stage_id, uint32_t> unneeded_;  ///< looks in a row
-  state_fetch<wire::steward_actor> fetch_;
+  std::array<pursuit, 2> pursuits_;        ///< of the stage that it is custodian of, and of its own
   std::map<stage_id, snapshot_store> offered_;  ///< with their checksums
 };
 

@@ -21,7 +21,9 @@ coordinator::coordinator(caf::actor_config& cfg, coordinator_options options)
       election_(options_.id, to_seconds(options_.election_timeout)),
       crew_(options_.stages),
       version_(options_.first_step),
-      target_(options_.target) {}
+      target_(options_.target),
+      copies_({options_.keep_every, to_seconds(options_.custody_wait),
+               to_seconds(options_.custody_patience)}) {}
 
 // A terminated actor lives on until nobody holds it, so whom it holds must go now.
 void coordinator::on_exit() {
@@ -43,6 +45,7 @@ coordinator::behavior_type coordinator::make_behavior() {
   announce();
   delayed_send(this, std::min(options_.lease_timeout, options_.election_timeout) / 4,
                tick_atom::value);
+  copies_.begin(version_);
   if (election_.leading()) begin_step(step_ledger::beginning::fresh);
   return {[this](const wire::lease_done& m) { on_lease_done(m); },
           [this](const wire::move_request& m) { return on_move_request(m); },
@@ -58,6 +61,9 @@ coordinator::behavior_type coordinator::make_behavior() {
           [this](tick_atom) { on_tick(); },
           [this](retake_atom, uint64_t generation) {
             if (taking_over_ && generation == generation_) take_over();
+          },
+          [this](copies_atom, int64_t version, int64_t pause_ms) {
+            ask_custody(step_id{version}, std::chrono::milliseconds{pause_ms});
           }};
 }
 
@@ -89,7 +95,11 @@ void coordinator::on_roster(const wire::roster_update& update) {
     election_.gone(id, now());
     crew_.remove_place(id);
     if (desk_) desk_->gone(id);
+    custody_.erase(id);
     forget(id);
+    // It never answers.
+    inventory_known(id);
+    restore_answered(id, generation_);
   }
   for (const auto& m : update.changed) {
     if (m.role == wire::member_role::coordinator) {
@@ -104,6 +114,7 @@ void coordinator::on_roster(const wire::roster_update& update) {
     // It came back, or is late: perhaps it only lacks the last commit.
     if (election_.leading()) send_commit(m.id);
   }
+  look_for_moved();
   decide();
   progress();
   answer_callers();
@@ -135,7 +146,7 @@ void coordinator::on_tick() {
   if (election_.leading() && !planted(planted_bug::commit_not_repeated))
     for (const auto& id : std::set<worker_id>{owed_})
       send_commit(id);
-  if (election_.leading() && !taking_over_ && !kept_safely_) ask_custody();
+  if (election_.leading() && !taking_over_) check_copies();
   if (election_.leading() && !taking_over_ && crew_.unready_stage(version_, uncommitted_) &&
       rescue_if_due())
     return;
@@ -164,7 +175,6 @@ void coordinator::stand_down() {
   taking_over_ = rescuing_ = false;
   stuck_since_.reset();
   desk_.reset();
-  kept_safely_ = true;
   answer_movers();
   ++generation_;
   gather_later_ = 0;
@@ -262,6 +272,7 @@ void coordinator::succeed_if_known() {
       ++generation_;
       stuck_since_.reset();
       version_ = plan.version;
+      copies_.begin(version_);
       for (const auto& [id, s] : standings_)
         crew_.stands(id, s.version);
       report("coordinator_took_over", {{"step", version_.value()}});

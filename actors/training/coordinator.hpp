@@ -51,9 +51,14 @@ struct coordinator_options {
   /// A stage that nobody serves, or that cannot go on, for so long is rescued: the run goes back to
   /// the newest version of which every stage has a copy. 0: never, it waits for somebody to come.
   std::chrono::milliseconds rescue_after{5'000};
-  /// Steps between two copies of every stage's state, from which a lost stage comes back; the next
-  /// ones are made when the last ones are in custody, or are not after `custody_patience`. 0: none.
+  /// From copies of every stage's state a lost stage comes back. No step begins that would be
+  /// further than this from the last ones in custody, so no more steps are ever lost; copies are
+  /// made twice as often. 0: none.
   int64_t keep_every = 0;
+  /// A step waits for copies so long, then goes on without until they come: slow links must not
+  /// hold up a run.
+  std::chrono::milliseconds custody_wait{2'000};
+  /// Copies that are not in custody by then are given up, and the next ones made.
   std::chrono::milliseconds custody_patience{60'000};
   rebalancing::move_desk_options desk;
   /// Nobody leads for so long, times the rank among the candidates: take over.

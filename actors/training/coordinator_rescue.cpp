@@ -9,6 +9,10 @@ namespace {
 
 /// Stages that a worker's process may say it has copies of.
 constexpr unsigned inventory_items_max = 64;
+/// Of a rescue: who is silent for so long has nothing to offer, or does not move.
+constexpr std::chrono::milliseconds inventory_timeout{2'000};
+/// Between two questions whether copies have arrived: from `custody_first_pause`, doubling.
+constexpr std::chrono::milliseconds custody_longest_pause{640};
 /// Who wants to move and waits for the end of the step; with more of them nobody waits.
 constexpr size_t movers_max = 256;
 
@@ -37,7 +41,6 @@ void coordinator::begin_rescue() {
   taking_over_ = rescuing_ = true;
   // Should this attempt come to nothing, the next one begins after the same time.
   stuck_since_ = now();
-  const auto generation = ++generation_;
   gather_later_ = 0;
   dropping_.clear();
   uncommitted_.clear();
@@ -45,39 +48,47 @@ void coordinator::begin_rescue() {
   standings_.clear();
   report("rescue_begins",
          {{"step", version_.value()}, {"term", static_cast<int64_t>(election_.term().value())}});
-  take_inventory([this, generation] {
-    if (rescuing_ && generation == generation_) carry_out_rescue();
-  });
+  take_inventory();
 }
 
-void coordinator::take_inventory(std::function<void()> done) {
-  const auto which = ++inventory_;
+void coordinator::take_inventory() {
+  const auto generation = ++generation_;
+  unrestored_.clear();
+  moving_.clear();
   inventories_.clear();
-  std::vector<std::pair<worker_id, wire::steward_actor>> stewards;
+  uninventoried_.clear();
   for (const auto& [id, place] : crew_.places())
-    if (place.steward) stewards.emplace_back(id, place.steward);
-  if (stewards.empty()) return done();
-  const auto left = std::make_shared<size_t>(stewards.size());
-  const auto answered = [this, which, left, done] {
-    if (--*left == 0 && which == inventory_) done();
-  };
+    if (place.steward) uninventoried_.insert(id);
+  if (uninventoried_.empty()) return carry_out_rescue();
+  const auto timeout = std::min(options_.gather_timeout / calls_max, inventory_timeout);
   const auto order = inventory_request_of(election_.term());
-  for (const auto& [id, steward] : stewards)
-    request(steward, options_.gather_timeout / calls_max, order)
+  for (const auto& id : std::set<worker_id>{uninventoried_})
+    request(crew_.places().at(id).steward, timeout, order)
         .then(
-            [=, id = id](const wire::inventory& m) {
-              if (which == inventory_) on_inventory(id, m);
-              answered();
+            [=](const wire::inventory& m) {
+              if (!rescuing_ || generation != generation_) return;
+              read_inventory(id, m, inventories_);
+              inventory_known(id);
             },
-            [=](caf::error&) { answered(); });
+            [=](caf::error&) {
+              if (rescuing_ && generation == generation_) inventory_known(id);
+            });
 }
 
-void coordinator::on_inventory(worker_id id, const wire::inventory& m) {
+/// Or it is gone, or silent.
+void coordinator::inventory_known(worker_id id) {
+  if (rescuing_ && uninventoried_.erase(id) != 0 && uninventoried_.empty()) carry_out_rescue();
+}
+
+void coordinator::read_inventory(worker_id id, const wire::inventory& m,
+                                 inventory_map& into) const {
   if (m.fault()) return;
+  auto& kept = into[id];
+  kept.clear();
   const auto items = m.read()->getItems();
   for (unsigned i = 0; i < items.size() && i < inventory_items_max; ++i)
     if (items[i].getStage() < static_cast<uint32_t>(options_.stages) && items[i].getVersion() >= 0)
-      inventories_[id][stage_id{static_cast<int32_t>(items[i].getStage())}].insert(
+      kept[stage_id{static_cast<int32_t>(items[i].getStage())}].insert(
           step_id{items[i].getVersion()});
 }
 
@@ -90,24 +101,40 @@ std::map<worker_id, stage_id> coordinator::places() const {
 
 // -- copies -------------------------------------------------------------------------------------
 
-bool coordinator::is_kept(step_id version) {
-  if (options_.keep_every == 0 || version.value() % options_.keep_every != 0 || !kept_safely_)
-    return false;
-  kept_ = version;
-  kept_at_ = now();
-  kept_safely_ = false;
-  return true;
+void coordinator::ask_custody(step_id version, std::chrono::milliseconds pause) {
+  if (!election_.leading() || taking_over_ || copies_.pending() != version) return;
+  delayed_send(this, pause, copies_atom::value, version.value(),
+               int64_t{std::min(2 * pause, custody_longest_pause).count()});
+  const auto order = inventory_request_of(election_.term());
+  for (const auto& [id, place] : crew_.places())
+    if (place.steward)
+      request(place.steward, inventory_timeout, order)
+          .then(
+              [=, id = id](const wire::inventory& m) {
+                if (copies_.pending() != version || crew_.places().count(id) == 0) return;
+                read_inventory(id, m, custody_);
+                if (!in_custody(version, places(), custody_, options_.stages)) return;
+                copies_.arrived();
+                copies_settled("copies_kept", version);
+              },
+              [](caf::error&) {});
 }
 
-void coordinator::ask_custody() {
-  take_inventory([this] {
-    const bool safe = in_custody(kept_, places(), inventories_, options_.stages);
-    const bool late =
-        now() - kept_at_ > std::chrono::duration<double>(options_.custody_patience).count();
-    if (!safe && !late) return;
-    kept_safely_ = true;
-    report(safe ? "copies_kept" : "copies_missing", {{"version", kept_.value()}});
-  });
+void coordinator::check_copies() {
+  const auto version = copies_.pending();
+  switch (copies_.check(now())) {
+    case copies::verdict::none:
+      return;
+    case copies::verdict::late:
+      return copies_settled("copies_late", *version);
+    case copies::verdict::given_up:
+      return copies_settled("copies_missing", *version);
+  }
+}
+
+void coordinator::copies_settled(const char* what, step_id version) {
+  report(what, {{"version", version.value()}, {"step", version_.value()}});
+  if (election_.leading() && !ledger_ && !taking_over_) begin_step(step_ledger::beginning::fresh);
 }
 
 // -- rescue -------------------------------------------------------------------------------------
@@ -119,7 +146,9 @@ void coordinator::carry_out_rescue() {
       return restore(plan);
     case rescue::verdict::move:
       move(plan);
-      break;
+      // Should one of them not get there.
+      delayed_send(this, inventory_timeout, retake_atom::value, generation_);
+      return;
     case rescue::verdict::wait:
     case rescue::verdict::lost:
       report(plan.what == rescue::verdict::wait ? "stage_needs_peer" : "stage_lost",
@@ -130,12 +159,13 @@ void coordinator::carry_out_rescue() {
   retake_later();
 }
 
-/// Who moves announces itself in the other stage; the next attempt finds it there.
+/// Who moves announces itself in the other stage.
 void coordinator::move(const rescue& plan) {
   for (const auto& [id, stage] : plan.moves) {
     const auto& steward = crew_.places().at(id).steward;
     report("peer_moved",
            {{"peer", static_cast<int64_t>(id.peer.value())}, {"stage", int64_t{stage.value()}}});
+    moving_.emplace(id.peer, stage);
     if (!steward) continue;
     if (desk_) desk_->gone(id);
     request(steward, options_.gather_timeout, move_order_of(election_.term(), stage))
@@ -143,18 +173,25 @@ void coordinator::move(const rescue& plan) {
   }
 }
 
+void coordinator::look_for_moved() {
+  if (!rescuing_ || moving_.empty()) return;
+  for (const auto& [id, place] : crew_.places()) {
+    const auto found = moving_.find(id.peer);
+    if (found != moving_.end() && found->second == place.at.stage) moving_.erase(found);
+  }
+  if (moving_.empty()) take_inventory();
+}
+
 void coordinator::restore(const rescue& plan) {
-  kept_safely_ = true;
   given_up_ = std::max(given_up_, version_);
   report("rescued", {{"from", version_.value()}, {"step", plan.version.value()}});
   version_ = plan.version;
   last_order_ = {};
   owed_.clear();
   const auto generation = generation_;
-  unanswered_ = crew_.places().size();
-  const auto answered = [this, generation] {
-    if (rescuing_ && generation == generation_ && --unanswered_ == 0) take_over();
-  };
+  unrestored_.clear();
+  for (const auto& [id, place] : crew_.places())
+    unrestored_.insert(id);
   const auto places = crew_.places();
   for (const auto& [id, place] : places) {
     const auto holders = plan.holders.find(place.at.stage);
@@ -162,8 +199,14 @@ void coordinator::restore(const rescue& plan) {
         restore_of(election_.term(), plan.version,
                    holders == plan.holders.end() ? std::vector<worker_id>{} : holders->second);
     request(place.at.handle, options_.gather_timeout, order)
-        .then([=](const wire::standing&) { answered(); }, [=](caf::error&) { answered(); });
+        .then([=, id = id](const wire::standing&) { restore_answered(id, generation); },
+              [=, id = id](caf::error&) { restore_answered(id, generation); });
   }
+}
+
+void coordinator::restore_answered(worker_id id, uint64_t generation) {
+  if (!rescuing_ || generation != generation_) return;
+  if (unrestored_.erase(id) != 0 && unrestored_.empty()) take_over();
 }
 
 // -- moves that peers ask for ---------------------------------------------------------------------

@@ -15,6 +15,7 @@
 #include "actors/rebalancing/move_desk.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/training/coordinator.hpp"
+#include "actors/training/copies.hpp"
 #include "actors/training/crew.hpp"
 #include "actors/training/election.hpp"
 #include "actors/training/rescue.hpp"
@@ -30,11 +31,16 @@ namespace swarm::training {
 using gather_atom = caf::atom_constant<caf::atom("gather")>;
 using lease_atom = caf::atom_constant<caf::atom("lease")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
+using copies_atom = caf::atom_constant<caf::atom("copies")>;
 using retake_atom = caf::atom_constant<caf::atom("retake")>;
+
+/// Until it is first asked whether copies have arrived.
+inline constexpr std::chrono::milliseconds custody_first_pause{20};
 
 using full_coordinator =
     coordinator_actor::extend<caf::reacts_to<gather_atom, uint64_t>, caf::reacts_to<lease_atom>,
-                              caf::reacts_to<tick_atom>, caf::reacts_to<retake_atom, uint64_t>>;
+                              caf::reacts_to<tick_atom>, caf::reacts_to<retake_atom, uint64_t>,
+                              caf::reacts_to<copies_atom, int64_t, int64_t>>;
 
 class coordinator final : public full_coordinator::base {
  public:
@@ -84,13 +90,17 @@ class coordinator final : public full_coordinator::base {
   /// rescue has begun.
   bool rescue_if_due();
   void begin_rescue();
-  /// Whether the commit that makes this version has copies made.
-  bool is_kept(step_id version);
-  void ask_custody();
-  /// All stewards' inventories, then `done`; nothing if another question has begun meanwhile.
-  void take_inventory(std::function<void()> done);
+  /// Asks who has the copies under way, again and again with growing pauses.
+  void ask_custody(step_id version, std::chrono::milliseconds pause);
+  void check_copies();
+  void copies_settled(const char* what, step_id version);
+  void take_inventory();
+  void inventory_known(worker_id id);
+  /// Goes on when all who were sent to other stages are there.
+  void look_for_moved();
+  void restore_answered(worker_id id, uint64_t generation);
   std::map<worker_id, stage_id> places() const;
-  void on_inventory(worker_id id, const wire::inventory& m);
+  void read_inventory(worker_id id, const wire::inventory& m, inventory_map& into) const;
   void carry_out_rescue();
   caf::result<wire::move_answer> on_move_request(const wire::move_request& m);
   void answer_movers();
@@ -168,12 +178,12 @@ class coordinator final : public full_coordinator::base {
   // Of a rescue.
   std::optional<double> stuck_since_;
   bool rescuing_ = false;
-  size_t unanswered_ = 0;
-  uint64_t inventory_ = 0;   ///< the last one asked for
-  step_id kept_{-1};         ///< the last version of which copies were made
-  bool kept_safely_ = true;  ///< they are in custody, or have been waited for long enough
-  double kept_at_ = 0;
+  std::set<worker_id> unrestored_;
+  std::map<peer_id, stage_id> moving_;
+  std::set<worker_id> uninventoried_;
   inventory_map inventories_;
+  copies copies_;
+  inventory_map custody_;  ///< what stewards have said of the copies under way
   // Of those who want to serve another stage; answered between two steps.
   struct waiting_mover {
     rebalancing::move wish;

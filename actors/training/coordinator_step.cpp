@@ -16,6 +16,7 @@ void coordinator::begin_step(step_ledger::beginning how) {
     announce();
     return answer_callers();
   }
+  if (how == step_ledger::beginning::fresh && copies_.hold(version_, now())) return announce();
   ledger_ = std::make_unique<step_ledger>(version_, options_.microbatches, options_.stages, how);
   started_ = now();
   retries_ = recomputed_ = 0;
@@ -242,8 +243,8 @@ void coordinator::commit() {
   const double scale =
       ledger_->dropped_scale() * tensors::clip_factor(options_.optimizer, norm_squared);
   const attempt_id attempt{election_.term(), ledger_->round()};
-  last_order_ = commit_of(election_.term(), version_, attempt, scale, ledger_->counted(),
-                          is_kept(version_.next()));
+  const bool keeps = copies_.make(version_.next(), now());
+  last_order_ = commit_of(election_.term(), version_, attempt, scale, ledger_->counted(), keeps);
   weights_hashes_.clear();
   uncommitted_.clear();
   owed_.clear();
@@ -255,6 +256,11 @@ void coordinator::commit() {
   for (const auto& [id, w] : crew_.followers())
     request(w.handle, options_.reduce_timeout, last_order_)
         .then([](const wire::committed&) {}, [](caf::error&) {});
+  if (keeps) {
+    custody_.clear();
+    delayed_send(this, custody_first_pause, copies_atom::value, version_.value(),
+                 int64_t{custody_first_pause.count()});
+  }
   answer_callers();
   begin_step(step_ledger::beginning::fresh);
 }

@@ -143,7 +143,7 @@ int report(const settings& s, const campaign_tally& tally, pool_end how, double 
   const auto& t = tally.total();
   std::cout << tally.scenario_table() << "\n"
             << tally.fault_table() << "\n"
-            << tally.probe_table() << "\n"
+            << tally.rescue_table() << tally.probe_table() << "\n"
             << tally.work_line();
   std::cout << grouped(t.runs) << " runs, " << tools::fixed(t.virtual_s / 3600, 1)
             << " virtual hours, " << grouped(t.messages) << " messages, "

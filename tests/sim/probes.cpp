@@ -28,6 +28,7 @@ const std::vector<probe>& probes() {
       {"stage_needs_peer", "a stage was empty and nobody could be spared"},
       {"stage_lost", "no version of which every stage had a copy"},
       {"copies_kept", "every stage's copy of a version is in custody"},
+      {"copies_late", "a step has waited for copies in vain"},
       {"copies_missing", "that took too long"},
       {"custody", "a copy of another stage's state was fetched"},
       {"moves", "a peer restarted in another stage"},

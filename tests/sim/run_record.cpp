@@ -55,6 +55,9 @@ std::string to_line(const run_record& record) {
               {"events", r.events},
               {"recovery_s", r.recovery_s},
               {"resume_s", r.resume_s},
+              {"empty_s", r.empty_s},
+              {"steps_back", r.steps_back},
+              {"too_far_back", r.too_far_back},
               {"version", r.version},
               {"virtual_s", r.virtual_s},
               {"messages", r.messages},
@@ -75,6 +78,9 @@ run_record from_line(const std::string& line) {
   r.events = from.at("events").get<counts>();
   r.recovery_s = from.at("recovery_s").get<std::vector<double>>();
   r.resume_s = from.at("resume_s").get<double>();
+  r.empty_s = from.at("empty_s").get<std::vector<double>>();
+  r.steps_back = from.at("steps_back").get<std::vector<double>>();
+  r.too_far_back = from.at("too_far_back").get<uint64_t>();
   r.version = from.at("version").get<int64_t>();
   r.virtual_s = from.at("virtual_s").get<double>();
   r.messages = from.at("messages").get<uint64_t>();

@@ -54,6 +54,9 @@ json to_json(const tally& t) {
           {"recover_p99_s", percentile(t.recovery_s, 99)},
           {"resume_p50_s", percentile(t.resume_s, 50)},
           {"resume_p99_s", percentile(t.resume_s, 99)},
+          {"empty_longest_s", percentile(t.empty_s, 100)},
+          {"steps_back_most", percentile(t.steps_back, 100)},
+          {"rescues_beyond_the_interval", t.too_far_back},
           {"speed_up", ratio(t.virtual_s, t.wall_s)}};
 }
 
@@ -69,6 +72,9 @@ void tally::add(const run_record& run) {
   wall_s += run.wall_s;
   recovery_s.insert(recovery_s.end(), r.recovery_s.begin(), r.recovery_s.end());
   if (r.resume_s > 0) resume_s.push_back(r.resume_s);
+  empty_s.insert(empty_s.end(), r.empty_s.begin(), r.empty_s.end());
+  steps_back.insert(steps_back.end(), r.steps_back.begin(), r.steps_back.end());
+  too_far_back += r.too_far_back;
   add_counts(faults, r.faults);
   add_counts(events, r.events);
   work.forwards += r.work.forwards;
@@ -137,6 +143,21 @@ std::string campaign_tally::probe_table() const {
   for (const auto& name : unknown_events(total_.events))
     text += "no probe for the event " + name + ": enter it in tests/sim/probes.cpp\n";
   return text;
+}
+
+std::string campaign_tally::rescue_table() const {
+  if (total_.steps_back.empty()) return {};
+  tools::table table{{"scenario", "stages empty", "p50 s", "p99 s", "longest s", "rescues",
+                      "steps back p50", "p99", "most", "beyond the interval"}};
+  for (const auto& [name, t] : by_scenario_) {
+    if (t.steps_back.empty()) continue;
+    table.add({name, grouped(t.empty_s.size()), fixed(percentile(t.empty_s, 50), 1),
+               fixed(percentile(t.empty_s, 99), 1), fixed(percentile(t.empty_s, 100), 1),
+               grouped(t.steps_back.size()), fixed(percentile(t.steps_back, 50), 0),
+               fixed(percentile(t.steps_back, 99), 0), fixed(percentile(t.steps_back, 100), 0),
+               grouped(t.too_far_back)});
+  }
+  return table.text() + "\n";
 }
 
 std::string campaign_tally::work_line() const {

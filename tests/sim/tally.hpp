@@ -30,6 +30,9 @@ struct tally {
   double wall_s = 0;  ///< of the runs, one core each
   std::vector<double> recovery_s;
   std::vector<double> resume_s;
+  std::vector<double> empty_s;
+  std::vector<double> steps_back;
+  uint64_t too_far_back = 0;
   std::map<std::string, uint64_t> faults;
   std::map<std::string, uint64_t> events;
   simulation::work_counts work;
@@ -53,6 +56,8 @@ class campaign_tally {
   std::string fault_table() const;
   /// What was reached, and a line with what was not.
   std::string probe_table() const;
+  /// Of the scenarios in which stages were rescued; empty without any.
+  std::string rescue_table() const;
   std::string work_line() const;
   std::string violation_list(const std::string& program) const;
   nlohmann::json to_json() const;

@@ -43,6 +43,7 @@ struct train_options {
   std::chrono::milliseconds election_timeout = 1s;
   std::chrono::milliseconds rescue_after = 5s;
   int64_t copy_every = 10;
+  std::chrono::milliseconds copy_wait = 2s;
   std::chrono::milliseconds call_timeout = 10s;
 };
 
@@ -84,6 +85,7 @@ peer::training_peer_options training_options(const train_options& options, const
   coordinator.gather_timeout = options.call_timeout;
   coordinator.rescue_after = options.rescue_after;
   coordinator.keep_every = options.copy_every;
+  coordinator.custody_wait = options.copy_wait;
   result.coordinator = coordinator;
   result.trainer.stages = swarm.stages;
   result.trainer.source = swarm.microbatches;
@@ -277,10 +279,13 @@ int run_train(int argc, const char* const* argv) {
       .add(options.join_timeout, "join-timeout", "How long it looks for the run.", 1s, 24h)
       .add(options.leave_timeout, "leave-timeout", "How long it takes to leave at most.", 0ms, 1h)
       .add(options.copy_every, "copy-every",
-           "Steps between two copies of each stage's state in processes of other stages, from "
-           "which a stage that has lost all its peers comes back; more when copying takes longer; "
-           "0: no copies.",
+           "Steps that are lost at most when a stage has lost all its peers and comes back from the "
+           "copies of its state in processes of other stages; 0: no copies.",
            "steps", 0, 1'000'000)
+      .add(options.copy_wait, "copy-wait",
+           "A step waits so long for copies that are late, then goes on without: until they come, "
+           "more than --copy-every steps can be lost.",
+           0ms, 1h)
       .add(options.rescue_after, "rescue-after",
            "A stage that nobody serves for so long is rescued: a peer moves in if need be, and the "
            "run goes back to the newest step of which every stage has a copy; 0: it waits.",

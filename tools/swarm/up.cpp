@@ -230,7 +230,7 @@ int run_up(int argc, const char* const* argv) {
       .add(options.keep_state, "keep-state",
            "Peers write their stage's state to the disk before each step counts as done.")
       .add(options.copy_every, "copy-every",
-           "Steps between two copies of each stage's state in other stages' processes; 0: none.",
+           "Steps that a lost stage costs at most; see train --help. 0: no copies.",
            "steps", 0, 1'000'000)
       .add(options.rebalance, "rebalance",
            "When peers move to other stages: none, throughput or queue; see peer --help.")

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "actors/ids.hpp"
+
+namespace swarm::training {
+
+/// When a run makes copies of its stages' states, and which step must not begin before they are in
+/// custody of other stages. Copies are made every half `every` steps, one version at a time, so
+/// mostly nobody waits; as long as copies arrive in time, a lost stage costs at most `every` steps.
+class copies {
+ public:
+  struct limits {
+    int64_t every = 0;  ///< steps at most between a version and the last copies; 0: no copies
+    double wait_s = 2;
+    double patience_s = 60;
+  };
+  enum class verdict : uint8_t { none, late, given_up };
+
+  explicit copies(limits l) : limits_(l) {}
+
+  /// A leader begins, or the run goes back: `version` counts as safe, and the next one is copied.
+  void begin(step_id version) {
+    safe_ = version;
+    due_ = version.next();
+    pending_.reset();
+    waits_since_.reset();
+    in_time_ = true;
+  }
+
+  /// The commit that makes `version` has copies made if true.
+  bool make(step_id version, double now_s) {
+    if (limits_.every == 0 || pending_ || version < due_) return false;
+    pending_ = version;
+    made_s_ = now_s;
+    return true;
+  }
+
+  /// The version whose copies are on their way.
+  std::optional<step_id> pending() const { return pending_; }
+
+  /// They are in custody.
+  void arrived() {
+    safe_ = *pending_;
+    in_time_ = true;
+    settle();
+  }
+
+  /// Whether the step after `version` has to wait.
+  bool hold(step_id version, double now_s) {
+    if (!pending_ || !in_time_ || version.next().value() - safe_.value() <= limits_.every) {
+      waits_since_.reset();
+      return false;
+    }
+    if (!waits_since_) waits_since_ = now_s;
+    return true;
+  }
+
+  /// `late`: nobody waits any longer, until copies arrive. `given_up`: others may be made.
+  verdict check(double now_s) {
+    if (!pending_) return verdict::none;
+    if (now_s - made_s_ > limits_.patience_s) {
+      in_time_ = false;
+      settle();
+      return verdict::given_up;
+    }
+    if (!waits_since_ || now_s - *waits_since_ < limits_.wait_s) return verdict::none;
+    waits_since_.reset();
+    in_time_ = false;
+    return verdict::late;
+  }
+
+ private:
+  void settle() {
+    due_ = step_id{pending_->value() + std::max<int64_t>(1, limits_.every / 2)};
+    pending_.reset();
+    waits_since_.reset();
+  }
+
+  limits limits_;
+  step_id safe_{0};
+  step_id due_{0};
+  std::optional<step_id> pending_;
+  std::optional<double> waits_since_;
+  double made_s_ = 0;
+  bool in_time_ = true;  ///< a run without custodians does not wait in vain again and again
+};
+
+}  // namespace swarm::training

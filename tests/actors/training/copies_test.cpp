@@ -1,0 +1,99 @@
+#include "actors/training/copies.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include "actors/random.hpp"
+
+namespace {
+
+using namespace swarm;
+using training::copies;
+using verdict = copies::verdict;
+
+copies begun(int64_t every) {
+  copies result{{every, 2, 60}};
+  result.begin(step_id{0});
+  return result;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(without_copies_nothing_is_made_and_nobody_waits) {
+  auto c = begun(0);
+  for (int64_t v = 0; v < 100; ++v) {
+    BOOST_TEST(!c.hold(step_id{v}, 0));
+    BOOST_TEST(!c.make(step_id{v + 1}, 0));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_first_version_is_copied_and_then_one_every_half_interval) {
+  auto c = begun(10);
+  std::vector<int64_t> made;
+  for (int64_t v = 1; v <= 20; ++v)
+    if (c.make(step_id{v}, 0)) {
+      made.push_back(v);
+      c.arrived();
+    }
+  const std::vector<int64_t> expected{1, 6, 11, 16};
+  BOOST_TEST(made == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(while_copies_arrive_no_step_is_further_from_the_last_ones_than_the_interval) {
+  splitmix64 random{7};
+  for (int64_t every : {1, 2, 3, 10, 33}) {
+    auto c = begun(every);
+    int64_t version = 0;
+    int64_t safe = 0;
+    double now_s = 0;
+    for (int i = 0; i < 20'000; ++i) {
+      now_s += 0.01;
+      if (c.pending() && random.below(8) == 0) {
+        safe = c.pending()->value();
+        c.arrived();
+      }
+      if (c.hold(step_id{version}, now_s)) {
+        BOOST_REQUIRE(c.pending().has_value());
+        BOOST_REQUIRE((c.check(now_s) == verdict::none));
+        continue;
+      }
+      c.make(step_id{++version}, now_s);
+      BOOST_REQUIRE(version - safe <= every);
+    }
+    BOOST_TEST(version > 1000);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(copies_that_are_late_are_waited_for_once) {
+  auto c = begun(2);
+  BOOST_TEST(c.make(step_id{1}, 0));
+  BOOST_TEST(!c.hold(step_id{1}, 0));
+  BOOST_TEST(!c.make(step_id{2}, 0));
+  BOOST_TEST(c.hold(step_id{2}, 1));
+  BOOST_TEST((c.check(2.9) == verdict::none));
+  BOOST_TEST((c.check(3.0) == verdict::late));
+  BOOST_TEST(!c.hold(step_id{2}, 3));
+  BOOST_TEST(!c.hold(step_id{50}, 9));
+  c.arrived();
+  BOOST_TEST(c.make(step_id{51}, 10));
+  BOOST_TEST(c.hold(step_id{51}, 10));
+}
+
+BOOST_AUTO_TEST_CASE(copies_that_never_come_are_given_up_and_others_made_without_waiting) {
+  auto c = begun(2);
+  BOOST_TEST(c.make(step_id{1}, 0));
+  BOOST_TEST((c.check(60.5) == verdict::given_up));
+  BOOST_TEST((c.check(60.5) == verdict::none));
+  BOOST_TEST(c.make(step_id{30}, 61));
+  BOOST_TEST(!c.hold(step_id{40}, 62));
+}
+
+BOOST_AUTO_TEST_CASE(who_begins_anew_waits_for_copies_of_its_own) {
+  auto c = begun(4);
+  BOOST_TEST(c.make(step_id{1}, 0));
+  c.begin(step_id{20});
+  BOOST_TEST(!c.pending().has_value());
+  BOOST_TEST(!c.make(step_id{20}, 1));
+  BOOST_TEST(c.make(step_id{21}, 1));
+  BOOST_TEST(!c.hold(step_id{23}, 1));
+  BOOST_TEST(c.hold(step_id{24}, 1));
+}
