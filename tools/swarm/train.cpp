@@ -135,6 +135,11 @@ void print_step(const telemetry::event& e, int64_t every) {
   if (e.name == "rescued")
     std::printf("a stage was lost: goes back from step %.0f to %.0f\n", number("from"),
                 number("step"));
+  if (e.name == "copies_late" || e.name == "copies_missing")
+    std::printf(
+        "copies of step %.0f are late: until they come, a lost stage costs more than "
+        "--copy-every steps\n",
+        number("version"));
   if (e.name == "stage_lost" || e.name == "stage_needs_peer") {
     const auto* detail = telemetry::find(e, "detail");
     if (detail != nullptr) std::printf("%s\n", std::get<std::string>(*detail).c_str());
@@ -278,10 +283,11 @@ int run_train(int argc, const char* const* argv) {
       .add(options.result, "result", "File for the result, one JSON object; empty: none.", "path")
       .add(options.join_timeout, "join-timeout", "How long it looks for the run.", 1s, 24h)
       .add(options.leave_timeout, "leave-timeout", "How long it takes to leave at most.", 0ms, 1h)
-      .add(options.copy_every, "copy-every",
-           "Steps that are lost at most when a stage has lost all its peers and comes back from the "
-           "copies of its state in processes of other stages; 0: no copies.",
-           "steps", 0, 1'000'000)
+      .add(
+          options.copy_every, "copy-every",
+          "Steps that are lost at most when a stage has lost all its peers and comes back from the "
+          "copies of its state in processes of other stages; 0: no copies.",
+          "steps", 0, 1'000'000)
       .add(options.copy_wait, "copy-wait",
            "A step waits so long for copies that are late, then goes on without: until they come, "
            "more than --copy-every steps can be lost.",
