@@ -230,8 +230,8 @@ int run_up(int argc, const char* const* argv) {
       .add(options.keep_state, "keep-state",
            "Peers write their stage's state to the disk before each step counts as done.")
       .add(options.copy_every, "copy-every",
-           "Steps that a lost stage costs at most; see train --help. 0: no copies.",
-           "steps", 0, 1'000'000)
+           "Steps that a lost stage costs at most; see train --help. 0: no copies.", "steps", 0,
+           1'000'000)
       .add(options.rebalance, "rebalance",
            "When peers move to other stages: none, throughput or queue; see peer --help.")
       .add(options.insecure, "insecure", "Plain TCP instead of TLS.")
