@@ -156,26 +156,52 @@ bool fault_driver::end_lives(size_t which, int64_t decided, std::vector<stand>& 
   return !ended.empty();
 }
 
-/// Without these members every stage can still offer one version, also after one more commit.
-bool fault_driver::recoverable(size_t victim, bool with_state) const {
+/// Of some version there is a copy of every stage with the members that `counts` is true of: their
+/// vaults' newest `versions_max`, and their stores.
+template <class Counts>
+bool fault_driver::common_version(Counts counts, size_t versions_max,
+                                  std::optional<size_t> returns) const {
   const auto& members = fleet_.members();
   std::map<int64_t, std::set<int32_t>> offered;
   for (size_t i = 0; i < members.size(); ++i) {
     const auto& m = members[i];
-    const auto state = m.where->state();
-    const bool stays = i != victim && (state == host_state::up || state == host_state::frozen);
-    if (stays && m.vault) {
+    if (counts(i) && m.vault) {
       for (const auto& [stage, versions] : m.vault->versions())
-        for (size_t v = 0; v < versions.size() && v + 1 < stage::vault_versions_max; ++v)
+        for (size_t v = 0; v < versions.size() && v < versions_max; ++v)
           offered[versions[v].value()].insert(stage.value());
     }
     const auto* store = m.store();
-    if (store == nullptr || !(stays || (i == victim && with_state))) continue;
+    if (store == nullptr || !(counts(i) || i == returns)) continue;
     if (const auto kept = store->state()) offered[kept->version.value()].insert(m.stage);
   }
   return std::any_of(offered.begin(), offered.end(), [&](const auto& entry) {
     return entry.second.size() == static_cast<size_t>(fleet_.plan().stages);
   });
+}
+
+/// Without this member, also after one more commit.
+bool fault_driver::recoverable(size_t victim, bool with_state) const {
+  const auto stays = [&](size_t i) {
+    const auto state = fleet_.members()[i].where->state();
+    return i != victim && (state == host_state::up || state == host_state::frozen);
+  };
+  return common_version(stays, stage::vault_versions_max - 1,
+                        with_state ? std::optional{victim} : std::nullopt);
+}
+
+bool fault_driver::can_be_rescued() const {
+  const auto& members = fleet_.members();
+  const auto awake = [&](size_t i) { return members[i].where->state() == host_state::up; };
+  size_t workers = 0;
+  bool leaders_awake = true;
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (members[i].is_worker())
+      workers += awake(i) ? 1 : 0;
+    else
+      leaders_awake = leaders_awake && members[i].where->state() != host_state::frozen;
+  }
+  return leaders_awake && workers >= static_cast<size_t>(fleet_.plan().stages) &&
+         common_version(awake, stage::vault_versions_max, std::nullopt);
 }
 
 bool fault_driver::survivable(size_t victim, bool with_state, int64_t decided,

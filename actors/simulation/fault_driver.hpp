@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -43,12 +44,18 @@ class fault_driver {
 
   std::string describe(const faults::plan_event& event) const;
 
+  /// Among those who are neither dead nor frozen there are workers enough and a copy of every stage,
+  /// and no trainer is frozen: nobody here gives a silent leader up.
+  bool can_be_rescued() const;
+
   /// Faults that have begun, by class.
   const std::map<std::string, uint64_t>& counts() const { return counts_; }
 
  private:
   bool kill_part(size_t victim, int64_t decided, std::vector<stand>& stands);
   bool end_lives(size_t which, int64_t decided, std::vector<stand>& stands);
+  template <class Counts>
+  bool common_version(Counts counts, size_t versions_max, std::optional<size_t> returns) const;
   bool recoverable(size_t victim, bool with_state) const;
   bool survivable(size_t victim, bool with_state, int64_t decided,
                   const std::vector<stand>& stands) const;

@@ -23,16 +23,17 @@ std::optional<std::string> service_watch::granted(size_t mover,
          std::to_string(stage.value()) + " empty";
 }
 
-void service_watch::look(const std::vector<watched_worker>& workers, double now_s) {
-  const auto alive = std::count_if(workers.begin(), workers.end(),
-                                   [](const watched_worker& w) { return w.alive; });
-  for (int32_t s = 0; s < stages_; ++s) {
-    const bool served = std::any_of(workers.begin(), workers.end(), [&](const watched_worker& w) {
-      return w.alive && w.serves && w.stage == stage_id{s};
-    });
-    auto& since = empty_since_s_[static_cast<size_t>(s)];
-    if (served || alive < stages_) {
-      if (served && since) empty_s_.push_back(now_s - *since);
+void service_watch::look(const std::vector<watched_worker>& workers, double now_s,
+                         const std::function<bool()>& can_be_rescued) {
+  std::vector<bool> served(empty_since_s_.size());
+  for (const auto& w : workers)
+    if (w.alive && w.serves) served[static_cast<size_t>(w.stage.value())] = true;
+  const bool all = std::all_of(served.begin(), served.end(), [](bool one) { return one; });
+  const bool possible = !all && can_be_rescued();
+  for (size_t s = 0; s < served.size(); ++s) {
+    auto& since = empty_since_s_[s];
+    if (served[s] || !possible) {
+      if (served[s] && since) empty_s_.push_back(now_s - *since);
       since.reset();
     } else {
       if (!since) since = now_s;

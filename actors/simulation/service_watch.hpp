@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -24,8 +25,7 @@ class service_watch {
   /// Deaths that the others may not have heard of yet are held against nobody.
   static constexpr double news_s = 20;
 
-  explicit service_watch(int32_t stages)
-      : stages_(stages), empty_since_s_(static_cast<size_t>(stages)) {}
+  explicit service_watch(int32_t stages) : empty_since_s_(static_cast<size_t>(stages)) {}
 
   /// A process has ended, or a fault has begun: emptiness counts anew.
   void struck(double now_s);
@@ -35,16 +35,16 @@ class service_watch {
   std::optional<std::string> granted(size_t mover, const std::vector<watched_worker>& workers,
                                      double now_s) const;
 
-  /// To be called often.
-  void look(const std::vector<watched_worker>& workers, double now_s);
+  /// To be called often. Time counts while `can_be_rescued()`; it is asked when a stage is empty.
+  void look(const std::vector<watched_worker>& workers, double now_s,
+            const std::function<bool()>& can_be_rescued);
 
-  /// The longest that a stage has been without anybody who serves while peers were enough.
+  /// The longest that a stage has been without anybody who serves while it could be.
   double emptiest_s() const { return emptiest_s_; }
   /// All those times.
   const std::vector<double>& empty_s() const { return empty_s_; }
 
  private:
-  int32_t stages_;
   std::vector<std::optional<double>> empty_since_s_;
   std::map<size_t, double> died_s_;
   double emptiest_s_ = 0;

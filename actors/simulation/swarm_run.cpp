@@ -216,7 +216,7 @@ class swarm_run {
     if (world_.delivered() >= options_.messages_max)
       invariants_.broken(invariant_rule::queues_bounded,
                          "more messages than the run may have: somebody asks without end", now_s());
-    watch_.look(watched(), now_s());
+    watch_.look(watched(), now_s(), [this] { return driver_.can_be_rescued(); });
     if (plan_.keep_every > 0 && watch_.emptiest_s() > to_seconds(refill_bound))
       invariants_.broken(invariant_rule::stages_served,
                          "a stage was not served for " + std::to_string(watch_.emptiest_s()) + " s",

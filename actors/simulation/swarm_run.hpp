@@ -25,8 +25,9 @@ inline constexpr std::chrono::seconds resume_bound{120};
 /// Everything has ended so long after it was asked to, virtual time.
 inline constexpr std::chrono::seconds shutdown_bound{60};
 /// Where there are custodians, a stage that has lost everybody is served again within this virtual
-/// time, whatever else was struck before: an election, and rounds of questions that frozen peers do
-/// not answer (where everybody stands, inventories, the order to go back).
+/// time after the last fault, while somebody awake can lead and copies of all stages are awake: an
+/// election, and rounds of questions that frozen peers do not answer (where everybody stands,
+/// inventories, the order to go back).
 inline constexpr std::chrono::seconds refill_bound{10};
 /// Messages in one mailbox, frozen peers included.
 inline constexpr size_t mailbox_messages_max = 4096;
@@ -85,7 +86,7 @@ struct run_result {
   uint64_t messages = 0;
   uint64_t hash = 0;  ///< of all events
   size_t hosts = 0;
-  /// How long stages were not served while peers were enough; counted anew with each fault.
+  /// How long stages were not served while they could be; counted anew with each fault.
   std::vector<double> empty_s;
   std::vector<double> steps_back;  ///< of each rescue
   uint64_t too_far_back = 0;       ///< rescues that went back more than `keep_every` steps

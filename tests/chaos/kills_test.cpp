@@ -73,3 +73,21 @@ BOOST_AUTO_TEST_CASE(a_stage_that_loses_all_its_peers_comes_back_a_few_steps_ear
   BOOST_TEST(from - to <= 10, run.all().story());
   run.finish();
 }
+
+BOOST_AUTO_TEST_CASE(a_run_that_loses_everybody_at_once_goes_on_from_the_copies_on_disk) {
+  chaos::rig::shape shape;
+  shape.peer_flags = {"--keep-copies"};
+  chaos::rig run{"all-lost", shape};
+  run.begin();
+  BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
+  BOOST_REQUIRE_MESSAGE(run.until_step(21), run.all().story());
+  for (chaos::fleet::id id = 0; id < run.all().size(); ++id)
+    run.all().signal(id, SIGKILL);
+  for (chaos::fleet::id id = 0; id < run.all().size(); ++id)
+    run.all().kill(id);
+  const auto step = run.step();
+  for (chaos::fleet::id id = 0; id < run.all().size(); ++id)
+    run.again(id);
+  BOOST_REQUIRE_MESSAGE(run.until_step(step + 10), run.all().story());
+  run.finish();
+}

@@ -179,6 +179,7 @@ void rig::begin() {
       arguments.push_back("--run=" + description());
       arguments.push_back("--bind=" + addresses_.at(number));
       arguments.push_back("--stage=" + std::to_string(s));
+      arguments.insert(arguments.end(), what_.peer_flags.begin(), what_.peer_flags.end());
       launch(name, arguments, {"--begin"});
     }
   }

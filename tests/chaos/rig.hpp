@@ -48,6 +48,7 @@ class rig {
     int64_t steps = 300;
     bool one_seed = false;  ///< everybody's --join is the first peer alone
     std::vector<std::string> flags;
+    std::vector<std::string> peer_flags;  ///< of the first peers, beside those
     /// Which host a process has: its address and what is put before its command line. By default
     /// all are on loopback.
     std::function<std::string(size_t process)> address;

@@ -36,6 +36,7 @@ struct peer_options {
   int64_t stage = choose_stage_itself;
   bool begin = false;
   bool keep_state = false;
+  bool keep_copies = false;
   std::string rebalance = "throughput";
   std::chrono::milliseconds rebalance_period = 60s;
   int64_t cache_mib = 1'024;
@@ -48,17 +49,34 @@ int complain(const std::string& sentence) {
   return exit_failure;
 }
 
-std::string kept_folder(const session& here, stage_id stage) {
-  return here.state_dir() + "/stage-" + std::to_string(stage.value());
+/// Of what it serves, and of what it keeps for others: `what` is "stage" or "copy".
+std::string kept_folder(const session& here, const std::string& what, stage_id stage) {
+  return here.state_dir() + "/" + what + "-" + std::to_string(stage.value());
 }
 
-std::vector<stage_id> kept_stages(const peer_options& options, const session& here,
-                                  int32_t stages) {
+std::vector<stage_id> kept_stages(const session& here, const std::string& what, int32_t stages) {
   std::vector<stage_id> result;
-  if (!options.keep_state) return result;
   for (stage_id s{0}; s.value() < stages; s = s.next())
-    if (std::filesystem::exists(kept_folder(here, s))) result.push_back(s);
+    if (std::filesystem::exists(kept_folder(here, what, s))) result.push_back(s);
   return result;
+}
+
+/// Another stage's state is another folder's.
+std::function<std::shared_ptr<stage::state_store>(stage_id)> files_of(
+    const session& here, const std::string& what, const identity::run_description& run,
+    bool durable) {
+  const auto owner = std::stoull(identity::description_hash(run).substr(0, 16), nullptr, 16);
+  return [&here, what, owner, durable](stage_id stage) {
+    stage::file_store_options store;
+    store.directory = kept_folder(here, what, stage);
+    store.owner.stage = stage;
+    store.owner.run = owner;
+    store.durable = durable;
+    store.complain = [](const std::string& why) {
+      std::fprintf(stderr, "swarm peer: %s\n", one_line(why).c_str());
+    };
+    return stage::open_file_state_store(std::move(store));
+  };
 }
 
 /// What the stages cost, as the planner counts it.
@@ -78,8 +96,9 @@ stage_id choose_stage(const peer_options& options, session& here,
   std::vector<rebalancing::heard_member> heard;
   for (const auto& m : here.node().members())
     heard.push_back({m, {}});
-  return rebalancing::choose_stage(rebalancing::view_of(stage_records(run), heard, {}), here.id(),
-                                   1, kept_stages(options, here, run.stages));
+  return rebalancing::choose_stage(
+      rebalancing::view_of(stage_records(run), heard, {}), here.id(), 1,
+      options.keep_state ? kept_stages(here, "stage", run.stages) : std::vector<stage_id>{});
 }
 
 peer::stage_peer_options stage_options(const peer_options& options, const session& here,
@@ -94,20 +113,10 @@ peer::stage_peer_options stage_options(const peer_options& options, const sessio
   result.start = options.begin ? stage::start_mode::fresh : stage::start_mode::fetch;
   result.make_engine = setup.swarm().make_engine;
   result.slots = std::make_shared<stage::device_slots>(1);
-  if (options.keep_state) {
-    const auto owner = std::stoull(identity::description_hash(run).substr(0, 16), nullptr, 16);
-    result.make_store = [&here, owner](stage_id stage) {
-      stage::file_store_options store;
-      // Another stage's state is another folder's.
-      store.directory = kept_folder(here, stage);
-      store.owner.stage = stage;
-      store.owner.run = owner;
-      store.complain = [](const std::string& what) {
-        std::fprintf(stderr, "swarm peer: %s\n", one_line(what).c_str());
-      };
-      return stage::open_file_state_store(std::move(store));
-    };
-  }
+  if (options.keep_state) result.make_store = files_of(here, "stage", run, true);
+  if (options.keep_copies)
+    result.vault = std::make_shared<stage::state_vault>(files_of(here, "copy", run, false),
+                                                        kept_stages(here, "copy", run.stages));
   result.announce_period = announce_period;
   result.stages = stage_records(run);
   result.policy = *rebalancing::policy_from_name(options.rebalance);
@@ -212,6 +221,10 @@ int run_peer(int argc, const char* const* argv) {
       .add(options.keep_state, "keep-state",
            "Writes the stage's state into --state-dir before each step counts as done, so that the "
            "run survives the loss of all its machines.")
+      .add(options.keep_copies, "keep-copies",
+           "Writes the copies that a lost stage comes back from into --state-dir, too, behind the "
+           "training's back: the run survives the loss of all its machines with the loss of some "
+           "steps, see train --copy-every.")
       .add(options.rebalance, "rebalance",
            "When this peer moves to another stage: none (never), throughput (when the whole run "
            "gains), queue (the rule of the SWARM paper).")
@@ -222,8 +235,8 @@ int run_peer(int argc, const char* const* argv) {
       .add(options.join_timeout, "join-timeout", "How long it looks for the run.", 1s, 24h)
       .add(options.leave_timeout, "leave-timeout", "How long it takes to leave at most.", 0ms, 1h);
   table.add_check([&]() -> std::optional<std::string> {
-    if (options.keep_state && options.net.state_dir.empty())
-      return "--keep-state needs --state-dir, the folder to keep it in.";
+    if ((options.keep_state || options.keep_copies) && options.net.state_dir.empty())
+      return "--keep-state and --keep-copies need --state-dir, the folder to write to.";
     if (!rebalancing::policy_from_name(options.rebalance)) {
       return "--rebalance=" + one_line(options.rebalance) +
              " is no policy, only none, throughput and queue are.";

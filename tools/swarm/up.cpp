@@ -39,6 +39,7 @@ struct up_options {
   int64_t chaos_seed = 1;
   int64_t line_every = 20;
   bool keep_state = false;
+  bool keep_copies = false;
   int64_t copy_every = 10;
   std::string rebalance = "throughput";
   bool insecure = false;
@@ -123,6 +124,7 @@ std::vector<process_spec> specs_of(const up_options& options, const identity::ru
     common(spec, result.size());
     spec.arguments.push_back("--rebalance=" + options.rebalance);
     if (options.keep_state) spec.arguments.emplace_back("--keep-state");
+    if (options.keep_copies) spec.arguments.emplace_back("--keep-copies");
     // All at once they would all choose the same; later each goes where it is needed.
     if (fresh) spec.first_arguments = {"--begin", "--stage=" + std::to_string(p % run.stages)};
     result.push_back(std::move(spec));
@@ -160,16 +162,18 @@ int supervise(const up_options& options, process_table table) {
                     " fails as soon as it is started; its lines above say why");
   }
   if (outcome == process_group::outcome::time_is_up)
-    std::printf("--for is over%s\n", options.keep_state ? "; the same command goes on" : "");
+    std::printf("--for is over%s\n",
+                options.keep_state || options.keep_copies ? "; the same command goes on" : "");
   return exit_success;
 }
 
-/// Some peer of an earlier life wrote its stage's state.
+/// Some peer of an earlier life wrote a stage's state.
 bool kept_state(const std::string& folder) {
   for (int64_t p = 1; p <= run_workers_max; ++p) {
     const auto peer = folder + "/peer-" + std::to_string(p);
     if (!std::filesystem::exists(peer)) return false;
-    if (std::filesystem::exists(peer + "/stage-0")) return true;
+    if (std::filesystem::exists(peer + "/stage-0") || std::filesystem::exists(peer + "/copy-0"))
+      return true;
   }
   return false;
 }
@@ -193,7 +197,7 @@ int up(up_options options) {
   if (!fresh && !kept_state(options.dir)) {
     return complain("the run in " + options.dir +
                     " has begun and its peers kept no state: choose another --dir, and give "
-                    "--keep-state from the beginning to be able to go on");
+                    "--keep-state or --keep-copies from the beginning to be able to go on");
   }
   process_table_options table;
   table.kill_every = options.kill_every;
@@ -229,6 +233,8 @@ int run_up(int argc, const char* const* argv) {
            1'000'000)
       .add(options.keep_state, "keep-state",
            "Peers write their stage's state to the disk before each step counts as done.")
+      .add(options.keep_copies, "keep-copies",
+           "Peers write the copies that they make every --copy-every steps to the disk.")
       .add(options.copy_every, "copy-every",
            "Steps that a lost stage costs at most; see train --help. 0: no copies.", "steps", 0,
            1'000'000)

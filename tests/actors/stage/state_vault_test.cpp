@@ -1,6 +1,9 @@
 #include "actors/stage/state_vault.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <map>
+#include <memory>
+#include <vector>
 
 using namespace swarm;
 using namespace swarm::stage;
@@ -45,4 +48,27 @@ BOOST_AUTO_TEST_CASE(only_so_many_stages_are_kept) {
   vault.retain({stage_id{0}, stage_id{1}});
   BOOST_TEST(vault.versions().size() == 2U);
   BOOST_TEST(vault.put(stage_id{99}, at(1)));
+}
+
+BOOST_AUTO_TEST_CASE(the_next_life_finds_what_the_disk_has) {
+  std::map<stage_id, std::shared_ptr<memory_state_store>> disk;
+  const auto open = [&](stage_id stage) {
+    auto& store = disk[stage];
+    if (!store) store = std::make_shared<memory_state_store>();
+    return store;
+  };
+  const std::vector<stage_id> both{stage_id{0}, stage_id{2}};
+  {
+    state_vault vault{open, {}};
+    for (int64_t v : {10, 20, 30})
+      vault.put(stage_id{2}, at(v));
+    vault.put(stage_id{0}, at(20));
+    // Going back goes back on the disk, too.
+    vault.put(stage_id{2}, at(20));
+  }
+  state_vault vault{open, both};
+  BOOST_TEST((vault.newest(stage_id{2}) == step_id{20}));
+  BOOST_TEST(!vault.find(stage_id{2}, step_id{30}).has_value());
+  BOOST_TEST((vault.newest(stage_id{0}) == step_id{20}));
+  BOOST_TEST(!vault.newest(stage_id{1}).has_value());
 }
