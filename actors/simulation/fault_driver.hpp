@@ -44,8 +44,8 @@ class fault_driver {
 
   std::string describe(const faults::plan_event& event) const;
 
-  /// Among those who are neither dead nor frozen there are workers enough and a copy of every stage,
-  /// and no trainer is frozen: nobody here gives a silent leader up.
+  /// Among those who are neither dead nor frozen there are workers enough and a copy of every
+  /// stage, and no trainer is frozen: nobody here gives a silent leader up.
   bool can_be_rescued() const;
 
   /// Faults that have begun, by class.
