@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "actors/planted_bug.hpp"
 
@@ -18,8 +19,10 @@ uint64_t state_checksum(const void* bytes, size_t count) {
 void snapshot_store::put(step_id version, host_tensor state, const last_commit& commit) {
   const auto checksum = state_checksum(state.data(), state.bytes());
   snapshots_[version] = {std::move(state), checksum, commit};
+  // The one that was just asked for stays, old as it may be.
   while (snapshots_.size() > snapshots_max)
-    snapshots_.erase(snapshots_.begin());
+    snapshots_.erase(snapshots_.begin()->first == version ? std::next(snapshots_.begin())
+                                                          : snapshots_.begin());
 }
 
 std::optional<snapshot_store::chunk> snapshot_store::read(step_id version, uint64_t offset_bytes,

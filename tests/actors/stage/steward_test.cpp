@@ -358,6 +358,16 @@ BOOST_AUTO_TEST_CASE(any_version_that_is_kept_can_be_had_chunk_by_chunk) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_old_version_can_still_be_had_when_newer_ones_were_handed_over) {
+  fixture f{{1, 1}};
+  for (const int64_t version : {2, 4, 6}) {
+    f.leave(1, 0, version);
+    if (version > 2) BOOST_TEST(f.version_in(f.chunk(1, 0, -1)) == version);
+  }
+  for (uint64_t offset = 0; offset < 48; offset += 16)
+    BOOST_TEST(f.version_in(f.chunk(1, 0, 2, offset)) == 2);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_there_is_refused) {
   fixture f{{1, 1}};
   f.leave(1, 0, 2);
