@@ -243,6 +243,21 @@ BOOST_AUTO_TEST_CASE(a_steward_that_is_no_custodian_hands_over_all_the_same) {
   BOOST_TEST(f.version_in(f.chunk(2, 1, -1)) == 4);
 }
 
+BOOST_AUTO_TEST_CASE(a_donor_that_is_silent_or_refuses_is_left_for_another) {
+  for (const bool silent : {true, false}) {
+    fixture f{{1, 0}};
+    // The first of the stage, and so the first to be asked.
+    f.add_fake(2, 1, [silent]() -> caf::result<wire::state_chunk> {
+      if (silent) return caf::delegated<wire::state_chunk>{};
+      return caf::make_error(caf::sec::runtime_error);
+    });
+    f.add(3, 1);
+    f.leave(3, 1, 4);
+    f.world.pass(10 * chunk_timeout);
+    BOOST_TEST(f.keeps(1, 1, 4));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_copy_is_never_kept) {
   fixture f{{1, 0}};
   int asked = 0;
@@ -255,6 +270,11 @@ BOOST_AUTO_TEST_CASE(a_damaged_copy_is_never_kept) {
   BOOST_TEST(asked > 0);
   BOOST_TEST(f.inventory(1).empty());
   BOOST_TEST(f.events["custody"] == 0);
+  // Somebody who has it whole.
+  f.add(3, 1);
+  f.leave(3, 1, 4);
+  f.world.pass(10 * chunk_timeout);
+  BOOST_TEST(f.keeps(1, 1, 4));
 }
 
 BOOST_AUTO_TEST_CASE(a_donor_that_dies_in_the_middle_is_left_for_another) {
