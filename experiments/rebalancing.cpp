@@ -29,8 +29,7 @@ using rebalancing::policy_kind;
 constexpr double paper_queue_300 = 95.8;
 constexpr double paper_queue_60 = 97.6;
 /// How near ours must come to it, in points. The trace of the paper was not published.
-/// Two points were asked for first; T = 300 s comes out better than published by more (README.md).
-constexpr double paper_tolerance = 3;
+constexpr double paper_tolerance = 2;
 constexpr double throughput_overall_min = 99;
 constexpr double throughput_last_hour_min = 97;
 
@@ -41,6 +40,8 @@ constexpr int64_t paper_stages = 4;
 constexpr int64_t paper_peers = 400;
 constexpr int64_t paper_hours = 32;
 constexpr int64_t paper_seeds = 10;
+/// 4096 sequences at the throughput of its section 4.3: 17.6 a second.
+constexpr std::chrono::seconds paper_step{233};
 
 struct contestant {
   const char* name;
@@ -63,14 +64,14 @@ struct rebalancing_options {
   int64_t stages = 0;
   int64_t peers = paper_peers;
   int64_t hours = paper_hours;
-  int64_t seed = 1'001;  ///< the trace was fitted on 1 to 10
+  int64_t seed = 3'001;  ///< the trace was fitted on 1 to 10, looked at with others below this
   int64_t seeds = paper_seeds;
   std::string trace;
   int64_t speed_max = 1;
   int64_t zones = 4;
   std::chrono::seconds announce{30};
   std::chrono::seconds detection{15};
-  std::chrono::seconds step{0};
+  std::chrono::seconds step = paper_step;
   double service_seconds = 2;
   double in_flight = 2;
   double state_gigabytes = 1.21;
@@ -80,7 +81,7 @@ struct rebalancing_options {
   bool is_paper() const {
     return trace.empty() && peers == paper_peers && hours == paper_hours &&
            (stages == 0 || stages == paper_stages) && speed_max == 1 && seeds >= paper_seeds &&
-           zones == 4 && step.count() == 0 && service_seconds == 2 && in_flight == 2;
+           zones == 4 && step == paper_step && service_seconds == 2 && in_flight == 2;
   }
   std::vector<int64_t> stage_counts() const {
     if (stages > 0) return {stages};
@@ -336,7 +337,9 @@ void declare(tools::option_table& table, rebalancing_options& options) {
       .add(options.announce, "announce", "Between two announcements of a peer; queue: T.", 1s, 1h)
       .add(options.detection, "detection", "Until others know that a peer is dead.", 0s, 1h)
       .add(options.step, "step",
-           "Moves, but into empty stages, wait for the end of a step of this length.", 0s, 24h)
+           "Moves, but into empty stages, wait for the end of a step of this length; 0: for "
+           "nothing.",
+           0s, 24h)
       .add(options.service_seconds, "service-seconds",
            "A microbatch at one stage on a device of speed 1.", "s", 0.01, 1e4)
       .add(options.in_flight, "in-flight", "Microbatches under way per live peer.", "microbatches",
