@@ -147,8 +147,8 @@ void coordinator::on_tick() {
     for (const auto& id : std::set<worker_id>{owed_})
       send_commit(id);
   if (election_.leading() && !taking_over_) check_copies();
-  if (election_.leading() && !taking_over_ && crew_.unready_stage(version_, uncommitted_) &&
-      rescue_if_due())
+  if (election_.leading() && !taking_over_ &&
+      crew_.unready_stage(version_, given_up_, uncommitted_) && rescue_if_due())
     return;
   if (ledger_ && ledger_->expire(now(), to_seconds(options_.lease_timeout)) > 0) progress();
 }

@@ -36,11 +36,14 @@ class crew {
   /// All that are known, serving or not.
   const std::map<worker_id, place>& places() const { return places_; }
   /// A stage of which no serving worker has shown to be at this version, and none of those who were
-  /// asked to make it may still answer.
-  std::optional<stage_id> unready_stage(step_id version, const std::set<worker_id>& asked) const {
+  /// asked to make it may still answer. Later versions up to `given_up` are of another history.
+  std::optional<stage_id> unready_stage(step_id version, step_id given_up,
+                                        const std::set<worker_id>& asked) const {
     std::set<stage_id> ready;
-    for (const auto& [id, w] : workers_)
-      if (w.version >= version || asked.count(id) != 0) ready.insert(w.stage);
+    for (const auto& [id, w] : workers_) {
+      const bool stands = w.version == version || w.version > std::max(version, given_up);
+      if (stands || asked.count(id) != 0) ready.insert(w.stage);
+    }
     for (stage_id s{0}; s.value() < stages_; s = s.next())
       if (ready.count(s) == 0) return s;
     return std::nullopt;

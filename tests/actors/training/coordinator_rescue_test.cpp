@@ -111,6 +111,24 @@ BOOST_AUTO_TEST_CASE(several_empty_stages_are_filled_and_none_is_emptied_for_it)
   BOOST_TEST(f.count("rescued") == 1U);
 }
 
+// Simulated, `movers` seed 5450: frozen peers of a stage wake up in the history that was given up,
+// when everybody else of it has died; nobody there can make the step, and nobody can be asked to.
+BOOST_AUTO_TEST_CASE(a_stage_that_has_only_workers_of_a_history_given_up_is_rescued_again) {
+  fixture f{{3, 1}};
+  for (const uint64_t peer : {1, 2, 3})
+    f.peers.at(peer).kept = {{0, {4}}, {1, {4}}};
+  f.kill(4);
+  f.pass(10s);
+  BOOST_REQUIRE(f.count("rescued") == 1U);
+  BOOST_REQUIRE(f.sent("MoveOrder").size() == 1U);
+  f.kill(f.sent("MoveOrder")[0].peer);
+  f.add(9, 1);
+  f.pass(10s);
+  BOOST_REQUIRE(f.count("rescued") == 2U);
+  BOOST_TEST(f.sent_to("Restore").count(9) == 1U);
+  BOOST_TEST(f.sent("Restore").back().value == 4);
+}
+
 // -- what cannot be rescued -----------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(without_copies_the_message_says_what_is_lost_and_what_to_do) {
