@@ -52,8 +52,7 @@ struct coordinator_options {
   /// the newest version of which every stage has a copy. 0: never, it waits for somebody to come.
   std::chrono::milliseconds rescue_after{5'000};
   /// From copies of every stage's state a lost stage comes back. No step begins that would be
-  /// further than this from the last ones in custody, so no more steps are ever lost; copies are
-  /// made twice as often. 0: none.
+  /// further than this from the last ones in custody, so no more steps are ever lost. 0: none.
   int64_t keep_every = 0;
   /// A step waits for copies so long, then goes on without until they come: slow links must not
   /// hold up a run.

@@ -114,7 +114,7 @@ void coordinator::ask_custody(step_id version, std::chrono::milliseconds pause) 
                 if (copies_.pending() != version || crew_.places().count(id) == 0) return;
                 read_inventory(id, m, custody_);
                 if (!in_custody(version, places(), custody_, options_.stages)) return;
-                copies_.arrived();
+                copies_.arrived(version_);
                 copies_settled("copies_kept", version);
               },
               [](caf::error&) {});

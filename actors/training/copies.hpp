@@ -9,8 +9,9 @@
 namespace swarm::training {
 
 /// When a run makes copies of its stages' states, and which step must not begin before they are in
-/// custody of other stages. Copies are made every half `every` steps, one version at a time, so
-/// mostly nobody waits; as long as copies arrive in time, a lost stage costs at most `every` steps.
+/// custody of other stages. One version is copied at a time, so late that its copies arrive just
+/// before a step would have to wait for them if they take as long as the last ones did. As long as
+/// they do arrive, a lost stage costs at most `every` steps.
 class copies {
  public:
   struct limits {
@@ -42,11 +43,11 @@ class copies {
   /// The version whose copies are on their way.
   std::optional<step_id> pending() const { return pending_; }
 
-  /// They are in custody.
-  void arrived() {
+  /// They are in custody; the run stands at `version`.
+  void arrived(step_id version) {
     safe_ = *pending_;
     in_time_ = true;
-    settle();
+    settle(version);
   }
 
   /// Whether the step after `version` has to wait.
@@ -64,7 +65,7 @@ class copies {
     if (!pending_) return verdict::none;
     if (now_s - made_s_ > limits_.patience_s) {
       in_time_ = false;
-      settle();
+      settle(*pending_);
       return verdict::given_up;
     }
     if (!waits_since_ || now_s - *waits_since_ < limits_.wait_s) return verdict::none;
@@ -74,8 +75,10 @@ class copies {
   }
 
  private:
-  void settle() {
-    due_ = step_id{pending_->value() + std::max<int64_t>(1, limits_.every / 2)};
+  void settle(step_id version) {
+    const auto taken = std::max<int64_t>(1, version.value() - pending_->value());
+    const auto pause = std::max(limits_.every / 2, limits_.every - 1 - taken);
+    due_ = step_id{pending_->value() + std::max<int64_t>(1, pause)};
     pending_.reset();
     waits_since_.reset();
   }

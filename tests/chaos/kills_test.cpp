@@ -57,8 +57,8 @@ BOOST_AUTO_TEST_CASE(a_stage_that_loses_all_its_peers_comes_back_a_few_steps_ear
   chaos::rig run{"stage-lost", {}};
   run.begin();
   BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
-  // Copies of a step after the first ten are in custody by now, or step 21 would still wait.
-  BOOST_REQUIRE_MESSAGE(run.until_step(21), run.all().story());
+  // Copies of a step after the first twenty are in custody by now, or step 41 would still wait.
+  BOOST_REQUIRE_MESSAGE(run.until_step(41), run.all().story());
   run.all().signal(run.peer(1, 0), SIGKILL);
   run.all().kill(run.peer(1, 1));
   const auto step = run.step();
@@ -69,8 +69,8 @@ BOOST_AUTO_TEST_CASE(a_stage_that_loses_all_its_peers_comes_back_a_few_steps_ear
     const auto line = run.all().line_with(run.trainer(t), "goes back");
     std::sscanf(line.c_str(), "a stage was lost: goes back from step %d to %d", &from, &to);
   }
-  BOOST_TEST(to > 10, run.all().story());
-  BOOST_TEST(from - to <= 10, run.all().story());
+  BOOST_TEST(to > 20, run.all().story());
+  BOOST_TEST(from - to <= 20, run.all().story());
   run.finish();
 }
 

@@ -42,7 +42,7 @@ struct train_options {
   std::chrono::milliseconds leave_timeout = 10s;
   std::chrono::milliseconds election_timeout = 1s;
   std::chrono::milliseconds rescue_after = 5s;
-  int64_t copy_every = 10;
+  int64_t copy_every = 20;
   std::chrono::milliseconds copy_wait = 2s;
   std::chrono::milliseconds call_timeout = 10s;
 };

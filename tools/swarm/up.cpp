@@ -40,7 +40,7 @@ struct up_options {
   int64_t line_every = 20;
   bool keep_state = false;
   bool keep_copies = false;
-  int64_t copy_every = 10;
+  int64_t copy_every = 20;
   std::string rebalance = "throughput";
   bool insecure = false;
   std::chrono::milliseconds heartbeat_interval{250};

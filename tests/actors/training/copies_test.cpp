@@ -26,16 +26,24 @@ BOOST_AUTO_TEST_CASE(without_copies_nothing_is_made_and_nobody_waits) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_first_version_is_copied_and_then_one_every_half_interval) {
-  auto c = begun(10);
-  std::vector<int64_t> made;
-  for (int64_t v = 1; v <= 20; ++v)
-    if (c.make(step_id{v}, 0)) {
-      made.push_back(v);
-      c.arrived();
+BOOST_AUTO_TEST_CASE(the_first_version_is_copied_and_then_as_late_as_the_last_copies_allow) {
+  const auto made = [](int64_t steps_until_there) {
+    auto c = begun(10);
+    std::vector<int64_t> result;
+    for (int64_t v = 1; v <= 40; ++v) {
+      BOOST_TEST(!c.hold(step_id{v - 1}, 0));
+      if (c.make(step_id{v}, 0)) result.push_back(v);
+      if (c.pending() && v - result.back() == steps_until_there) c.arrived(step_id{v});
     }
-  const std::vector<int64_t> expected{1, 6, 11, 16};
-  BOOST_TEST(made == expected, boost::test_tools::per_element());
+    return result;
+  };
+  const std::vector<int64_t> soon{1, 9, 17, 25, 33};
+  BOOST_TEST(made(0) == soon, boost::test_tools::per_element());
+  BOOST_TEST(made(1) == soon, boost::test_tools::per_element());
+  const std::vector<int64_t> later{1, 7, 13, 19, 25, 31, 37};
+  BOOST_TEST(made(3) == later, boost::test_tools::per_element());
+  const std::vector<int64_t> late{1, 6, 11, 16, 21, 26, 31, 36};
+  BOOST_TEST(made(4) == late, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(while_copies_arrive_no_step_is_further_from_the_last_ones_than_the_interval) {
@@ -49,7 +57,7 @@ BOOST_AUTO_TEST_CASE(while_copies_arrive_no_step_is_further_from_the_last_ones_t
       now_s += 0.01;
       if (c.pending() && random.below(8) == 0) {
         safe = c.pending()->value();
-        c.arrived();
+        c.arrived(step_id{version});
       }
       if (c.hold(step_id{version}, now_s)) {
         BOOST_REQUIRE(c.pending().has_value());
@@ -73,7 +81,7 @@ BOOST_AUTO_TEST_CASE(copies_that_are_late_are_waited_for_once) {
   BOOST_TEST((c.check(3.0) == verdict::late));
   BOOST_TEST(!c.hold(step_id{2}, 3));
   BOOST_TEST(!c.hold(step_id{50}, 9));
-  c.arrived();
+  c.arrived(step_id{50});
   BOOST_TEST(c.make(step_id{51}, 10));
   BOOST_TEST(c.hold(step_id{51}, 10));
 }
