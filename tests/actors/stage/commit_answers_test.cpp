@@ -11,8 +11,6 @@ using namespace swarm::testing;
 using stage::refusal_reason;
 using reason = schemas::Refusal::Reason;
 
-#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
-
 using go_atom = caf::atom_constant<caf::atom("go")>;
 using desk_actor =
     caf::typed_actor<caf::replies_to<wire::commit>::with<wire::committed>, caf::reacts_to<go_atom>>;

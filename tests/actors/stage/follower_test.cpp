@@ -15,8 +15,6 @@ using stage::start_mode;
 using reason = schemas::Refusal::Reason;
 using boost::test_tools::per_element;
 
-#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
-
 using open_atom = caf::atom_constant<caf::atom("open")>;
 
 constexpr uint64_t worker = 5;

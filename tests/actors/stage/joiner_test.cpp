@@ -18,8 +18,6 @@ using boost::test_tools::per_element;
 
 using offsets = std::vector<uint64_t>;
 
-#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
-
 void pass_slowly(worker_rig& rig, std::chrono::milliseconds time) {
   for (; time > 0ms; time -= 100ms)
     rig.pass(100ms);

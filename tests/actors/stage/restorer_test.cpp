@@ -20,8 +20,6 @@ using reason = schemas::Refusal::Reason;
 using boost::test_tools::per_element;
 using offsets = std::vector<uint64_t>;
 
-#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
-
 /// What the toy states of the holders begin with.
 constexpr float toy_weight = 7;
 

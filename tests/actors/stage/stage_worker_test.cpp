@@ -22,8 +22,6 @@ tensors::host_tensor floats(std::vector<float> values) {
   return tensors::host_tensor::adopt(std::move(values), {1, count});
 }
 
-#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
-
 /// Sums the microbatches of a step and commits it.
 void make_step(worker_rig& rig, const crew& one, int64_t step, int64_t microbatches) {
   for (int64_t m = 0; m < microbatches; ++m)

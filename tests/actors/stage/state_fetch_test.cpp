@@ -15,8 +15,6 @@ using reason = schemas::Refusal::Reason;
 using boost::test_tools::per_element;
 using numbers = std::vector<int64_t>;
 
-#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_joiner_without_a_donor_waits_and_then_takes_the_first) {

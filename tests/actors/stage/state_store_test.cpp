@@ -16,8 +16,6 @@ using stage::start_mode;
 using reason = schemas::Refusal::Reason;
 using boost::test_tools::per_element;
 
-#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
-
 /// Says what it is given, and can fail to keep it.
 class watched_store final : public stage::state_store {
  public:

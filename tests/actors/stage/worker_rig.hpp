@@ -38,6 +38,9 @@ struct outcome {
   }
 };
 
+/// Of an outcome, in Boost tests.
+#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
+
 /// One worker with its own averager and compute actor.
 struct crew {
   wire::stage_worker_actor worker;

@@ -15,8 +15,6 @@ using reason = schemas::Refusal::Reason;
 using boost::test_tools::per_element;
 using numbers = std::vector<int64_t>;
 
-#define CHECK_REFUSED(reply, why) BOOST_TEST((reply).refusal() == static_cast<int>(why))
-
 using standing = outcome<wire::standing>;
 
 standing stand(worker_rig& rig, const crew& one, uint64_t term) {
