@@ -171,16 +171,20 @@ void coordinator::decide() {
 
 void coordinator::stand_down() {
   report("coordinator_stands_down", {{"step", version_.value()}});
-  ledger_.reset();
+  drop_step();
   taking_over_ = rescuing_ = false;
   stuck_since_.reset();
   desk_.reset();
   answer_movers();
   ++generation_;
+  announce();
+}
+
+void coordinator::drop_step() {
+  ledger_.reset();
   gather_later_ = 0;
   dropping_.clear();
   uncommitted_.clear();
-  announce();
 }
 
 caf::result<int64_t> coordinator::on_advance(step_id target) {
@@ -226,13 +230,10 @@ void coordinator::overtaken(const caf::error& why) {
 
 /// Asks everybody where they stand. From their answer on they obey nobody below this term.
 void coordinator::take_over() {
-  ledger_.reset();
+  drop_step();
   taking_over_ = true;
   rescuing_ = false;
   ++generation_;
-  gather_later_ = 0;
-  dropping_.clear();
-  uncommitted_.clear();
   asked_.clear();
   standings_.clear();
   if (planted(planted_bug::take_over_without_asking)) {

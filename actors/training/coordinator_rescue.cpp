@@ -37,13 +37,10 @@ bool coordinator::rescue_if_due() {
 void coordinator::begin_rescue() {
   election_.lead(term_above(election_.highest(), options_.id));
   announce();
-  ledger_.reset();
+  drop_step();
   taking_over_ = rescuing_ = true;
   // Should this attempt come to nothing, the next one begins after the same time.
   stuck_since_ = now();
-  gather_later_ = 0;
-  dropping_.clear();
-  uncommitted_.clear();
   asked_.clear();
   standings_.clear();
   report("rescue_begins",

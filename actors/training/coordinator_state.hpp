@@ -71,6 +71,8 @@ class coordinator final : public full_coordinator::base {
   void on_tick();
   void decide();
   void stand_down();
+  /// The step under way, and whoever its orders still wait for.
+  void drop_step();
   caf::result<int64_t> on_advance(step_id target);
   void answer_callers();
 
