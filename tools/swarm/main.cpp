@@ -3,12 +3,10 @@
 #include <cstdio>
 #include <string>
 
-#include "actors/identity/run_description.hpp"
-#include "tensors/engine/cpu_kernels.hpp"
-#include "tensors/engine/version.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/swarm/commands.hpp"
+#include "tools/swarm/node_program.hpp"
 
 namespace {
 
@@ -61,11 +59,7 @@ int dispatch(int argc, const char* const* argv) {
     return tools::exit_usage;
   }
   std::string name = argv[1];
-  if (name == "--version") {
-    std::printf("swarm, protocol version %u, LibTorch %s\n", identity::protocol_version,
-                tensors::libtorch_version().c_str());
-    return tools::exit_success;
-  }
+  if (name == "--version") return tools::become_node(1, argv + 1);
   const bool asks = name == "help" || name == help_flag || name == "-h";
   if (asks && argc < 3) {
     std::fputs(help().c_str(), stdout);
@@ -83,6 +77,5 @@ int dispatch(int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  tensors::tune_and_reexec(argc, argv);
   return dispatch(argc, argv);
 }

@@ -16,6 +16,7 @@
 #include "tools/report/user_path.hpp"
 #include "tools/run/run_files.hpp"
 #include "tools/swarm/commands.hpp"
+#include "tools/swarm/node_program.hpp"
 
 namespace swarm::tools {
 
@@ -142,7 +143,7 @@ int supervise(const up_options& options, process_table table) {
   listener.on_event = [](const std::string& what) {
     std::printf("%-10s * %s\n", "", what.c_str());
   };
-  process_group group{own_program(), std::move(table), listener};
+  process_group group{node_program(), std::move(table), listener};
   const auto trainers = static_cast<size_t>(options.trainers);
   const auto finished = [&] {
     // Whoever is killed before the run has begun cannot begin it in another life.
