@@ -16,7 +16,8 @@ constexpr size_t word_bytes = sizeof(capnp::word);
 void touch(const capnp::DynamicValue::Reader& value);
 
 void touch(const capnp::DynamicStruct::Reader& value) {
-  for (auto field : value.getSchema().getNonUnionFields()) {
+  const auto fields = value.getSchema().getNonUnionFields();
+  for (auto field : fields) {
     if (value.has(field)) touch(value.get(field));
   }
   KJ_IF_MAYBE (field, value.which()) {
@@ -29,13 +30,15 @@ void touch(const capnp::DynamicValue::Reader& value) {
     case capnp::DynamicValue::STRUCT:
       touch(value.as<capnp::DynamicStruct>());
       break;
-    case capnp::DynamicValue::LIST:
+    case capnp::DynamicValue::LIST: {
+      const auto list = value.as<capnp::DynamicList>();
       // Lists of numbers are checked by getting them; only structs have pointers to follow.
-      for (auto element : value.as<capnp::DynamicList>()) {
+      for (auto element : list) {
         if (element.getType() != capnp::DynamicValue::STRUCT) break;
         touch(element);
       }
       break;
+    }
     default:
       break;
   }
