@@ -1,7 +1,7 @@
 # run.capnp: what a run is, and what lets a peer into it. None of these is a message: a description
 # is a record of the DHT and a file, a token is a line of text that a person hands to a peer.
 
-@0xb1f3b0a9d1c7e008;
+@0xb1f3b0a9d1c7e00c;
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("swarm::schemas");

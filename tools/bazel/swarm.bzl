@@ -1,27 +1,47 @@
 """The four macros every BUILD file here uses, so that flags and tags live in one place."""
 
+# In this tree. .bazelrc says -std=c++17.
 _COPTS = [
     "-Wall",
     "-Wextra",
-    "-Werror",
+] + select({
+    "//tools/bazel:strict": ["-Werror"],
+    "//conditions:default": [],
+}) + [
     "-Wno-unused-parameter",
+] + select({
+    # It does not know all of the names below.
+    "//tools/bazel:clang": [],
     # GCC 12 reports false positives inside LibTorch's and CAF's headers.
-    "-Wno-maybe-uninitialized",
-    "-Wno-stringop-overflow",
-    "-Wno-array-bounds",
-    "-Wno-restrict",
+    "//conditions:default": [
+        "-Wno-maybe-uninitialized",
+        "-Wno-stringop-overflow",
+        "-Wno-array-bounds",
+        "-Wno-restrict",
+    ],
+}) + [
     "-Wno-deprecated-declarations",
     # One rounding per operation on every machine: reproducible mode depends on it.
     "-ffp-contract=off",
 ]
 
+# In another workspace, which can mend none of our warnings and may have made all warnings errors.
+# Bazel's own toolchain asks for an older standard.
+_COPTS_ELSEWHERE = ["-std=c++17", "-w", "-ffp-contract=off"]
+
+def _is_elsewhere():
+    return native.repository_name() != "@"
+
+def _copts(own):
+    return (_COPTS_ELSEWHERE if _is_elsewhere() else _COPTS) + own
+
 def swarm_library(name, copts = [], **kwargs):
     """A cc_library with the house's warnings."""
-    native.cc_library(name = name, copts = _COPTS + copts, **kwargs)
+    native.cc_library(name = name, copts = _copts(copts), **kwargs)
 
 def swarm_binary(name, copts = [], **kwargs):
     """A program with the house's warnings."""
-    native.cc_binary(name = name, copts = _COPTS + copts, **kwargs)
+    native.cc_binary(name = name, copts = _copts(copts), **kwargs)
 
 def swarm_test(name, srcs, deps = [], size = "small", copts = [], args = [], **kwargs):
     """A Boost.Test module; its file names the cases, this macro the module."""
@@ -29,7 +49,7 @@ def swarm_test(name, srcs, deps = [], size = "small", copts = [], args = [], **k
         name = name,
         srcs = srcs,
         size = size,
-        copts = _COPTS + copts,
+        copts = _copts(copts),
         linkstatic = True,
         local_defines = ["BOOST_TEST_MODULE=" + name],
         args = ["--log_level=test_suite", "--color_output=no", "--"] + args if args else
@@ -58,7 +78,10 @@ def swarm_experiment(name, srcs, deps = [], smoke_args = None, smoke_size = "med
 
 CapnpInfo = provider(
     doc = "Cap'n Proto sources of a library and of everything it imports.",
-    fields = {"sources": "depset of .capnp files"},
+    fields = {
+        "sources": "depset of .capnp files",
+        "roots": "depset of the folders where absolute imports start",
+    },
 )
 
 def _capnp_compile_impl(ctx):
@@ -66,25 +89,29 @@ def _capnp_compile_impl(ctx):
     own = ctx.files.srcs
     transitive = depset(own, transitive = [dep[CapnpInfo].sources for dep in ctx.attr.imports])
     for src in own:
-        header = ctx.actions.declare_file(src.basename + ".h", sibling = src)
-        source = ctx.actions.declare_file(src.basename + ".c++", sibling = src)
-        outputs += [header, source]
-        ctx.actions.run(
-            executable = ctx.executable._capnp,
-            inputs = transitive,
-            tools = [ctx.executable._plugin],
-            outputs = [header, source],
-            arguments = [
-                "compile",
-                "-I.",
-                "-o%s:%s" % (ctx.executable._plugin.path, ctx.bin_dir.path),
-                src.path,
-            ],
-            mnemonic = "CapnpCompile",
-        )
+        outputs.append(ctx.actions.declare_file(src.basename + ".h", sibling = src))
+        outputs.append(ctx.actions.declare_file(src.basename + ".c++", sibling = src))
+
+    # Absolute imports start at the root of the repository, which is external/NAME for others.
+    roots = depset(
+        [ctx.label.workspace_root or "."],
+        transitive = [dep[CapnpInfo].roots for dep in ctx.attr.imports],
+    )
+
+    # All files at once: two with one id are refused.
+    ctx.actions.run(
+        executable = ctx.executable._capnp,
+        inputs = transitive,
+        tools = [ctx.executable._plugin],
+        outputs = outputs,
+        arguments = ["compile", "-o%s:%s" % (ctx.executable._plugin.path, ctx.bin_dir.path)] +
+                    ["-I" + root for root in roots.to_list()] +
+                    [src.path for src in own],
+        mnemonic = "CapnpCompile",
+    )
     return [
         DefaultInfo(files = depset(outputs)),
-        CapnpInfo(sources = transitive),
+        CapnpInfo(sources = transitive, roots = roots),
         OutputGroupInfo(
             headers = depset([f for f in outputs if f.extension == "h"]),
             sources = depset([f for f in outputs if f.extension == "c++"]),
@@ -100,13 +127,13 @@ _capnp_compile = rule(
             default = "@capnp//:bin/capnp",
             executable = True,
             allow_single_file = True,
-            cfg = "host",
+            cfg = "exec",
         ),
         "_plugin": attr.label(
             default = "@capnp//:bin/capnpc-c++",
             executable = True,
             allow_single_file = True,
-            cfg = "host",
+            cfg = "exec",
         ),
     },
 )
@@ -124,7 +151,7 @@ def swarm_capnp_library(name, srcs, deps = [], **kwargs):
         name = name,
         srcs = [name + "_sources"],
         hdrs = [name + "_headers"],
-        copts = ["-w"],
+        copts = ["-w"] + (["-std=c++17"] if _is_elsewhere() else []),
         strip_include_prefix = "/",
         deps = deps + ["@capnp"],
         **kwargs
