@@ -93,8 +93,9 @@ def _capnp_compile_impl(ctx):
         outputs.append(ctx.actions.declare_file(src.basename + ".c++", sibling = src))
 
     # Absolute imports start at the root of the repository, which is external/NAME for others.
+    root = ctx.label.workspace_root or "."
     roots = depset(
-        [ctx.label.workspace_root or "."],
+        [root],
         transitive = [dep[CapnpInfo].roots for dep in ctx.attr.imports],
     )
 
@@ -104,9 +105,11 @@ def _capnp_compile_impl(ctx):
         inputs = transitive,
         tools = [ctx.executable._plugin],
         outputs = outputs,
-        arguments = ["compile", "-o%s:%s" % (ctx.executable._plugin.path, ctx.bin_dir.path)] +
-                    ["-I" + root for root in roots.to_list()] +
-                    [src.path for src in own],
+        arguments = [
+            "compile",
+            "--src-prefix=" + root,
+            "-o%s:%s/%s" % (ctx.executable._plugin.path, ctx.bin_dir.path, root),
+        ] + ["-I" + r for r in roots.to_list()] + [src.path for src in own],
         mnemonic = "CapnpCompile",
     )
     return [
