@@ -33,10 +33,18 @@ END
 program java </dev/null
 program update-alternatives </dev/null
 
+# Of Debian's Bazel 7, which has what it would otherwise download.
+cat >"$machine/bazelrc" <<'END'
+build --sandbox_debug
+common --override_module=rules_cc=/usr/share/bazel/rules/cc
+common --override_module=bazel_skylib=/usr/share/bazel/tools/skylib
+END
+
 status=0
 # What it writes for a Bazel that calls itself $1 and comes from a package of version $2.
 expect() {
-  BAZEL_NAME=$1 BAZEL_PACKAGE=$2 PATH=$machine:$PATH "$tree/tools/setup" >"$TEST_TMPDIR/says" 2>&1 || {
+  BAZEL_NAME=$1 BAZEL_PACKAGE=$2 SWARM_BAZELRC=${4:-/dev/null} PATH=$machine:$PATH \
+    "$tree/tools/setup" >"$TEST_TMPDIR/says" 2>&1 || {
     echo "tools/setup failed with bazel $1:"
     cat "$TEST_TMPDIR/says"
     status=1
@@ -52,6 +60,8 @@ expect no_version 4.2.3+ds-9 ""
 expect 7.7.1 7.7.1+ds-8 "common --noenable_bzlmod"
 expect "7.7.1- (@non-git)" 7.7.1+ds-8 "common --noenable_bzlmod"
 expect no_version 7.7.1+ds-8 "common --noenable_bzlmod"
+expect 7.7.1 7.7.1+ds-8 "common --noenable_bzlmod
+common --override_repository=bazel_skylib=/usr/share/bazel/tools/skylib" "$machine/bazelrc"
 expect 8.0.1 "" "common --noenable_bzlmod
 common --enable_workspace"
 # The machine went back to a version that would refuse these.
