@@ -119,7 +119,7 @@ class restart_policy {
   /// When to call next() if nothing else happens; none: never.
   std::optional<monotonic_time> next_wakeup() const;
 
-  bool knows(child_key child) const { return children_.count(child) != 0; }
+  bool knows(child_key key) const { return children_.count(key) != 0; }
   bool closing() const { return closing_; }
   child_state state(child_key child) const;
 

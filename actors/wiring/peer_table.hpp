@@ -69,11 +69,11 @@ class table_policy : public routing_policy {
                                        const std::set<worker_id>& excluded,
                                        microbatch_id microbatch) = 0;
   /// Hooks of the interleaved policy: a peer (re)enters service; is charged; was measured.
-  virtual void entered(peer_entry& peer) {}
-  virtual void charged(peer_entry& peer, double work) {}
-  virtual void measured(peer_entry& peer, double price_before) {}
+  virtual void entered(peer_entry& /*peer*/) {}
+  virtual void charged(peer_entry& /*peer*/, double /*work*/) {}
+  virtual void measured(peer_entry& /*peer*/, double /*price_before*/) {}
   /// Seconds per unit that it is charged.
-  virtual double price(const peer_entry& peer) const { return 0; }
+  virtual double price(const peer_entry& /*peer*/) const { return 0; }
 
   static bool ready(const peer_entry& peer, double now_s) {
     return !peer.set_aside || (!peer.probing && peer.chances > 0 && now_s >= peer.retry_at_s);
