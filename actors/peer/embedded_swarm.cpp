@@ -1,6 +1,5 @@
 #include "actors/peer/embedded_swarm.hpp"
 
-#include <caf/actor_system_config.hpp>
 #include <caf/all.hpp>
 #include <cmath>
 #include <map>
@@ -8,7 +7,6 @@
 
 #include "actors/peer/directory.hpp"
 #include "actors/peer/questions.hpp"
-#include "actors/telemetry/event.hpp"
 
 namespace swarm::peer {
 

@@ -1,20 +1,29 @@
 #pragma once
 
 #include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
 #include <caf/expected.hpp>
 #include <caf/scoped_actor.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "actors/ids.hpp"
 #include "actors/peer/stage_peer.hpp"
 #include "actors/peer/training_peer.hpp"
+#include "actors/telemetry/event.hpp"
+#include "actors/training/errc.hpp"
+#include "actors/wire/roster.hpp"
+#include "tensors/codec/host_tensor.hpp"
+#include "tensors/engine/stage_engine.hpp"
+#include "tensors/model/model_config.hpp"
+#include "tensors/optim/optimizer_config.hpp"
 
-namespace caf {
-class actor_system_config;
-}
-
+// All that a program with a swarm in it includes, beside CAF. README.md of this room has two such
+// programs; make_engine returns an engine of yours or tensors::make_torch_engine, for which the
+// program also depends on //tensors/engine:torch_engine.
 namespace swarm::peer {
 
 /// For the configuration of any actor system that holds a swarm: message types of all rooms.

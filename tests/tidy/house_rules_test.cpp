@@ -38,7 +38,8 @@ BOOST_AUTO_TEST_CASE(every_file_obeys_the_house_rules) {
 BOOST_AUTO_TEST_CASE(the_scan_sees_the_tree) {
   // An empty scan would pass every rule.
   for (const char* path : {"tests/tidy/house_rules_test.cpp", "tests/tidy/BUILD", "actors/ids.hpp",
-                           "schemas/step.capnp", "tools/bazel/swarm.bzl"}) {
+                           "schemas/step.capnp", "tools/bazel/swarm.bzl",
+                           "tests/embedding/workspace/own_engine.cpp"}) {
     BOOST_TEST(tree().count(path) == 1U, path);
   }
 }
