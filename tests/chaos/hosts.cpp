@@ -29,6 +29,10 @@ std::string cable(size_t host) {
 
 }  // namespace
 
+bool hosts::has_tools() {
+  return find_program("ip").front() == '/';
+}
+
 std::string hosts::address(size_t host) {
   return "10.77.0." + std::to_string(host + 1);
 }

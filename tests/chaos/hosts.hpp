@@ -12,6 +12,9 @@ namespace swarm::chaos {
 /// namespaces end with the processes that hold them.
 class hosts {
  public:
+  /// The program `ip` is installed.
+  static bool has_tools();
+
   /// A sentence when this machine does not allow it.
   std::optional<std::string> open(size_t count);
 
