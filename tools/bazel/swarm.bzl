@@ -32,16 +32,24 @@ _COPTS_ELSEWHERE = ["-std=c++17", "-w", "-ffp-contract=off"]
 def _is_elsewhere():
     return native.repository_name() != "@"
 
-def _copts(own):
-    return (_COPTS_ELSEWHERE if _is_elsewhere() else _COPTS) + own
+def _copts(own, deps):
+    copts = (_COPTS_ELSEWHERE if _is_elsewhere() else _COPTS) + own
+    if "@libtorch" not in deps:
+        return copts
 
-def swarm_library(name, copts = [], **kwargs):
-    """A cc_library with the house's warnings."""
-    native.cc_library(name = name, copts = _copts(copts), **kwargs)
+    # The last standard on the command line counts.
+    return copts + select({
+        "@libtorch//:wants_cxx20": ["-std=c++20"],
+        "//conditions:default": [],
+    })
 
-def swarm_binary(name, copts = [], **kwargs):
+def swarm_library(name, copts = [], deps = [], **kwargs):
+    """A cc_library with the house's warnings. Whose files include LibTorch names @libtorch."""
+    native.cc_library(name = name, copts = _copts(copts, deps), deps = deps, **kwargs)
+
+def swarm_binary(name, copts = [], deps = [], **kwargs):
     """A program with the house's warnings."""
-    native.cc_binary(name = name, copts = _copts(copts), **kwargs)
+    native.cc_binary(name = name, copts = _copts(copts, deps), deps = deps, **kwargs)
 
 def swarm_test(name, srcs, deps = [], size = "small", copts = [], args = [], **kwargs):
     """A Boost.Test module; its file names the cases, this macro the module."""
@@ -49,7 +57,7 @@ def swarm_test(name, srcs, deps = [], size = "small", copts = [], args = [], **k
         name = name,
         srcs = srcs,
         size = size,
-        copts = _copts(copts),
+        copts = _copts(copts, deps),
         linkstatic = True,
         local_defines = ["BOOST_TEST_MODULE=" + name],
         args = ["--log_level=test_suite", "--color_output=no", "--"] + args if args else

@@ -107,6 +107,10 @@ def _libtorch_impl(ctx):
             if path != None:
                 ctx.symlink(path, "include/" + directory)
 
+    # Headers of newer ones are C++20. A setting that always or never holds says so.
+    umbrella = ctx.path("include/ATen/ATen.h")
+    wants_cxx20 = umbrella.exists and "202002L" in ctx.read(umbrella)
+
     # The include tree is one directory label: globbing 8,000 headers costs seconds per action.
     ctx.file("BUILD", """package(default_visibility = ["//visibility:public"])
 cc_library(
@@ -115,7 +119,14 @@ cc_library(
     includes = ["include", "include/torch/csrc/api/include"],
     linkopts = {linkopts},
 )
-""".format(linkopts = linkopts + ["-l" + lib for lib in libs]))
+config_setting(
+    name = "wants_cxx20",
+    constraint_values = ["@platforms//os:{system}"],
+)
+""".format(
+        linkopts = linkopts + ["-l" + lib for lib in libs],
+        system = "linux" if wants_cxx20 else "windows",
+    ))
 
 _libtorch = repository_rule(
     implementation = _libtorch_impl,
