@@ -238,6 +238,35 @@ BOOST_AUTO_TEST_CASE(relative_paths_are_the_users_under_bazel_run) {
   ::unsetenv("BUILD_WORKING_DIRECTORY");
 }
 
+BOOST_AUTO_TEST_CASE(a_tilde_is_a_home_directory) {
+  const std::string before = std::getenv("HOME") == nullptr ? "" : std::getenv("HOME");
+  ::setenv("HOME", "/home/me", 1);
+  ::setenv("BUILD_WORKING_DIRECTORY", "/work", 1);
+  BOOST_TEST(tools::user_path("~/r1") == "/home/me/r1");
+  BOOST_TEST(tools::user_path("~") == "/home/me");
+  BOOST_TEST(tools::user_path("~root/x") == "/root/x");
+  BOOST_TEST(tools::user_path("~nobody-has-this-name/x") == "/work/~nobody-has-this-name/x");
+  BOOST_TEST(tools::user_path("a/~") == "/work/a/~");
+  ::unsetenv("BUILD_WORKING_DIRECTORY");
+  ::setenv("HOME", before.c_str(), 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_pattern_is_the_files_it_names_in_the_order_of_their_bytes) {
+  const auto folder = temporary_directory("patterns");
+  fs::create_directories(folder);
+  for (const char* name : {"b_2.bin", "B_1.bin", "a_10.bin", "a_9.bin", "x[1].bin"})
+    std::ofstream{folder / name} << "x";
+  const auto in = [&](const char* name) { return (folder / name).string(); };
+  BOOST_TEST(
+      tools::user_paths(in("*_*.bin")) ==
+          (std::vector<std::string>{in("B_1.bin"), in("a_10.bin"), in("a_9.bin"), in("b_2.bin")}),
+      boost::test_tools::per_element());
+  BOOST_TEST(tools::user_paths(in("a_?.bin")).size() == 1u);
+  BOOST_TEST(tools::user_paths(in("none_*")).empty());
+  BOOST_TEST(tools::user_paths(in("plain")).front() == in("plain"));
+  BOOST_TEST(tools::user_paths(in("x[1].bin")).front() == in("x[1].bin"));
+}
+
 BOOST_AUTO_TEST_CASE(the_commit_is_found_loose_packed_and_detached) {
   const auto root = temporary_directory("repository");
   const std::string hash(40, 'a');
