@@ -71,21 +71,25 @@ sources sort_sources(const std::string& path) {
   return result;
 }
 
-/// Appends the files' tokens; `budget` is what is left of the corpus' limit.
-std::variant<tokens, data_error> read_all(const std::vector<std::string>& paths, int64_t& budget,
-                                          bool& only_text) {
-  tokens result;
+double expected_bytes(const std::vector<std::string>& paths) {
+  double sum = 0;
+  for (const auto& path : paths)
+    sum += static_cast<double>(expected_tokens(path)) * sizeof(tokens::value_type);
+  return sum;
+}
+
+/// Reads the files one after the other; `held` is what is in memory already.
+std::variant<token_file, data_error> read_all(const std::vector<std::string>& paths, int64_t held,
+                                              const corpus_source& source) {
+  token_file result;
+  const double memory =
+      source.memory_bytes_max - static_cast<double>(held) * sizeof(tokens::value_type);
+  const auto expected = static_cast<int64_t>(expected_bytes(paths) / sizeof(tokens::value_type));
+  // At once: a vector that grows needs its size twice. A size may be a lie.
+  if (expected <= source.tokens_max) result.tokens.reserve(static_cast<size_t>(expected));
   for (const auto& path : paths) {
-    auto read = read_token_file(path, budget);
-    if (auto* error = std::get_if<data_error>(&read)) return *error;
-    auto& file = std::get<token_file>(read);
-    budget -= static_cast<int64_t>(file.tokens.size());
-    only_text = only_text && file.is_text;
-    if (result.empty()) {
-      result = std::move(file.tokens);
-    } else {
-      result.insert(result.end(), file.tokens.begin(), file.tokens.end());
-    }
+    const auto left = source.tokens_max - held - static_cast<int64_t>(result.tokens.size());
+    if (auto error = read_token_file(path, {left, memory}, result)) return std::move(*error);
   }
   return result;
 }
@@ -149,6 +153,14 @@ corpus::corpus(std::vector<uint16_t> train, std::vector<uint16_t> validation, in
       validation_(std::make_shared<const tokens>(std::move(validation))),
       vocabulary_(vocabulary) {}
 
+double memory_needed_bytes(const corpus_source& source) {
+  const auto files = sort_sources(source.path);
+  double needed = expected_bytes(files.train) + expected_bytes(files.validation);
+  // The validation split is cut off into storage of its own.
+  if (files.validation.empty()) needed *= 1 + source.validation_fraction;
+  return needed;
+}
+
 std::variant<corpus, data_error> load_corpus(const corpus_source& source) {
   if (!(source.validation_fraction > 0 && source.validation_fraction < 1)) {
     return make_data_error(data_errc::bad_fraction, "", std::to_string(source.validation_fraction));
@@ -157,14 +169,22 @@ std::variant<corpus, data_error> load_corpus(const corpus_source& source) {
   if (files.train.empty()) {
     return make_data_error(data_errc::unreadable, "'" + source.path + "'", "no file is named");
   }
-  int64_t budget = source.tokens_max;
-  bool only_text = true;
-  auto train_read = read_all(files.train, budget, only_text);
+  if (const auto needed = memory_needed_bytes(source); needed > source.memory_bytes_max) {
+    auto error = make_data_error(data_errc::out_of_memory, "'" + source.path + "'", "");
+    error.bytes_needed = needed;
+    return error;
+  }
+  auto train_read = read_all(files.train, 0, source);
   if (auto* error = std::get_if<data_error>(&train_read)) return *error;
-  auto train = std::move(std::get<tokens>(train_read));
-  auto validation_read = read_all(files.validation, budget, only_text);
+  auto& train_file = std::get<token_file>(train_read);
+  auto train = std::move(train_file.tokens);
+  auto validation_read = read_all(files.validation, static_cast<int64_t>(train.size()), source);
   if (auto* error = std::get_if<data_error>(&validation_read)) return *error;
-  auto validation = std::move(std::get<tokens>(validation_read));
+  auto& validation_file = std::get<token_file>(validation_read);
+  auto validation = std::move(validation_file.tokens);
+  const bool only_text = train_file.is_text && validation_file.is_text;
+  auto notes = std::move(train_file.notes);
+  notes.insert(notes.end(), validation_file.notes.begin(), validation_file.notes.end());
   if (train.empty()) return make_data_error(data_errc::empty, "'" + source.path + "'", "");
   if (files.validation.empty()) {
     const auto cut = train.begin() + static_cast<int64_t>(static_cast<double>(train.size()) *
@@ -185,7 +205,9 @@ std::variant<corpus, data_error> load_corpus(const corpus_source& source) {
                            "token " + std::to_string(largest_token) + ", vocabulary " +
                                std::to_string(source.vocabulary));
   }
-  return corpus{std::move(train), std::move(validation), vocabulary};
+  corpus result{std::move(train), std::move(validation), vocabulary};
+  result.set_notes(std::move(notes));
+  return result;
 }
 
 int64_t microbatch_offset(int64_t split_tokens, uint64_t seed, int64_t step, int64_t index,

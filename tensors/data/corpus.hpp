@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -27,6 +29,8 @@ struct corpus_source {
   int64_t context = 1;     ///< each split must hold one window: context + 1 tokens
   int64_t vocabulary = 0;  ///< tokens must lie below it; 0: whatever the corpus holds
   int64_t tokens_max = corpus_tokens_max;
+  /// What the tokens may take of it while they are read.
+  double memory_bytes_max = std::numeric_limits<double>::infinity();
 };
 
 /// Tokens in two disjoint splits. Immutable; copying it copies a handle.
@@ -41,15 +45,23 @@ class corpus {
   /// 256 for text, the largest token plus one for shards.
   int64_t vocabulary() const { return vocabulary_; }
 
+  /// What the reader found worth a word though it is no error, a sentence each.
+  const std::vector<std::string>& notes() const { return notes_; }
+  void set_notes(std::vector<std::string> notes) { notes_ = std::move(notes); }
+
  private:
   std::shared_ptr<const std::vector<uint16_t>> train_;
   std::shared_ptr<const std::vector<uint16_t>> validation_;
   int64_t vocabulary_ = 0;
+  std::vector<std::string> notes_;
 };
 
 /// Reads the whole corpus into memory. Without validation files the last `validation_fraction` of
 /// the tokens is validation.
 std::variant<corpus, data_error> load_corpus(const corpus_source& source);
+
+/// What loading it takes, by the sizes of its files.
+double memory_needed_bytes(const corpus_source& source);
 
 /// i32 [rows, context] each; targets are the inputs one token later.
 struct batch {

@@ -35,6 +35,10 @@ text text_of(data_errc code) {
               "use a larger vocabulary or the tokenizer that the model was made for"};
     case data_errc::bad_fraction:
       return {"the validation fraction does not lie between 0 and 1", "use 0.1, the usual share"};
+    case data_errc::foreign_format:
+      return {"the file is neither text nor token shards", "name a text or a .bin of token shards"};
+    case data_errc::out_of_memory:
+      return {"the corpus does not fit into memory", "name fewer or smaller files"};
   }
   return {"unknown error", "report it"};
 }
@@ -53,7 +57,7 @@ data_error make_data_error(data_errc code, const std::string& where, const std::
   std::string message = where.empty() ? "" : where + ": ";
   message += sentence(code);
   if (!detail.empty()) message += " (" + detail + ")";
-  return {code, message + "; " + remedy(code) + "."};
+  return {code, message + "; " + remedy(code) + ".", 0};
 }
 
 }  // namespace swarm::tensors

@@ -18,6 +18,8 @@ enum class data_errc : uint8_t {
   unsupported_version,
   token_out_of_range,
   bad_fraction,
+  foreign_format,  ///< neither text nor token shards; `remedy` is the message's own
+  out_of_memory,   ///< `bytes_needed` says for what
 };
 
 /// A sentence that says what is wrong, and one that says what to do.
@@ -28,6 +30,7 @@ const char* remedy(data_errc code);
 struct data_error {
   data_errc code;
   std::string message;
+  double bytes_needed = 0;  ///< of memory, with `out_of_memory`
 };
 
 /// `where` names the file or the split, `detail` the numbers; either may be empty.

@@ -1,8 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "tensors/data/data_error.hpp"
@@ -17,16 +18,30 @@ inline constexpr int64_t shard_header_bytes = 1024;
 /// llm.c's shards of 4-byte tokens (Llama 3), which are not read.
 inline constexpr int32_t wide_shard_magic = 20240801;
 
-/// Tokens of one file.
+/// Tokens of one file or several.
 struct token_file {
   std::vector<uint16_t> tokens;
-  bool is_text = false;  ///< one token per byte
+  bool is_text = true;  ///< one token per byte; of several files: all are text
+  /// What the user should know though it is no error, a sentence each.
+  std::vector<std::string> notes;
 };
 
-/// Reads a file of at most `tokens_max` tokens. Gzip is recognised by its first bytes and unpacked
-/// first. A name that ends in ".bin" (or ".bin.gz") holds little-endian uint16 tokens, with llm.c's
-/// header or (nanoGPT) without; everything else is text. nanoGPT's shards have no mark: one that
-/// starts with llm.c's magic number is taken for llm.c's.
-std::variant<token_file, data_error> read_token_file(const std::string& path, int64_t tokens_max);
+struct read_limits {
+  int64_t tokens_max = 0;
+  double memory_bytes_max = std::numeric_limits<double>::infinity();
+};
+
+/// Appends a file to `result`, in whose tokens both limits count what is there already. Gzip is
+/// recognised by its first bytes and unpacked first, as gunzip does: all members, zeros behind the
+/// last one are padding, and what else stands there is left out with a note. A name that ends in
+/// ".bin" (or ".bin.gz") holds little-endian uint16 tokens, with llm.c's header or (nanoGPT)
+/// without; everything else is text. What is known to be neither (file_kind.hpp) is refused by
+/// name. nanoGPT's shards have no mark: one that starts with llm.c's magic number is taken for
+/// llm.c's.
+std::optional<data_error> read_token_file(const std::string& path, const read_limits& limits,
+                                          token_file& result);
+
+/// Most tokens of a file by its size; of a packed one, by the size that it says; 0: not known.
+int64_t expected_tokens(const std::string& path);
 
 }  // namespace swarm::tensors

@@ -232,7 +232,49 @@ BOOST_AUTO_TEST_CASE(damaged_gzip_is_an_error_wherever_it_is_cut) {
   auto damaged = packed;
   damaged[damaged.size() - 6] ^= 1;  // the checksum
   expect_error({files.write("a.gz", damaged)}, data_errc::corrupt_gzip, "a.gz");
-  expect_error({files.write("a.gz", packed + "garbage")}, data_errc::corrupt_gzip, "a.gz");
+}
+
+BOOST_AUTO_TEST_CASE(what_follows_gzip_data_is_taken_as_gunzip_does) {
+  const folder files;
+  const auto packed = gzipped("abcdefghijklmnop");
+  const auto read = [&](const std::string& content) {
+    const auto data = loaded({files.write("a.gz", content)});
+    return std::make_pair(decode_bytes(data.train()) + decode_bytes(data.validation()),
+                          data.notes());
+  };
+  // A tape's block is filled up with zeros; pieces of the file begin anywhere in them.
+  for (const size_t zeros : {size_t{1}, size_t{2}, size_t{511}, size_t{1} << 20}) {
+    const auto [text, notes] = read(packed + std::string(zeros, '\0'));
+    BOOST_TEST(text == "abcdefghijklmnop");
+    BOOST_TEST(notes.empty());
+  }
+  for (const std::string& rest :
+       {std::string{"garbage"}, std::string{"\0garbage", 8}, std::string{"\x1f"},
+        std::string{"\0", 1} + packed, std::string{"\x1fx"}}) {
+    const auto [text, notes] = read(packed + rest);
+    BOOST_TEST(text == "abcdefghijklmnop");
+    BOOST_REQUIRE(notes.size() == 1u);
+    BOOST_TEST(notes[0].find("left out") != std::string::npos);
+  }
+  BOOST_TEST(read(packed + packed + std::string(9, '\0')).first ==
+             "abcdefghijklmnopabcdefghijklmnop");
+  expect_error({files.write("a.gz", packed + packed.substr(0, 5))}, data_errc::truncated_gzip,
+               "a.gz");
+  expect_error({files.write("a.gz", packed + "\x1f\x8b no member")}, data_errc::corrupt_gzip,
+               "a.gz");
+}
+
+BOOST_AUTO_TEST_CASE(a_second_member_is_found_across_two_pieces) {
+  const folder files;
+  // So that the second member's magic lies on either side of a border between pieces.
+  const auto second = gzipped("the end");
+  const auto text = text_of(size_t{1} << 18, 3);
+  for (size_t shorter = 0; shorter < 40; ++shorter) {
+    const auto first = gzipped(text.substr(0, text.size() - 60 - shorter));
+    const auto data = loaded({files.write("a.gz", first + second)});
+    const auto read = decode_bytes(data.train()) + decode_bytes(data.validation());
+    BOOST_TEST(read.substr(read.size() - 7) == "the end");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(shards_that_lie_are_errors) {
@@ -249,6 +291,63 @@ BOOST_AUTO_TEST_CASE(shards_that_lie_are_errors) {
   expect_error({llmc(wide_shard_magic, 7, 50)}, data_errc::unsupported_version, "4-byte");
   expect_error({files.write("a.bin", llmc_header(shard_magic, 1, 0).substr(0, 100))},
                data_errc::wrong_header, "cut short");
+}
+
+BOOST_AUTO_TEST_CASE(a_shard_whose_bytes_are_something_else_is_refused_by_name) {
+  const folder files;
+  const auto refused = [&](const std::string& path, const std::string& words) {
+    const auto result = load_corpus({path});
+    const auto* error = std::get_if<data_error>(&result);
+    BOOST_REQUIRE(error != nullptr);
+    BOOST_TEST((error->code == data_errc::foreign_format));
+    BOOST_TEST(error->message.find(words) != std::string::npos, error->message);
+  };
+  std::string wide;
+  for (uint32_t token = 0; token < 400; ++token) {
+    const uint32_t value = token * 321;  // beyond 65536 at the end
+    for (int byte = 0; byte < 4; ++byte)
+      wide += static_cast<char>(value >> (8 * byte) & 0xff);
+  }
+  refused(files.write("int32.bin", wide), "4-byte tokens");
+  refused(files.write("text.bin", std::string(300, 'x') + "\n"), "text");
+  refused(files.write("model.bin", "PK\x03\x04" + std::string(400, '\0')), "zip");
+  const auto shard = shard_of(counting(0, 300));
+  const auto path = files.write("mega.bin", shard);
+  const std::string version{"\x01\0\0\0\0\0\0\0", 8};
+  files.write("mega.idx", std::string{"MMIDIDX\0\0", 9} + version + "\x04");
+  refused(path, "4-byte integers");
+  files.write("mega.idx", std::string{"MMIDIDX\0\0", 9} + version + "\x08");
+  BOOST_TEST(loaded({path}).train().size() == 270u);
+}
+
+BOOST_AUTO_TEST_CASE(memory_that_a_corpus_needs_is_told_before_it_is_read) {
+  const folder files;
+  const auto text = files.write("a.txt", std::string(100000, 'x'));
+  const auto packed = files.write("a.gz", gzipped(std::string(100000, 'x')));
+  // Members but the last one are not counted in a packed file's own size.
+  const auto members =
+      files.write("b.gz", gzipped(std::string(100000, 'x')) + gzipped(std::string(10, 'x')));
+  const auto shard = files.write("a.bin", shard_of(std::vector<uint16_t>(100000, 3)));
+  for (const auto& path : {text, packed, members, shard, text + "," + packed}) {
+    corpus_source source{path};
+    source.memory_bytes_max = path == members ? 199999 : 219999;
+    const auto result = load_corpus(source);
+    const auto* error = std::get_if<data_error>(&result);
+    BOOST_REQUIRE(error != nullptr);
+    BOOST_TEST((error->code == data_errc::out_of_memory));
+    BOOST_TEST(error->bytes_needed > source.memory_bytes_max);
+  }
+  corpus_source source{text};
+  source.memory_bytes_max = 220001;
+  BOOST_TEST(loaded(source).train().size() == 90000u);
+}
+
+BOOST_AUTO_TEST_CASE(a_path_without_its_end_names_the_file_that_is_meant) {
+  const folder files;
+  const auto shard = files.write("corpus.bin", shard_of(counting(0, 300)));
+  const auto prefix = shard.substr(0, shard.size() - 4);
+  expect_error({prefix}, data_errc::unreadable, "'" + shard + "' is there");
+  expect_error({prefix + ".idx"}, data_errc::unreadable, "'" + shard + "' is there");
 }
 
 BOOST_AUTO_TEST_CASE(tokens_beyond_the_vocabulary_are_an_error) {
