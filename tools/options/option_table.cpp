@@ -1,12 +1,12 @@
 #include "tools/options/option_table.hpp"
 
 #include <algorithm>
-#include <caf/config_value.hpp>
 #include <cassert>
 #include <exception>
 #include <iostream>
 
 #include "tools/options/config_reader.hpp"
+#include "tools/report/memory_limit.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/report/user_path.hpp"
 
@@ -34,7 +34,7 @@ struct built_in {
              true,
              {}},
             {file_flag,
-             "Reads options from a file in CAF's configuration syntax.",
+             "Reads options from a file.",
              "path",
              &file,
              std::string{},
@@ -45,22 +45,16 @@ struct built_in {
 };
 
 void store(const option& declared, const option_value& value) {
-  struct visitor {
-    const option_value& value;
-    void operator()(int64_t* target) const { *target = std::get<int64_t>(value); }
-    void operator()(double* target) const { *target = std::get<double>(value); }
-    void operator()(bool* target) const { *target = std::get<bool>(value); }
-    void operator()(std::string* target) const { *target = std::get<std::string>(value); }
-    void operator()(std::chrono::milliseconds* target) const {
-      *target = std::chrono::duration_cast<std::chrono::milliseconds>(
-          std::get<std::chrono::nanoseconds>(value));
-    }
-    void operator()(std::chrono::seconds* target) const {
-      *target = std::chrono::duration_cast<std::chrono::seconds>(
-          std::get<std::chrono::nanoseconds>(value));
-    }
-  };
-  std::visit(visitor{value}, declared.target);
+  std::visit(
+      [&](auto* target) {
+        using type = std::decay_t<decltype(*target)>;
+        if constexpr (std::is_convertible_v<type, std::chrono::nanoseconds>) {
+          *target = std::chrono::duration_cast<type>(std::get<std::chrono::nanoseconds>(value));
+        } else {
+          *target = std::get<type>(value);
+        }
+      },
+      declared.target);
 }
 
 parse_result failed(const usage_error& error) {
@@ -180,7 +174,8 @@ option_table& option_table::add_check(check function) {
 }
 
 std::optional<std::string> option_table::store_checked(const std::vector<option_value>& values,
-                                                       const std::vector<bool>& given) {
+                                                       const std::vector<bool>& given,
+                                                       bool checked) {
   std::vector<option_value> before;
   for (const auto& declared : options_)
     before.push_back(current_value(declared));
@@ -194,6 +189,7 @@ std::optional<std::string> option_table::store_checked(const std::vector<option_
       store(options_[i], value);
     }
   }
+  if (!checked) return std::nullopt;
   for (const auto& check : checks_) {
     if (auto sentence = check()) {
       for (size_t i = 0; i < options_.size(); ++i)
@@ -204,11 +200,11 @@ std::optional<std::string> option_table::store_checked(const std::vector<option_
   return std::nullopt;
 }
 
-parse_result option_table::parse(std::vector<std::string> arguments) {
+parse_result option_table::parse(const std::vector<std::string>& arguments) {
   built_in own;
   auto all = own.options();
   all.insert(all.end(), options_.begin(), options_.end());
-  auto command_line = read_arguments(all, std::move(arguments));
+  auto command_line = read_arguments(all, arguments);
   if (auto* error = std::get_if<usage_error>(&command_line)) return failed(*error);
   auto own_options = own.options();
   std::vector<option_value> own_values{false, false, std::string{}};
@@ -228,28 +224,33 @@ parse_result option_table::parse(std::vector<std::string> arguments) {
     if (auto* error = std::get_if<usage_error>(&read)) return failed(*error);
     file = std::move(std::get<given_values>(read));
   }
-  std::vector<option_value> values;
+  std::vector<option_value> program;
   std::vector<bool> set;
   for (const auto& declared : options_)
-    values.push_back(declared.value);
+    program.push_back(declared.value);
+  auto flags = program;
   const layers given{{&file, "in '" + one_line(path) + "', "},
                      {&std::get<given_values>(command_line), ""}};
-  if (auto error = apply(options_, given, values, set)) return failed(*error);
+  if (auto error = apply(options_, given, flags, set)) return failed(*error);
   // What was given decides which presets hold, and then wins over them.
-  const auto flags = values;
   for (const auto& preset : presets_) {
     for (size_t i = 0; i < options_.size(); ++i) {
       if (options_[i].name != preset.flag || flags[i] != option_value{true}) continue;
       const auto read = read_arguments(options_, preset.arguments);
       assert(std::holds_alternative<given_values>(read));
-      if (auto error = apply(options_, {{&std::get<given_values>(read), ""}}, values, set)) {
-        return failed(*error);
-      }
+      const layers of_preset{{&std::get<given_values>(read), ""}};
+      if (auto error = apply(options_, of_preset, program, set)) return failed(*error);
     }
   }
+  auto values = program;
   if (auto error = apply(options_, given, values, set)) return failed(*error);
-  if (auto sentence = store_checked(values, set)) return failed({*sentence});
-  if (std::get<bool>(own_values[1])) return {false, exit_success, dump()};
+  const bool dumps = std::get<bool>(own_values[1]);
+  // What is dumped is to be completed: a folder that is still missing is no fault of it.
+  if (auto sentence = store_checked(values, set, !dumps)) return failed({*sentence});
+  if (dumps) return {false, exit_success, dump()};
+  changed_.clear();
+  for (size_t i = 0; i < options_.size(); ++i)
+    if (values[i] != program[i]) changed_.push_back(options_[i].name);
   return {true, exit_success, ""};
 }
 
@@ -267,7 +268,7 @@ int run_main(int argc, const char* const* argv, option_table& table,
   try {
     return body();
   } catch (const std::exception& error) {
-    std::cerr << error.what() << std::endl;
+    std::cerr << failure_text(error) << std::endl;
     return exit_failure;
   }
 }

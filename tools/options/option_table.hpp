@@ -20,17 +20,17 @@ inline constexpr int exit_usage = 2;    ///< the command line or the configurati
 inline constexpr int64_t option_text_bytes_max = 4096;
 /// Longest configuration file, in bytes.
 inline constexpr int64_t config_file_bytes_max = 1 << 20;
-/// Significant decimal digits kept of a real number. CAF's parser is off by a few units in the last
-/// place of a double; rounding to these digits makes "--lr=1e-5" mean 1e-5 and a dumped
-/// configuration read back to the same bits.
+/// Significant decimal digits kept of a real number, so that a dumped configuration is short and
+/// reads back to the same bits.
 inline constexpr int option_real_digits = 14;
 
 /// What one option holds. Durations are nanoseconds whatever unit the program's variable has.
 using option_value = std::variant<int64_t, double, bool, std::string, std::chrono::nanoseconds>;
 
 /// The program's variable; the option's default is its value when it is declared.
-using option_target = std::variant<int64_t*, double*, bool*, std::string*,
-                                   std::chrono::milliseconds*, std::chrono::seconds*>;
+using option_target =
+    std::variant<int64_t*, double*, bool*, std::string*, std::chrono::microseconds*,
+                 std::chrono::milliseconds*, std::chrono::seconds*>;
 
 /// One declared option.
 struct option {
@@ -53,10 +53,11 @@ struct parse_result {
 };
 
 /// Every knob of a program, declared once. The syntax is CAF's: --key=value, --group.key=value, and
-/// a file in CAF's configuration syntax named by --config-file. The order of authority, weakest
-/// first: default, preset, file, command line. --help, --dump-config and --config-file are built
-/// in. A wrong command line yields exactly one sentence, which names the flag, and leaves every
-/// variable as it was.
+/// a file named by --config-file (config_file.hpp). Numbers are decimal everywhere (decimal.hpp).
+/// The order of authority, weakest first: default, preset, file, command line. --help,
+/// --dump-config and --config-file are built in; the first two come before any check across
+/// options. A wrong command line yields exactly one sentence, which names the flag, and leaves
+/// every variable as it was.
 ///
 /// The table keeps pointers to the variables: they must outlive it. Not thread-safe.
 class option_table {
@@ -76,7 +77,7 @@ class option_table {
                     std::string unit = "");
   option_table& add_choice(std::string& variable, std::string name, std::string sentence,
                            std::vector<std::string> choices);
-  /// A duration in whole units of the variable: milliseconds or seconds.
+  /// A duration in whole units of the variable: microseconds, milliseconds or seconds.
   template <class Period>
   option_table& add(std::chrono::duration<int64_t, Period>& variable, std::string name,
                     std::string sentence, std::chrono::nanoseconds minimum,
@@ -96,7 +97,7 @@ class option_table {
   option_table& add_check(check function);
 
   /// Without the program's name; `parse(argc, argv)` drops argv[0].
-  parse_result parse(std::vector<std::string> arguments);
+  parse_result parse(const std::vector<std::string>& arguments);
   parse_result parse(int argc, const char* const* argv);
 
   /// The table that --help prints.
@@ -105,11 +106,15 @@ class option_table {
   /// The variables' present values as a configuration file.
   std::string dump() const;
 
-  /// The variables' present values: {"key": value, "group": {"key": value}}; durations in CAF's
-  /// syntax ("500ms").
+  /// The variables' present values: {"key": value, "group": {"key": value}}; durations as
+  /// they are given ("500ms").
   nlohmann::json to_json() const;
 
   const std::vector<option>& options() const { return options_; }
+
+  /// Names of the options that the last parse gave another value than the program itself does, by
+  /// its defaults and, where its flag is set, a preset.
+  const std::vector<std::string>& changed() const { return changed_; }
 
  private:
   struct preset {
@@ -128,7 +133,7 @@ class option_table {
   option_table& declare(option declared);
   /// Sets the variables, and back again when a check complains.
   std::optional<std::string> store_checked(const std::vector<option_value>& values,
-                                           const std::vector<bool>& given);
+                                           const std::vector<bool>& given, bool checked);
 
   std::string program_;
   std::string summary_;
@@ -136,7 +141,11 @@ class option_table {
   std::vector<preset> presets_;
   std::vector<derived_default> derived_defaults_;
   std::vector<check> checks_;
+  std::vector<std::string> changed_;
 };
+
+/// The unit of a duration's variable.
+std::chrono::nanoseconds unit_of(const option_target& target);
 
 /// Present value of the program's variable.
 option_value current_value(const option& declared);
@@ -144,7 +153,7 @@ option_value current_value(const option& declared);
 /// "an integer from 1 to 1024 (blocks)": what the option takes.
 std::string accepted_values(const option& declared);
 
-/// In CAF's configuration syntax, so that it reads back to the same value.
+/// As in a configuration file, so that it reads back to the same value.
 std::string to_config_text(const option_value& value);
 
 /// Rounds to `option_real_digits`.

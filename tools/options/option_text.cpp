@@ -9,6 +9,9 @@
 #include "tools/report/table.hpp"
 
 namespace swarm::tools {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 std::string real_text(double value) {
@@ -69,12 +72,17 @@ std::string key_of(const std::string& name) {
 
 }  // namespace
 
+std::chrono::nanoseconds unit_of(const option_target& target) {
+  if (std::holds_alternative<std::chrono::seconds*>(target)) return 1s;
+  return std::holds_alternative<std::chrono::milliseconds*>(target) ? std::chrono::nanoseconds{1ms}
+                                                                    : 1us;
+}
+
 option_value current_value(const option& declared) {
   return std::visit(
       [](const auto* target) -> option_value {
         using type = std::decay_t<decltype(*target)>;
-        if constexpr (std::is_same_v<type, std::chrono::milliseconds> ||
-                      std::is_same_v<type, std::chrono::seconds>) {
+        if constexpr (std::is_convertible_v<type, std::chrono::nanoseconds>) {
           return std::chrono::nanoseconds{*target};
         } else {
           return *target;
@@ -95,9 +103,11 @@ std::string accepted_values(const option& declared) {
   } else if (std::holds_alternative<std::string>(declared.value)) {
     result += " of at most " + std::to_string(option_text_bytes_max) + " bytes";
   } else if (!std::holds_alternative<bool>(declared.value)) {
-    const bool seconds = std::holds_alternative<std::chrono::seconds*>(declared.target);
     if (std::holds_alternative<std::chrono::nanoseconds>(declared.value)) {
-      result += seconds ? " in whole seconds" : " in whole milliseconds";
+      const auto unit = unit_of(declared.target);
+      result += unit == 1s    ? " in whole seconds"
+                : unit == 1ms ? " in whole milliseconds"
+                              : " in whole microseconds";
     }
     result +=
         " from " + to_config_text(declared.minimum) + " to " + to_config_text(declared.maximum);
@@ -132,8 +142,8 @@ std::string option_table::help() const {
     lines.add(
         {"--" + declared.name, shown, range_text(declared), declared.unit, declared.sentence});
   }
-  lines.add({"--config-file", "", "", "path",
-             "Reads options from a file in CAF's configuration syntax."});
+  lines.add(
+      {"--config-file", "", "", "path", "Reads options from a file; --dump-config prints one."});
   lines.add({"--dump-config", "", "", "", "Prints the effective configuration as such a file."});
   lines.add({"--help", "", "", "", "Prints this table."});
   return program_ + ": " + summary_ + "\n\nusage: " + program_ + " [--option=value ...]\n\n" +

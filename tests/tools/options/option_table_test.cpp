@@ -120,6 +120,75 @@ BOOST_AUTO_TEST_CASE(wrong_types_get_one_sentence) {
   expect_error({"--net.timeout=1us"}, {"--net.timeout", "whole milliseconds"});
 }
 
+BOOST_AUTO_TEST_CASE(numbers_are_decimal_in_every_type_and_place) {
+  program subject;
+  BOOST_TEST(subject.run({"--layers=010", "--lr=01.5", "--net.timeout=010ms"}).ok);
+  BOOST_TEST(subject.layers == 10);
+  BOOST_TEST(subject.rate == 1.5);
+  BOOST_TEST(subject.timeout.count() == 10);
+  program from_file;
+  const auto path = temporary_file("zeros.conf", "layers=08\nlr=01.5\nnet { timeout=010ms }\n");
+  BOOST_TEST(from_file.run({"--config-file=" + path}).ok);
+  BOOST_TEST(from_file.layers == 8);
+  BOOST_TEST(from_file.rate == 1.5);
+  BOOST_TEST(from_file.timeout.count() == 10);
+  for (const char* value : {"0x10", "0X10", "0b11", "-0x1", "0o7"}) {
+    const auto given = std::string{"="} + value;
+    expect_error({"--layers" + given}, {"--layers", value, "decimal"});
+    expect_error({"--lr" + given}, {"--lr", value, "decimal"});
+    expect_error({"--net.timeout" + given + "ms"}, {"--net.timeout", value, "decimal"});
+    expect_error({"--config-file=" + temporary_file("base.conf", "layers" + given)},
+                 {"base.conf", "line 1", "--layers", value, "decimal"});
+    expect_error({"--config-file=" + temporary_file("base.conf", "lr" + given)},
+                 {"base.conf", "--lr", value, "decimal"});
+    expect_error({"--config-file=" + temporary_file("base.conf", "net { timeout" + given + "ms }")},
+                 {"base.conf", "--net.timeout", value, "decimal"});
+  }
+  for (const char* value : {"inf", "-inf", "nan", "1e999", "0.5x", "1,5", "0x1p3"})
+    expect_error({std::string{"--lr="} + value}, {"--lr", value});
+  expect_error({"--net.timeout=1000"}, {"--net.timeout", "give a unit"});
+}
+
+BOOST_AUTO_TEST_CASE(a_byte_order_mark_and_carriage_returns_are_read) {
+  program subject;
+  const auto path = temporary_file(
+      "windows.conf", "\xef\xbb\xbf; saved on Windows\r\nlayers=7\r\nbias=false\r\nsmoke=true\r\n");
+  const auto result = subject.run({"--config-file=" + path});
+  BOOST_TEST(result.ok, result.text);
+  BOOST_TEST(subject.layers == 7);
+  BOOST_TEST(!subject.bias);
+  BOOST_TEST(subject.smoke);
+}
+
+BOOST_AUTO_TEST_CASE(what_differs_from_the_programs_own_sizes_is_told) {
+  const auto changed = [](std::vector<std::string> arguments) {
+    program subject;
+    BOOST_TEST(subject.run(arguments).ok);
+    return subject.table.changed();
+  };
+  const auto none = std::vector<std::string>{};
+  BOOST_TEST(changed({}) == none, boost::test_tools::per_element());
+  BOOST_TEST(changed({"--layers=6"}) == none, boost::test_tools::per_element());
+  BOOST_TEST(changed({"--layers=7"}) == std::vector<std::string>{"layers"},
+             boost::test_tools::per_element());
+  BOOST_TEST(changed({"--smoke"}) == std::vector<std::string>{"smoke"},
+             boost::test_tools::per_element());
+  BOOST_TEST(changed({"--smoke", "--steps=4", "--layers=2"}) ==
+                 (std::vector<std::string>{"steps", "smoke"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_dump_comes_before_what_is_still_missing) {
+  program subject;
+  subject.table.add_check([]() -> std::optional<std::string> { return "--dir names no folder."; });
+  const auto dumped = subject.run({"--layers=3", "--dump-config"});
+  BOOST_TEST(dumped.exit_code == exit_success);
+  BOOST_TEST(contains(dumped.text, "\nlayers=3\n"));
+  BOOST_TEST(subject.run({"--help"}).exit_code == exit_success);
+  BOOST_TEST(subject.run({"--layers=3"}).exit_code == exit_usage);
+  BOOST_TEST(subject.run({"--layers=0", "--dump-config"}).exit_code == exit_usage);
+}
+
 BOOST_AUTO_TEST_CASE(values_out_of_range_get_one_sentence) {
   expect_error({"--layers=-1"}, {"--layers", "from 1 to 1024", "'-1'"});
   expect_error({"--layers=0"}, {"--layers", "from 1 to 1024"});
@@ -250,12 +319,12 @@ BOOST_AUTO_TEST_CASE(wrong_configuration_files_get_one_sentence) {
   expect("layers=0", {"--layers", "'0'"});
   expect("nonsense=4", {"wrong.conf", "--nonsense"});
   expect("net { nonsense=4 }", {"--net.nonsense"});
-  expect("layers=abc", {"wrong.conf", "line 1, column 8"});
+  expect("layers=abc", {"wrong.conf", "line 1", "--layers", "'abc'"});
   expect("layers=", {"wrong.conf", "line"});
   expect("data=\"x", {"wrong.conf", "line"});
   expect("lr=1e999", {"wrong.conf", "line"});
   expect("layers=3\nlayers=4", {"wrong.conf", "twice"});
-  expect("net { timeout=5ms }\nnet { horizon=5s }", {"wrong.conf", "twice"});
+  expect("net { timeout=5ms }\nnet { timeout=5ms }", {"wrong.conf", "twice"});
   expect("net=5", {"--net"});
   expect("layers { x=5 }", {"--layers.x"});
   expect("help=true", {"--help"});
