@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
 #include <sstream>
+
+#include "tools/options/decimal.hpp"
+#include "tools/traces/csv_cells.hpp"
 
 namespace swarm::planner {
 
 namespace {
 
 constexpr double gibibyte = 1024.0 * 1024 * 1024;
+constexpr size_t line_characters_max = 4096;
 
 /// A column: what it fills in, and how much one of its units is.
 struct column {
@@ -32,29 +35,6 @@ const std::map<std::string, column>& columns() {
       {"availability", {&peer_kind::availability, 1, false}},
       {"hours", {&peer_kind::hours_between_preemptions, 1, false}}};
   return table;
-}
-
-std::string trimmed(const std::string& text) {
-  const char* blanks = " \t\r";
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
-std::vector<std::string> cells_of(const std::string& line) {
-  std::vector<std::string> cells;
-  std::istringstream in{line};
-  for (std::string cell; std::getline(in, cell, ',');)
-    cells.push_back(trimmed(cell));
-  if (!line.empty() && line.back() == ',') cells.emplace_back();
-  return cells;
-}
-
-std::optional<double> number(const std::string& text) {
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !std::isfinite(value)) return std::nullopt;
-  return value;
 }
 
 std::string in_line(size_t line, const std::string& what) {
@@ -81,8 +61,10 @@ std::string fill(peer_kind& kind, const std::string& name, const std::string& ce
     return {};
   }
   if (cell.empty() && name != "count" && !columns().at(name).wanted) return {};
-  const auto value = number(cell);
-  if (!value) return "'" + cell + "' in the column '" + name + "' is no number.";
+  const auto value = tools::read_real(cell);
+  if (!value)
+    return "'" + cell + "' in the column '" + name + "' is no number" + tools::number_hint(cell) +
+           ".";
   if (name != "count") {
     const auto& what = columns().at(name);
     kind.*what.field = *value * what.unit;
@@ -153,19 +135,24 @@ std::variant<fleet, std::string> parse_fleet(const std::string& text) {
   fleet peers;
   std::vector<std::string> names;
   std::istringstream in{text};
-  size_t line = 0;
-  for (std::string raw; std::getline(in, raw);) {
-    ++line;
-    const auto content = trimmed(raw.substr(0, raw.find('#')));
-    if (content.empty()) continue;
+  char separator = ',';
+  std::string text_of_line;
+  for (size_t line = 1; tools::read_line(in, text_of_line, line_characters_max); ++line) {
+    if (line == 1 && !tools::drop_byte_order_mark(text_of_line))
+      return in_line(line, "the file is UTF-16; save it as UTF-8.");
+    if (text_of_line.size() > line_characters_max)
+      return in_line(line, "longer than " + std::to_string(line_characters_max) + " characters.");
+    if (names.empty()) separator = tools::separator_of(text_of_line);
+    const auto cells = tools::cells_of(text_of_line, separator);
+    if (!cells) return in_line(line, "a quote is not closed, or something stands beside it.");
+    if (cells->empty()) continue;
     if (names.empty()) {
-      names = cells_of(content);
+      names = *cells;
       if (auto wrong = check_heading(names); !wrong.empty()) return in_line(line, wrong);
       continue;
     }
     peer_kind kind;
-    if (auto wrong = read_kind(names, cells_of(content), kind); !wrong.empty())
-      return in_line(line, wrong);
+    if (auto wrong = read_kind(names, *cells, kind); !wrong.empty()) return in_line(line, wrong);
     for (const auto& other : peers)
       if (other.name == kind.name) return in_line(line, "a second kind '" + kind.name + "'.");
     peers.push_back(kind);

@@ -42,7 +42,8 @@ int64_t peers_of(const fleet& peers);
 /// kind, count, gflops and memory_gib are wanted; the others, or an empty cell of theirs, default
 /// to: no limit, 0 ms, free, always there. `hours` is the mean between preemptions. With
 /// `availability` alone, or with `hours` alone, an absence lasts `absence_hours_default`. What
-/// follows # is a comment. On failure a sentence that names the line and the column.
+/// follows # is a comment. As spreadsheets write CSV: see tools/traces/csv_cells.hpp. On failure a
+/// sentence that names the line and the column.
 std::variant<fleet, std::string> parse_fleet(const std::string& text);
 
 inline constexpr double absence_hours_default = 1.0 / 6;

@@ -1,54 +1,40 @@
 #include "tools/traces/csv.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <iomanip>
 #include <istream>
 #include <optional>
 #include <ostream>
 #include <string_view>
+#include <vector>
+
+#include "tools/options/decimal.hpp"
+#include "tools/traces/csv_cells.hpp"
 
 namespace swarm::tools {
 
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r";
-  const auto begin = text.find_first_not_of(blanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
-}
-
-std::optional<double> read_time(std::string_view text) {
-  double value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc{} || end != text.data() + text.size() || !std::isfinite(value))
-    return std::nullopt;
-  return value;
-}
-
-std::optional<int64_t> read_count(std::string_view text) {
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
-  int64_t value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 class reader {
  public:
   /// A sentence when the line is wrong.
   std::optional<std::string> line(std::string_view text) {
-    if (!heading_) return heading(text);
-    const auto comma = text.find(',');
-    if (comma == std::string_view::npos) return "two columns are expected, a comma between them.";
-    const auto time = read_time(trimmed(text.substr(0, comma)));
-    if (!time) return "the time is not a number of seconds.";
-    const auto count = read_count(trimmed(text.substr(comma + 1)));
-    if (!count) return "the count is not an integer.";
+    if (!separator_) separator_ = separator_of(text);
+    const auto cells = cells_of(text, *separator_);
+    if (!cells) return "a quote is not closed, or something stands beside it.";
+    if (cells->empty()) {
+      if (!heading_) separator_.reset();
+      return std::nullopt;
+    }
+    if (!heading_) return heading(*cells);
+    if (cells->size() != 2)
+      return std::string{"two columns are expected, a "} + name_of(*separator_) + " between them.";
+    const auto time = read_real((*cells)[0]);
+    if (!time) return "the time is not a number of seconds" + number_hint((*cells)[0]) + ".";
+    const auto count = read_integer((*cells)[1]);
+    if (!count) return "the count is not an integer" + number_hint((*cells)[1]) + ".";
     if (rows_ > 0 && *time < last_time_) return "the time is before the line above.";
     if (std::abs(static_cast<double>(*count)) > static_cast<double>(trace_peers_max))
       return "there are more than " + std::to_string(trace_peers_max) + " peers.";
@@ -59,14 +45,14 @@ class reader {
   const preemption_trace& trace() const { return trace_; }
 
  private:
-  std::optional<std::string> heading(std::string_view text) {
-    const auto comma = text.find(',');
-    const auto first = trimmed(text.substr(0, comma));
-    const auto second =
-        comma == std::string_view::npos ? std::string_view{} : trimmed(text.substr(comma + 1));
-    if (first != "time_s" || (second != "delta" && second != "live"))
+  static const char* name_of(char separator) {
+    return separator == ',' ? "comma" : separator == ';' ? "semicolon" : "tab";
+  }
+
+  std::optional<std::string> heading(const std::vector<std::string>& cells) {
+    if (cells.size() != 2 || cells[0] != "time_s" || (cells[1] != "delta" && cells[1] != "live"))
       return "the heading must be time_s,delta or time_s,live.";
-    live_counts_ = second == "live";
+    live_counts_ = cells[1] == "live";
     heading_ = true;
     return std::nullopt;
   }
@@ -92,6 +78,7 @@ class reader {
   }
 
   bool heading_ = false;
+  std::optional<char> separator_;
   bool live_counts_ = false;
   int64_t rows_ = 0;
   int64_t live_ = 0;
@@ -105,15 +92,15 @@ class reader {
 std::variant<preemption_trace, std::string> read_trace(std::istream& in, const std::string& name) {
   reader rows;
   std::string text;
-  for (int64_t number = 1; std::getline(in, text); ++number) {
+  for (int64_t number = 1; read_line(in, text, trace_line_characters_max); ++number) {
     const auto where = name + ", line " + std::to_string(number) + ": ";
+    if (number == 1 && !drop_byte_order_mark(text))
+      return where + "the file is UTF-16; save it as UTF-8.";
     if (number > trace_lines_max)
       return where + "a trace has at most " + std::to_string(trace_lines_max) + " lines.";
     if (text.size() > static_cast<size_t>(trace_line_characters_max))
       return where + "longer than " + std::to_string(trace_line_characters_max) + " characters.";
-    const auto content = trimmed(text);
-    if (content.empty() || content.front() == '#') continue;
-    if (const auto failure = rows.line(content)) return where + *failure;
+    if (const auto failure = rows.line(text)) return where + *failure;
   }
   if (in.bad()) return name + ": cannot be read to its end.";
   if (!rows.has_rows())
@@ -124,7 +111,7 @@ std::variant<preemption_trace, std::string> read_trace(std::istream& in, const s
 }
 
 std::variant<preemption_trace, std::string> read_trace_file(const std::string& path) {
-  std::ifstream in{path};
+  std::ifstream in{path, std::ios::binary};
   if (!in) return path + ": cannot be opened; check that it is a file you may read.";
   return read_trace(in, path);
 }

@@ -19,9 +19,10 @@ inline constexpr int64_t trace_line_characters_max = 200;
 ///     time_s,delta        changes; those at time 0 or before make the fleet at the start
 ///     time_s,live         live counts; the first one is the fleet at the start, its time zero
 ///
-/// Times are seconds, real numbers that do not fall; counts are integers. Empty lines and those
-/// that begin with # are skipped. Live counts hide machines that are replaced between two lines.
-/// The error is a sentence that begins with `name` and the number of the line.
+/// Times are seconds, real numbers that do not fall; counts are integers. As spreadsheets
+/// write CSV (csv_cells.hpp): a byte order mark, any line ends, semicolons or tabs for commas and
+/// quotes are read; what follows a # is a comment. Live counts hide machines that are replaced
+/// between two lines. The error is a sentence that begins with `name` and the number of the line.
 std::variant<preemption_trace, std::string> read_trace(std::istream& in, const std::string& name);
 
 /// The same from a file.

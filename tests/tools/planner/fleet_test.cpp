@@ -59,6 +59,30 @@ BOOST_AUTO_TEST_CASE(a_wrong_file_is_refused_with_line_and_column) {
   BOOST_TEST(contains(complaint(heading + "a,4000,1,1\nb,4000,1,1\n"), "8000 peers"));
 }
 
+BOOST_AUTO_TEST_CASE(what_spreadsheets_write_is_read) {
+  for (const char* text :
+       {"\xef\xbb\xbfkind;count;gflops;memory_gib\r\nt4;010;9400;15\r\n",
+        "\"kind\",\"count\",\"gflops\",\"memory_gib\"\n\"t4\",\"10\",\"9400\",\"15\"\n",
+        "kind\tcount\tgflops\tmemory_gib\nt4\t10\t9.4e3\t15"}) {
+    const auto read = parse_fleet(text);
+    const auto* peers = std::get_if<fleet>(&read);
+    BOOST_REQUIRE(peers != nullptr);
+    BOOST_TEST(peers->front().name == "t4");
+    BOOST_TEST(peers->front().count == 10);
+    BOOST_TEST(peers->front().flop_per_s == 9.4e12);
+  }
+  const auto named = parse_fleet(heading + "\"a, \"\"b\"\" # c\",1,1,1 # note\n");
+  BOOST_TEST(std::get<fleet>(named).front().name == "a, \"b\" # c");
+}
+
+BOOST_AUTO_TEST_CASE(numbers_that_are_not_decimal_are_named) {
+  BOOST_TEST(contains(complaint(heading + "a,1,0x10,1\n"), "'0x10'"));
+  BOOST_TEST(contains(complaint(heading + "a,0x1,1,1\n"), "decimal"));
+  BOOST_TEST(contains(complaint(heading + "a,1,1,inf\n"), "no number"));
+  BOOST_TEST(contains(complaint("kind;count;gflops;memory_gib\na;1;1,5;1\n"), "point"));
+  BOOST_TEST(contains(complaint(heading + "\"a,1,1,1\n"), "line 2: a quote"));
+}
+
 BOOST_AUTO_TEST_CASE(availability_and_hours_complete_each_other) {
   peer_kind kind;
   kind.hours_between_preemptions = 5;
