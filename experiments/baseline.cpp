@@ -61,6 +61,7 @@ int run(const baseline_options& options, const tools::option_table& table, tenso
 
 int main(int argc, char** argv) {
   baseline_options options;
+  options.run.scope = tools::run_scope::single;
   tools::option_table table{"baseline", "Trains the model in one process, without a swarm."};
   tools::add_run_options(table, options.run);
   table.add(options.threads, "threads", "Intra-op threads; 0 takes every core.", "threads", 0,

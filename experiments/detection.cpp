@@ -66,11 +66,13 @@ std::vector<experiments::claim> claims_of(const program_options& options, const 
   const auto holds = [&](const summary& s, double most) {
     return s.count > 0 && (options.run.smoke ? s.p50 : s.p99) <= most;
   };
-  return {{std::string{"SIGKILL is seen within 100 ms, "} + which, holds(killed, kill_p99_s_max)},
-          {std::string{"SIGSTOP is seen within 1.5 x the silence timeout, "} + which,
-           holds(frozen, silence_max)},
-          {std::string{"a silent link is seen within 1.5 x the silence timeout, "} + which,
-           holds(silent, silence_max)}};
+  const auto both = experiments::claim_of::both_sizes;
+  return {
+      {std::string{"SIGKILL is seen within 100 ms, "} + which, holds(killed, kill_p99_s_max), both},
+      {std::string{"SIGSTOP is seen within 1.5 x the silence timeout, "} + which,
+       holds(frozen, silence_max), both},
+      {std::string{"a silent link is seen within 1.5 x the silence timeout, "} + which,
+       holds(silent, silence_max), both}};
 }
 
 int run(program_options& options, const tools::option_table& table) {

@@ -98,15 +98,16 @@ experiments::dht_findings simulate(const dht_options& options, const teller& tel
 }
 
 std::vector<experiments::claim> judge(const experiments::dht_findings& found) {
+  using of = experiments::claim_of;
   return {{"with nobody dead at least 99.9 % of the unexpired records are found",
-           found.calm.share() >= found_calm_min},
+           found.calm.share() >= found_calm_min, of::both_sizes},
           {"right after the deaths at least 99 % of them are found",
-           found.deadly.share() >= found_deadly_min},
+           found.deadly.share() >= found_deadly_min, of::both_sizes},
           {"no record is found that nobody published",
-           found.calm.false_records + found.deadly.false_records == 0},
-          {"every put is stored", found.puts_failed == 0},
+           found.calm.false_records + found.deadly.false_records == 0, of::any_size},
+          {"every put is stored", found.puts_failed == 0, of::any_size},
           {"a lookup takes at most log2(n)/2 + 1 hops in the mean",
-           found.mean_hops <= found.hops_allowed}};
+           found.mean_hops <= found.hops_allowed, of::both_sizes}};
 }
 
 // -- over loopback ----------------------------------------------------------------------------
@@ -154,7 +155,8 @@ std::vector<experiments::claim> judge(const experiments::latency_findings& found
   size_t failed = 0;
   for (const auto* pair : pairs(found))
     failed += pair->ours.failed;
-  claims.push_back({"over loopback every put is stored and every get finds it", failed == 0});
+  claims.push_back({"over loopback every put is stored and every get finds it", failed == 0,
+                    experiments::claim_of::any_size});
   // A few calls say nothing of a 99th percentile.
   if (!found.alone.empty() || options.run.smoke) return claims;
   for (const auto* pair : {&found.put_signed, &found.get_first, &found.get_all})
@@ -187,7 +189,8 @@ int run(const dht_options& options, const tools::option_table& table) {
     what.seed = static_cast<uint64_t>(options.seed);
     const auto measured = experiments::measure_latencies(what, tell);
     if (const auto* sentence = std::get_if<std::string>(&measured)) {
-      claims.push_back({"nodes start on loopback: " + *sentence, false});
+      claims.push_back(
+          {"nodes start on loopback: " + *sentence, false, experiments::claim_of::any_size});
     } else {
       const auto& live = std::get<experiments::latency_findings>(measured);
       print(live, options);

@@ -130,13 +130,14 @@ int run(const equivalence_options& options, const tools::option_table& table,
   single.stages = single.workers = 1;
   const auto one = train_swarm(single, data, {}, control.flat);
   shown.add(single, {}, one, control.hash);
-  claims.push_back(
-      {"one stage and one worker are bit-equal to one process", one.hash == control.hash});
+  claims.push_back({"one stage and one worker are bit-equal to one process",
+                    one.hash == control.hash, experiments::claim_of::any_size});
 
   const auto many = train_swarm(floating, data, {}, control.flat);
   shown.add(floating, {}, many, control.hash);
   claims.push_back({"in float mode the swarm's weights are within 1e-5 of one process'",
-                    many.failure.empty() && many.difference <= float_difference_max});
+                    many.failure.empty() && many.difference <= float_difference_max,
+                    experiments::claim_of::both_sizes});
 
   auto exact = options.run;
   exact.reproducible = true;
@@ -153,7 +154,8 @@ int run(const equivalence_options& options, const tools::option_table& table,
     all_equal = all_equal && result.hash == exact_control.hash;
     largest = std::max(largest, result.difference);
   }
-  claims.push_back({"in reproducible mode every run has the one-process hash", all_equal});
+  claims.push_back({"in reproducible mode every run has the one-process hash", all_equal,
+                    experiments::claim_of::any_size});
   std::fputs(shown.rows().text().c_str(), stdout);
   std::printf("largest relative difference %.2e over %lld steps\n", largest,
               static_cast<long long>(options.run.steps));

@@ -164,20 +164,23 @@ nlohmann::json to_json(const std::vector<experiments::fleet_comparison>& fleets,
 std::vector<experiments::claim> claims_of(
     const planner_options& options, const std::vector<experiments::fleet_comparison>& fleets,
     const std::vector<experiments::process_comparison>& runs) {
+  using of = experiments::claim_of;
   std::vector<experiments::claim> claims;
   if (options.fleets > 0) {
     claims.push_back({"as many fleets as asked for are planned and simulated",
-                      fleets.size() == static_cast<size_t>(options.fleets)});
+                      fleets.size() == static_cast<size_t>(options.fleets), of::any_size});
     claims.push_back(
         {"all invariants hold in the simulated runs",
-         std::all_of(fleets.begin(), fleets.end(), [](const auto& one) { return one.faultless; })});
+         std::all_of(fleets.begin(), fleets.end(), [](const auto& one) { return one.faultless; }),
+         of::any_size});
     claims.push_back({"the plan is within 10 % of the simulator for every fleet",
-                      worst_of(fleets) <= simulated_error_max});
+                      worst_of(fleets) <= simulated_error_max, of::both_sizes});
   }
   if (options.runs > 0)
     claims.push_back(
         {"the real runs finish",
-         std::all_of(runs.begin(), runs.end(), [](const auto& one) { return one.finished; })});
+         std::all_of(runs.begin(), runs.end(), [](const auto& one) { return one.finished; }),
+         of::any_size});
   // The small size is over before the routers and the caches have settled.
   if (options.runs > 0 && !options.run.smoke)
     claims.push_back(
@@ -203,6 +206,7 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   planner_options options;
   options.run.microbatches = 16;
+  options.run.scope = tools::run_scope::processes;
   tools::option_table table{"planner",
                             "The planner's tokens per second against simulated and real runs."};
   tools::add_run_options(table, options.run);

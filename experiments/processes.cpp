@@ -84,13 +84,14 @@ bool all_equal(const std::vector<std::string>& hashes, const std::string& expect
 
 std::vector<experiments::claim> claims_of(const process_options& options,
                                           const experiments::up_outcome& hurt, bool equal) {
+  using of = experiments::claim_of;
   std::vector<experiments::claim> claims{
-      {"the run reaches its last step", hurt.finished},
-      {"no step is taken back", hurt.taken_back == 0},
-      {"never more than 15 s without a step", hurt.longest_pause_s <= pause_s_max},
-      {"processes were killed", hurt.kills > 0}};
+      {"the run reaches its last step", hurt.finished, of::any_size},
+      {"no step is taken back", hurt.taken_back == 0, of::any_size},
+      {"never more than 15 s without a step", hurt.longest_pause_s <= pause_s_max, of::both_sizes},
+      {"processes were killed", hurt.kills > 0, of::both_sizes}};
   if (options.run.reproducible)
-    claims.push_back({"every trainer ends with the single process' weights", equal});
+    claims.push_back({"every trainer ends with the single process' weights", equal, of::any_size});
   return claims;
 }
 
@@ -158,6 +159,7 @@ int run(process_options options, const tools::option_table& table, const tensors
 int main(int argc, char** argv) {
   process_options options;
   options.run.reproducible = true;
+  options.run.scope = tools::run_scope::processes;
   tools::option_table table{"processes",
                             "A swarm of processes under kills: never stops, loses nothing."};
   tools::add_run_options(table, options.run);

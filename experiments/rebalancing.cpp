@@ -253,22 +253,25 @@ std::vector<experiments::claim> claims(const rebalancing_options& options,
     none_emptied = none_emptied && ours.emptied_by_moves == 0;
     rests = rests && f.moves_at_rest == 0;
   }
+  using of = experiments::claim_of;
   std::vector<experiments::claim> result{
       {"throughput keeps more of the best throughput than all others, at every number of stages",
-       better},
-      {"no move of throughput empties a stage of which no death is still unknown", none_emptied},
-      {"throughput moves nobody while nobody comes or goes", rests}};
+       better, of::both_sizes},
+      {"no move of throughput empties a stage of which no death is still unknown", none_emptied,
+       of::any_size},
+      {"throughput moves nobody while nobody comes or goes", rests, of::any_size}};
+  // The fleet of these is checked here: stages or more seeds make no other one.
   if (!options.is_paper()) return result;
   const auto& at_four = fleets.front().policies;
   const auto tolerance = tools::fixed(paper_tolerance, 1) + " points";
   result.push_back({"queue, T = 300 s, is within " + tolerance + " of the paper's 95.8 %",
-                    near(at_four[queue_300].overall, paper_queue_300)});
+                    near(at_four[queue_300].overall, paper_queue_300), of::any_size});
   result.push_back({"queue, T = 60 s, is within " + tolerance + " of the paper's 97.6 %",
-                    near(at_four[queue_60].overall, paper_queue_60)});
+                    near(at_four[queue_60].overall, paper_queue_60), of::any_size});
   result.push_back({"throughput keeps at least 99 % overall at 4 stages",
-                    at_four[throughput].overall >= throughput_overall_min});
+                    at_four[throughput].overall >= throughput_overall_min, of::any_size});
   result.push_back({"throughput keeps at least 97 % in the last hour at 4 stages",
-                    at_four[throughput].last_hour >= throughput_last_hour_min});
+                    at_four[throughput].last_hour >= throughput_last_hour_min, of::any_size});
   return result;
 }
 

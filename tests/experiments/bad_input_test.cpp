@@ -37,7 +37,6 @@ const std::vector<bad_input> every_programs = {
     {{"--data=missing.txt"}, {"--data", "missing.txt"}},
     {{"--data=empty.txt"}, {"--data", "empty.txt"}},
     {{"--data=short.txt"}, {"--data", "--context"}},
-    {{"--layers=3", "--stages=4"}, {"--stages=4", "--layers=3"}},
     {{"--layers=-1"}, {"--layers", "'-1'"}},
     {{"--steps=99999999999999999999"}, {"--steps"}},
     {{"--width=65536", "--layers=1024"}, {"--width", "--layers"}},
@@ -56,11 +55,14 @@ const std::vector<bad_input> shared = {
     {{"--data=cut.gz"}, {"--data", "cut.gz"}},
     {{"--data=text.txt", "--vocabulary=10"}, {"--vocabulary=10"}},
     {{"--data=text.txt", "--context=1024"}, {"--context=1024"}},
-    {{"--stages=2", "--tied-head"}, {"--tied-head", "--stages=2"}},
     {{"--width=130", "--heads=4"}, {"--width=130", "--heads=4"}},
     {{"--lr=1e-3", "--lr-min=1e-2"}, {"--lr-min=0.01", "--lr=0.001"}},
     {{"--warmup=100", "--decay-steps=50"}, {"--decay-steps=50", "--warmup=100"}},
     {{"--rows=0"}, {"--rows", "'0'"}},
+    {{"--rows=0x10"}, {"--rows", "'0x10'", "decimal"}},
+    {{"--data=packed.txt.zst"}, {"--data", "packed.txt.zst", "Zstandard", "zstd -d"}},
+    {{"--data=shards"}, {"--data", "'shards.bin' is there"}},
+    {{"--data=none-*.txt"}, {"--data", "no file matches 'none-*.txt'"}},
     {{"--rows=65536", "--context=65536"}, {"--rows", "--context"}},
     {{"--dropout=1"}, {"--dropout"}},
     {{"--lr=nan"}, {"--lr", "nan"}},
@@ -100,6 +102,10 @@ const std::vector<own_input> one_programs = {
     {"baseline", {{"--log-every=0"}, {"--log-every", "'0'"}}},
     {"efficiency", {{"--rounds=0"}, {"--rounds", "'0'"}}},
     {"equivalence", {{"--runs=none"}, {"--runs", "'none'"}}},
+    {"efficiency", {{"--layers=3", "--stages=4"}, {"--stages=4", "--layers=3"}}},
+    {"equivalence", {{"--layers=3", "--stages=4"}, {"--stages=4", "--layers=3"}}},
+    {"quickstart", {{"--layers=3", "--stages=4"}, {"--stages=4", "--layers=3"}}},
+    {"quickstart", {{"--stages=2", "--tied-head"}, {"--tied-head", "--stages=2"}}},
     {"quickstart", {{"--kills=-1"}, {"--kills", "'-1'"}}},
     {"quickstart", {{"--temperature=hot"}, {"--temperature", "'hot'"}}},
 };
@@ -141,6 +147,8 @@ class folder {
     write(work() / "short.txt", "hi\n");
     write(work() / "text.txt", std::string(4000, 'a'));
     write(work() / "odd.bin", "abc");
+    write(work() / "shards.bin", "ab");
+    write(work() / "packed.txt.zst", "\x28\xb5\x2f\xfd packed");
     write(work() / "cut.gz", std::string("\x1f\x8b\x08\x00\x00", 5));
     write(work() / "broken.conf", "layers = \n");
     write(work() / "wrong.conf", "layers = \"three\"\n");
@@ -243,6 +251,34 @@ BOOST_AUTO_TEST_CASE(an_empty_out_writes_no_files) {
   BOOST_TEST(place.run({"--smoke", "--data=text.txt", "--out="}, kernels_settled) == 0);
   BOOST_TEST(place.errors() == "");
   BOOST_TEST(place.untouched());
+}
+
+BOOST_AUTO_TEST_CASE(options_that_a_program_does_not_use_are_not_checked) {
+  if (program().filename() != "baseline") return;
+  const folder place;
+  BOOST_TEST(place.run({"--smoke", "--data=text.txt", "--out=", "--layers=2", "--stages=3",
+                        "--workers=4096", "--tied-head"},
+                       kernels_settled) == 0);
+  BOOST_TEST(place.errors() == "");
+}
+
+BOOST_AUTO_TEST_CASE(too_little_memory_is_told_with_the_limit) {
+  if (program().filename() != "baseline") return;
+  const folder place;
+  // Loading LibTorch takes 1 GB of it, and the sizes about 3.
+  const auto limited = std::string{"sh -c 'ulimit -v 3000000; exec \"$0\" \"$@\"'"};
+  BOOST_TEST(place.run({"--smoke", "--data=text.txt", "--out=", "--width=2048", "--layers=12"},
+                       std::string{kernels_settled} + " " + limited) == 2);
+  BOOST_TEST(place.errors().find("ulimit -v") != std::string::npos, place.errors());
+  BOOST_TEST(place.errors().find("bad_alloc") == std::string::npos, place.errors());
+}
+
+BOOST_AUTO_TEST_CASE(claims_are_about_the_sizes_that_they_are_about) {
+  if (program().filename() != "quickstart") return;
+  const folder place;
+  BOOST_TEST(place.run({"--smoke", "--check", "--data=text.txt", "--out="}, kernels_settled) == 0);
+  BOOST_TEST(place.output().find("not claimed of this size: 3 of 3") != std::string::npos);
+  BOOST_TEST(place.output().find("HOLD") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(help_goes_to_standard_output_and_writes_nothing) {

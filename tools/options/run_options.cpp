@@ -1,12 +1,12 @@
 #include "tools/options/run_options.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <cstdio>
+#include <new>
 #include <sstream>
 
+#include "tools/planner/messages.hpp"
 #include "tools/report/one_line.hpp"
-#include "tools/report/result_file.hpp"
-#include "tools/report/table.hpp"
 #include "tools/report/user_path.hpp"
 
 namespace swarm::tools {
@@ -95,10 +95,6 @@ std::string flag(const char* name, int64_t value) {
   return std::string{"--"} + name + "=" + std::to_string(value);
 }
 
-std::string gibibytes(double bytes) {
-  return fixed(bytes / std::pow(2.0, 30), 1) + " GiB";
-}
-
 double parameters(const run_options& options) {
   const auto& model = options.model;
   const auto width = static_cast<double>(model.width);
@@ -121,6 +117,53 @@ double activation_floats(const run_options& options) {
       16.0 * static_cast<double>(model.width) +
       2.0 * static_cast<double>(model.heads) * static_cast<double>(model.context);
   return tokens * (static_cast<double>(model.layers) * per_block + 2.0 * vocabulary);
+}
+
+double activation_bytes(const run_options& options) {
+  const bool single = options.scope == run_scope::single;
+  return activation_floats(options) * 4.0 * static_cast<double>(single ? 1 : options.in_flight);
+}
+
+/// Precondition: check_stages has nothing to say.
+std::optional<std::string> check_messages(const run_options& options) {
+  if (options.scope == run_scope::single) return std::nullopt;
+  planner::message_sizes sizes{options.model,        options.stages,
+                               options.rows,         options.in_flight,
+                               options.reproducible, options.scope != run_scope::swarm};
+  if (options.vocabulary != 0) sizes.model.vocabulary = options.vocabulary;
+  // Nothing further is in flight than there is in a step.
+  sizes.in_flight = std::min(sizes.in_flight, options.microbatches);
+  return planner::check_messages(sizes);
+}
+
+/// The limits are known, but not what else of the process takes of them meanwhile.
+std::variant<tensors::corpus, tensors::data_error> load_within_memory(
+    const tensors::corpus_source& source) {
+  try {
+    return tensors::load_corpus(source);
+  } catch (const std::bad_alloc&) {
+    auto error = tensors::make_data_error(tensors::data_errc::out_of_memory, source.path, "");
+    error.bytes_needed = tensors::memory_needed_bytes(source);
+    return error;
+  }
+}
+
+std::optional<std::string> check_stages(const run_options& options) {
+  const auto& model = options.model;
+  if (options.scope == run_scope::single) return std::nullopt;
+  if (options.stages > model.layers) {
+    return flag("stages", options.stages) + " is more than " + flag("layers", model.layers) +
+           ": each stage needs a block of its own.";
+  }
+  if (model.tied_head && options.stages > 1) {
+    return "--tied-head needs --stages=1, not " + flag("stages", options.stages) +
+           ": the embedding and the head lie in different stages.";
+  }
+  if (options.scope != run_scope::described && options.stages * options.workers > run_workers_max) {
+    return flag("stages", options.stages) + " times " + flag("workers", options.workers) +
+           " is more than " + std::to_string(run_workers_max) + " workers.";
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -151,31 +194,23 @@ void add_run_options(option_table& table, run_options& options) {
 }
 
 double estimate_memory_bytes(const run_options& options) {
+  if (options.scope == run_scope::described) return 0;
+  const bool single = options.scope == run_scope::single;
   // Weights, two moments, the gradient and its sum; the sum has 8 bytes in reproducible mode.
   const double bytes_per_parameter = options.reproducible ? 24 : 20;
-  return parameters(options) * bytes_per_parameter * static_cast<double>(options.workers) +
-         activation_floats(options) * 4.0 * static_cast<double>(options.in_flight);
+  const auto copies = static_cast<double>(single ? 1 : options.workers);
+  return parameters(options) * bytes_per_parameter * copies + activation_bytes(options);
 }
 
-std::optional<std::string> check(const run_options& options, double memory_bytes_max) {
+std::optional<std::string> check(const run_options& options, const memory_limit& memory) {
   const auto& model = options.model;
   const auto& optimizer = options.optimizer;
   if (options.data.empty()) return "--data names no file; give a text or a .bin token shard.";
   if (model.width % model.heads != 0) {
     return flag("width", model.width) + " is not a multiple of " + flag("heads", model.heads) + ".";
   }
-  if (options.stages > model.layers) {
-    return flag("stages", options.stages) + " is more than " + flag("layers", model.layers) +
-           ": each stage needs a block of its own.";
-  }
-  if (model.tied_head && options.stages > 1) {
-    return "--tied-head needs --stages=1, not " + flag("stages", options.stages) +
-           ": the embedding and the head lie in different stages.";
-  }
-  if (options.stages * options.workers > run_workers_max) {
-    return flag("stages", options.stages) + " times " + flag("workers", options.workers) +
-           " is more than " + std::to_string(run_workers_max) + " workers.";
-  }
+  if (auto sentence = check_stages(options)) return sentence;
+  if (auto sentence = check_messages(options)) return sentence;
   if (optimizer.learning_rate_min > optimizer.learning_rate) {
     return "--lr-min=" + to_config_text(optimizer.learning_rate_min) +
            " is more than --lr=" + to_config_text(optimizer.learning_rate) + ".";
@@ -185,37 +220,47 @@ std::optional<std::string> check(const run_options& options, double memory_bytes
            flag("warmup", optimizer.warmup_steps) + ".";
   }
   const double needed = estimate_memory_bytes(options);
-  if (needed > memory_bytes_max) {
-    const bool state_dominates =
-        needed > 2 * activation_floats(options) * 4.0 * static_cast<double>(options.in_flight);
-    return "The run needs about " + gibibytes(needed) + " and this machine has " +
-           gibibytes(memory_bytes_max) +
-           (state_dominates ? "; lower --width, --layers, --vocabulary or --workers."
-                            : "; lower --rows, --context, --in-flight, --layers or --width.");
+  if (needed > memory.bytes) {
+    const bool single = options.scope == run_scope::single;
+    const bool state_dominates = needed > 2 * activation_bytes(options);
+    std::string lower = state_dominates ? "--width, --layers or --vocabulary"
+                                        : "--rows, --context, --layers or --width";
+    if (!single) lower = (state_dominates ? "--workers, " : "--in-flight, ") + lower;
+    return "The run needs about " + bytes_text(needed) + " of memory and " + to_text(memory) +
+           "; lower " + lower + ".";
   }
   return std::nullopt;
 }
 
 std::optional<std::string> check(const run_options& options) {
-  return check(options, static_cast<double>(this_hardware().memory_bytes));
+  return check(options,
+               options.scope == run_scope::processes ? shared_memory_limit() : this_memory_limit());
 }
 
 std::variant<tensors::corpus, std::string> load_run_corpus(run_options& options) {
   tensors::corpus_source source;
-  std::istringstream paths{options.data};
-  for (std::string path; std::getline(paths, path, ',');) {
-    source.path += (source.path.empty() ? "" : ",") + user_path(path);
+  std::istringstream parts{options.data};
+  for (std::string part; std::getline(parts, part, ',');) {
+    const auto paths = user_paths(part);
+    if (paths.empty()) return "--data: no file matches '" + one_line(part) + "'.";
+    for (const auto& path : paths)
+      source.path += (source.path.empty() ? "" : ",") + path;
   }
   source.validation_fraction = options.validation_fraction;
   source.context = options.model.context;
   source.vocabulary = options.vocabulary;
-  auto loaded = tensors::load_corpus(source);
+  const auto memory = this_memory_limit();
+  source.memory_bytes_max = memory.bytes;
+  auto loaded = load_within_memory(source);
   if (const auto* error = std::get_if<tensors::data_error>(&loaded)) {
     std::string flags = "--data";
     if (error->code == tensors::data_errc::too_short) {
       flags = flag("context", options.model.context) + ", --data";
     } else if (error->code == tensors::data_errc::token_out_of_range) {
       flags = flag("vocabulary", options.vocabulary) + ", --data";
+    } else if (error->code == tensors::data_errc::out_of_memory) {
+      return "--data: '" + one_line(options.data) + "' needs " + bytes_text(error->bytes_needed) +
+             " of memory and " + to_text(memory) + "; name fewer or smaller files.";
     }
     std::string sentence = flags + ": " + one_line(error->message);
     if (error->code == tensors::data_errc::unreadable && options.data == default_corpus_path) {
@@ -225,6 +270,8 @@ std::variant<tensors::corpus, std::string> load_run_corpus(run_options& options)
     return sentence;
   }
   auto& data = std::get<tensors::corpus>(loaded);
+  for (const auto& note : data.notes())
+    std::fprintf(stderr, "--data: %s\n", one_line(note).c_str());
   options.model.vocabulary = options.vocabulary == 0 ? data.vocabulary() : options.vocabulary;
   if (auto sentence = check(options)) return *sentence;
   return data;

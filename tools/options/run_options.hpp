@@ -9,6 +9,7 @@
 #include "tensors/model/model_config.hpp"
 #include "tensors/optim/optimizer_config.hpp"
 #include "tools/options/option_table.hpp"
+#include "tools/report/memory_limit.hpp"
 
 namespace swarm::tools {
 
@@ -19,9 +20,19 @@ inline constexpr const char* default_corpus_package = "jargon-text";
 /// Most stages times workers, i.e. compute workers of one run.
 inline constexpr int64_t run_workers_max = 4096;
 
+/// What of a run a program has on its machine; options that it does not use are not checked.
+enum class run_scope {
+  swarm,      ///< all stages and all their workers, in this process
+  processes,  ///< the same, each in a process of its own
+  single,     ///< the whole model in one process: no stages, no workers, nothing in flight
+  described,  ///< only the description: the stages are elsewhere
+};
+
 /// What a training run is made of. The defaults are the small model that two cores train in
 /// minutes; a program may change them before it declares the options.
 struct run_options {
+  run_scope scope = run_scope::swarm;  ///< the program's; no option
+
   tensors::model_config model;          ///< its vocabulary is set by `load_run_corpus`
   tensors::optimizer_config optimizer;  ///< without --decay-steps it decays until `steps`
 
@@ -59,15 +70,15 @@ void add_worker_options(option_table& table, run_options& options);
 /// program's: it adds its own preset.
 void add_run_options(option_table& table, run_options& options);
 
-/// Bytes of parameters, optimizer state, gradient sums and activations over all workers of the run,
-/// by counting; right to within a factor of two.
+/// Bytes of parameters, optimizer state, gradient sums and activations over all workers that the
+/// scope has here, by counting; right to within a factor of two.
 double estimate_memory_bytes(const run_options& options);
 
-/// What the options get wrong together: a sentence that names the flags. `memory_bytes_max` is what
-/// the run may use; nothing is checked against the corpus here.
-std::optional<std::string> check(const run_options& options, double memory_bytes_max);
+/// What the options get wrong together: a sentence that names the flags. `memory` is what the run
+/// may use; nothing is checked against the corpus here.
+std::optional<std::string> check(const run_options& options, const memory_limit& memory);
 
-/// The same against this machine's physical memory.
+/// The same against what this process may use.
 std::optional<std::string> check(const run_options& options);
 
 /// Loads --data and sets the model's vocabulary. On failure one sentence that names the flags, for

@@ -5,6 +5,9 @@
 #include <cstdio>
 #include <limits>
 #include <optional>
+#include <utility>
+
+#include "tools/planner/messages.hpp"
 
 namespace swarm::planner {
 
@@ -177,6 +180,11 @@ double held_by(const question& asked, const candidate& what, size_t stage, size_
 
 std::variant<candidate, misfit> try_stages(const question& asked, int64_t stages) {
   if (const auto bad = tensors::validate(asked.work.model, stages)) return misfit{*bad, no_model};
+  const auto& work = asked.work;
+  if (auto bad =
+          check_messages({work.model, stages, work.rows,
+                          std::min(work.in_flight, work.microbatches), work.reproducible, true}))
+    return misfit{std::move(*bad), no_model};
   const auto all = peers_of(asked.peers);
   if (stages > all)
     return misfit{"every stage needs a peer: " + std::to_string(all) + " peers < " +
@@ -215,7 +223,7 @@ std::string check_timeouts(const question& asked, const replay_result& step) {
   char text[256];
   if (step.longest_call_s > asked.call_timeout_s) {
     std::snprintf(text, sizeof(text),
-                  "a call takes longer than the trainer waits: %.1f s > --call-timeout=%.0fs; "
+                  "a call takes longer than the trainer waits: %.1f s > --call-timeout=%gs; "
                   "lower --rows or --in-flight, or raise the time-out.",
                   step.longest_call_s, asked.call_timeout_s);
     return text;

@@ -19,7 +19,8 @@ unsigned usable_cores() {
 training_setup::training_setup(const run_options& options, tensors::corpus data)
     : options_(options),
       data_(std::move(data)),
-      spans_(tensors::partition(options.model, options.stages)) {}
+      spans_(tensors::partition(options.model,
+                                options.scope == run_scope::single ? 1 : options.stages)) {}
 
 tensors::engine_config training_setup::whole() const {
   tensors::engine_config config;

@@ -73,6 +73,9 @@ int make(const new_run& what, keygen_options& options, int64_t unix_ms) {
 
 int run_keygen(int argc, const char* const* argv) {
   keygen_options options;
+  // Who trains says how much is in flight.
+  options.run.scope = run_scope::described;
+  options.run.in_flight = 1;
   option_table table{"swarm keygen",
                      "Makes a run: its key, its description, and a token for each peer."};
   add_description_options(table, options.run);

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,8 @@
 
 namespace swarm::tools {
 
+using namespace std::chrono_literals;
+
 namespace {
 
 constexpr double gibibyte = 1024.0 * 1024 * 1024;
@@ -31,19 +34,24 @@ struct plan_options {
   double memory_gib = 4;
   double up_mbit = 0;
   double down_mbit = 0;
-  double latency_ms = 0;
+  std::chrono::microseconds latency{0};
   double price = 0;
   double availability = 1;
   double hours = 0;
   double trainer_up_mbit = 0;
   double trainer_down_mbit = 0;
-  double trainer_latency_ms = 0;
-  double message_ms = planner::message_seconds_default * 1e3;
+  std::chrono::microseconds trainer_latency{0};
+  std::chrono::microseconds message{
+      static_cast<int64_t>(planner::message_seconds_default * 1e6 + 0.5)};
   double byte_ns = planner::byte_seconds_default * 1e9;
   double step_ns = planner::step_seconds_per_parameter_default * 1e9;
-  int64_t call_timeout_s = 10;
+  std::chrono::milliseconds call_timeout = 10s;
   bool json = false;
 };
+
+double seconds(std::chrono::duration<double> time) {
+  return time.count();
+}
 
 int complain(const std::string& sentence, int code) {
   std::fprintf(stderr, "swarm plan: %s\n", one_line(sentence).c_str());
@@ -85,8 +93,8 @@ void add_fleet(option_table& table, plan_options& options) {
       .add(options.memory_gib, "memory", "What a peer has for its stage.", "GiB", 1e-3, 1e6)
       .add(options.up_mbit, "up", "A peer's upload; 0: no limit.", "Mbit/s", 0.0, numbers_max)
       .add(options.down_mbit, "down", "A peer's download; 0: no limit.", "Mbit/s", 0.0, numbers_max)
-      .add(options.latency_ms, "latency",
-           "One way, from a peer to the middle: between two peers it counts twice.", "ms", 0.0, 1e5)
+      .add(options.latency, "latency",
+           "One way, from a peer to the middle: between two peers it counts twice.", 0us, 100s)
       .add(options.price, "price", "Of a peer, per hour.", "money", 0.0, numbers_max)
       .add(options.availability, "availability", "Share of the time that a peer is there.", "",
            1e-3, 1.0)
@@ -96,7 +104,7 @@ void add_fleet(option_table& table, plan_options& options) {
            numbers_max)
       .add(options.trainer_down_mbit, "trainer-down", "A trainer's download; 0: no limit.",
            "Mbit/s", 0.0, numbers_max)
-      .add(options.trainer_latency_ms, "trainer-latency", "One way, to the middle.", "ms", 0.0, 1e5)
+      .add(options.trainer_latency, "trainer-latency", "One way, to the middle.", 0us, 100s)
       .add(options.asked.trainer_price_per_hour, "trainer-price", "Of a trainer, per hour.",
            "money", 0.0, numbers_max)
       .add(options.asked.cores, "cores",
@@ -105,13 +113,11 @@ void add_fleet(option_table& table, plan_options& options) {
 }
 
 void add_costs(option_table& table, plan_options& options) {
-  table
-      .add(options.message_ms, "message", "A core's time at either end of a message.", "ms", 0.0,
-           1e4)
+  table.add(options.message, "message", "A core's time at either end of a message.", 0us, 10s)
       .add(options.byte_ns, "byte", "And of each of its bytes.", "ns", 0.0, 1e6)
       .add(options.step_ns, "step-cost",
            "A core's time per parameter and step: optimizer, norm, hashes.", "ns", 0.0, 1e6)
-      .add(options.call_timeout_s, "call-timeout", "As train will be given it.", "s", 1, 86'400)
+      .add(options.call_timeout, "call-timeout", "As train will be given it.", 100ms, 1h)
       .add(options.json, "json", "Prints the plan as one JSON object instead.");
 }
 
@@ -133,7 +139,7 @@ std::variant<planner::fleet, std::string> fleet_of(const plan_options& options) 
   kind.memory_bytes = options.memory_gib * gibibyte;
   kind.up_bits_per_s = options.up_mbit * 1e6;
   kind.down_bits_per_s = options.down_mbit * 1e6;
-  kind.latency_s = options.latency_ms / 1e3;
+  kind.latency_s = seconds(options.latency);
   kind.price_per_hour = options.price;
   kind.availability = options.availability;
   kind.hours_between_preemptions = options.hours;
@@ -146,12 +152,12 @@ int plan(plan_options& options) {
   if (const auto* why = std::get_if<std::string>(&peers)) return complain(*why, exit_usage);
   auto& asked = options.asked;
   asked.peers = std::get<planner::fleet>(peers);
-  asked.trainer = {options.trainer_latency_ms / 1e3, options.trainer_up_mbit * bytes_per_mbit,
+  asked.trainer = {seconds(options.trainer_latency), options.trainer_up_mbit * bytes_per_mbit,
                    options.trainer_down_mbit * bytes_per_mbit};
-  asked.message_s = options.message_ms / 1e3;
+  asked.message_s = seconds(options.message);
   asked.byte_s = options.byte_ns / 1e9;
   asked.step_seconds_per_parameter = options.step_ns / 1e9;
-  asked.call_timeout_s = static_cast<double>(options.call_timeout_s);
+  asked.call_timeout_s = seconds(options.call_timeout);
   const auto made = planner::make_plan(asked);
   if (const auto* why = std::get_if<std::string>(&made)) return complain(*why, exit_failure);
   const auto& good = std::get<planner::plan>(made);

@@ -39,13 +39,20 @@ std::variant<tensors::corpus, std::string> load_data(const train_options& option
                                                      const identity::run_description& run,
                                                      run_options& described) {
   described.data = options.data.empty() ? run.data_source : options.data;
+  // A path of another machine, or of another folder of this one.
+  const std::string origin =
+      options.data.empty() ? "; the path is the run description's, as it was given where the run "
+                             "was made: name the corpus' place here with --data"
+                           : "";
   auto loaded = load_run_corpus(described);
-  if (auto* data = std::get_if<tensors::corpus>(&loaded)) {
-    const auto hash = corpus_hash(*data);
-    if (hash != run.data_hash) {
-      return "--data: " + one_line(described.data) + " has hash " + hash + ", the run's data " +
-             run.data_hash + ": give the file that the run was made with";
-    }
+  if (auto* why = std::get_if<std::string>(&loaded)) {
+    if (!origin.empty() && !why->empty() && why->back() == '.') why->pop_back();
+    return *why + origin;
+  }
+  const auto hash = corpus_hash(std::get<tensors::corpus>(loaded));
+  if (hash != run.data_hash) {
+    return "--data: " + one_line(described.data) + " has hash " + hash + ", the run's data " +
+           run.data_hash + ": give the file that the run was made with" + origin;
   }
   return loaded;
 }
@@ -215,6 +222,8 @@ int train(const train_options& options, stop_signals& signals) {
   if (const auto* why = std::get_if<std::string>(&described)) return complain(*why);
   const auto& run = std::get<identity::run_description>(described);
   run_options numbers;
+  numbers.scope = run_scope::described;
+  numbers.in_flight = options.in_flight;
   apply(run, numbers);
   auto data = load_data(options, run, numbers);
   if (const auto* why = std::get_if<std::string>(&data)) return complain(*why);

@@ -215,6 +215,7 @@ int up(up_options options) {
 
 int run_up(int argc, const char* const* argv) {
   up_options options;
+  options.run.scope = run_scope::processes;
   option_table table{"swarm up",
                      "Runs a whole swarm of processes on this machine and watches over it."};
   add_description_options(table, options.run);

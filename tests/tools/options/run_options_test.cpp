@@ -181,8 +181,34 @@ BOOST_AUTO_TEST_CASE(the_memory_estimate_grows_with_every_size) {
   BOOST_TEST(larger([](auto& o) { o.workers *= 2; }));
   BOOST_TEST(larger([](auto& o) { o.in_flight *= 2; }));
   BOOST_TEST(larger([](auto& o) { o.reproducible = true; }));
-  BOOST_TEST(check(base, before - 1).has_value());
-  BOOST_TEST(!check(base, before + 1).has_value());
+  const auto sentence = check(base, {before - 1, "the cgroup /job allows (memory.max)"});
+  BOOST_REQUIRE(sentence.has_value());
+  BOOST_TEST(contains(*sentence, "the cgroup /job allows"));
+  BOOST_TEST(contains(*sentence, "(memory.max)"));
+  BOOST_TEST(!check(base, {before + 1, ""}).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(what_a_program_does_not_use_is_not_checked) {
+  const memory_limit little{1, "this machine has"};
+  const memory_limit plenty{1e18, "this machine has"};
+  run_options options;
+  options.model.layers = 2;
+  BOOST_TEST(check(options, plenty).has_value());
+  options.scope = run_scope::single;
+  BOOST_TEST(!check(options, plenty).has_value());
+  options.model.tied_head = true;
+  BOOST_TEST(!check(options, plenty).has_value());
+  options.workers = run_workers_max;
+  BOOST_TEST(!check(options, plenty).has_value());
+  const auto sentence = check(options, little);
+  BOOST_REQUIRE(sentence.has_value());
+  BOOST_TEST(!contains(*sentence, "--workers"));
+  BOOST_TEST(!contains(*sentence, "--in-flight"));
+  options.scope = run_scope::described;
+  BOOST_TEST(check(options, little).has_value());
+  options.model.tied_head = false;
+  options.stages = 2;
+  BOOST_TEST(!check(options, little).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(the_corpus_sets_the_vocabulary) {
@@ -215,6 +241,22 @@ BOOST_AUTO_TEST_CASE(a_corpus_that_does_not_fit_names_the_flag) {
   options.model.context = 8;
   options.vocabulary = 100;
   BOOST_TEST(contains(load_failure(options), "--vocabulary=100"));
+}
+
+BOOST_AUTO_TEST_CASE(a_pattern_names_its_files_in_order) {
+  const auto first = temporary_file("part_a.txt", std::string(1000, 'a'));
+  temporary_file("part_b.txt", std::string(1000, 'b'));
+  const auto pattern = first.substr(0, first.rfind('/')) + "/part_*.txt";
+  run_options options;
+  options.data = pattern;
+  options.model.context = 16;
+  const auto result = load_run_corpus(options);
+  BOOST_REQUIRE(std::holds_alternative<swarm::tensors::corpus>(result));
+  const auto& train = std::get<swarm::tensors::corpus>(result).train();
+  BOOST_TEST(train.size() == 1800u);
+  BOOST_TEST((train.front() == 'a' && train.back() == 'b'));
+  options.data = "/nowhere/part_*.txt";
+  BOOST_TEST(contains(load_failure(options), "no file matches '/nowhere/part_*.txt'"));
 }
 
 BOOST_AUTO_TEST_CASE(data_paths_are_the_users_under_bazel_run) {
