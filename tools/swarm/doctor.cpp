@@ -8,7 +8,6 @@
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/run/run_files.hpp"
-#include "tools/swarm/addresses.hpp"
 #include "tools/swarm/commands.hpp"
 #include "tools/swarm/session.hpp"
 
@@ -156,7 +155,6 @@ int run_doctor(int argc, const char* const* argv) {
                      "Tries what a peer needs, step by step, and says what fails and what to do."};
   add_network_options(table, options, true);
   table.add(timeout, "timeout", "How long each step may take.", 100ms, 10min);
-  table.add_check([&] { return check_addresses("--join", options.join); });
   return run_main(argc, argv, table, [&] {
     stop_signals signals;
     return doctor(options, timeout, signals);

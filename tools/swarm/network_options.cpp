@@ -1,5 +1,10 @@
 #include "tools/swarm/network_options.hpp"
 
+#include <utility>
+
+#include "tools/report/one_line.hpp"
+#include "tools/swarm/addresses.hpp"
+
 namespace swarm::tools {
 
 using namespace std::chrono_literals;
@@ -29,10 +34,19 @@ void add_network_options(option_table& table, network_options& options, bool ser
            "ms is less than twice --heartbeat-interval=" +
            std::to_string(options.heartbeat_interval.count()) + "ms.";
   });
+  table.add_check([&options] { return check_addresses("--join", options.join); });
   if (!serves) return;
   table.add_check([&options]() -> std::optional<std::string> {
-    const auto host = options.bind.substr(0, options.bind.rfind(':'));
-    if (!options.announce.empty() || (host != "0.0.0.0" && host != "[::]")) return std::nullopt;
+    for (const auto& [flag, text] :
+         {std::pair{"--bind", options.bind}, std::pair{"--announce", options.announce}}) {
+      if (text.find_first_of(", ") != std::string::npos)
+        return std::string{flag} + "=" + one_line(text) + " takes one address.";
+    }
+    if (auto why = check_addresses("--bind", options.bind, address_use::listen)) return why;
+    if (auto why = check_addresses("--announce", options.announce)) return why;
+    if (!options.announce.empty() && options.bind.empty())
+      return "--announce=" + options.announce + " needs --bind, where this process listens.";
+    if (!options.announce.empty() || !is_everywhere(options.bind)) return std::nullopt;
     return "--bind=" + options.bind +
            " listens everywhere, which is no address to dial: give the one that others use as "
            "--announce.";

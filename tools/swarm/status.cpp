@@ -7,7 +7,6 @@
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/run/run_files.hpp"
-#include "tools/swarm/addresses.hpp"
 #include "tools/swarm/commands.hpp"
 #include "tools/swarm/session.hpp"
 #include "tools/swarm/status_screen.hpp"
@@ -87,7 +86,6 @@ int run_status(int argc, const char* const* argv) {
       .add(options.every, "every", "Shows it again and again; 0: once.", 0s, 24h)
       .add(options.events, "events", "The latest events of each process.", "events", 0, 64)
       .add(options.json, "json", "One JSON object instead of a screen.");
-  table.add_check([&] { return check_addresses("--join", options.net.join); });
   return run_main(argc, argv, table, [&] {
     stop_signals signals;
     return status(options, signals);

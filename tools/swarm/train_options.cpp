@@ -1,7 +1,5 @@
 #include "tools/swarm/train_options.hpp"
 
-#include "tools/swarm/addresses.hpp"
-
 namespace swarm::tools {
 
 using namespace std::chrono_literals;
@@ -44,7 +42,6 @@ option_table train_table(train_options& options) {
            "Nobody leads for so long: a trainer takes over.", 100ms, 10min)
       .add(options.call_timeout, "call-timeout",
            "A call to a worker that is not answered within it is made elsewhere.", 100ms, 1h);
-  table.add_check([&options] { return check_addresses("--join", options.net.join); });
   return table;
 }
 

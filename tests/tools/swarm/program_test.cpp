@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -58,13 +59,15 @@ class a_place {
 
   fs::path work() const { return root_ / "work"; }
 
-  outcome run(const words& arguments) const {
+  /// `environment` is for env(1).
+  outcome run(const words& arguments, const std::string& environment = "") const {
     const auto& suite = boost::unit_test::framework::master_test_suite();
     BOOST_REQUIRE_EQUAL(suite.argc, 2);
     std::ostringstream command;
     // With the kernels settled in advance the program starts once instead of twice.
     command << "cd " << quoted(work()) << " && env -u BUILD_WORKING_DIRECTORY"
-            << " SWARM_KERNELS_TUNED=1 " << quoted(fs::absolute(suite.argv[1]));
+            << " SWARM_KERNELS_TUNED=1 " << environment << ' '
+            << quoted(fs::absolute(suite.argv[1]));
     for (const auto& each : arguments)
       command << ' ' << quoted(each);
     command << " >" << quoted(root_ / "out") << " 2>" << quoted(root_ / "err") << " </dev/null";
@@ -187,6 +190,96 @@ BOOST_FIXTURE_TEST_CASE(keygen_makes_a_run_that_says_what_was_asked_for, a_place
   BOOST_TEST(fs::exists(work() / "run" / "peer-4.token"));
 }
 
+BOOST_FIXTURE_TEST_CASE(an_address_that_nobody_could_use_is_refused_with_its_flag, a_place) {
+  const std::vector<std::pair<words, std::string>> bad{
+      {{"--bind=0:7106"}, "--bind: '0:7106'"},
+      {{"--bind=*:7106"}, "--bind: '*:7106' is no address: write 0.0.0.0"},
+      {{"--bind=nohost:99999"}, "--bind: 'nohost:99999' is not host:port"},
+      {{"--bind=127.0.0.1:1,127.0.0.1:2"}, "--bind"},
+      {{"--bind=[::0]:7106"}, "--announce"},
+      {{"--bind=0.0.0.0:7106", "--announce=[::]:7106"}, "--announce: '[::]:7106'"},
+      {{"--bind=0.0.0.0:7106", "--announce=nohost"}, "--announce: 'nohost'"},
+      {{"--bind=0.0.0.0:7106", "--announce=nohost:99999"}, "--announce: 'nohost:99999'"},
+      {{"--bind=0.0.0.0:7106", "--announce=host:0"}, "port 0"},
+      {{"--join=nohost"}, "--join: 'nohost'"},
+  };
+  for (const char* command : {"peer", "train", "doctor"}) {
+    for (const auto& [flags, named] : bad) {
+      words arguments{command, "--token=t"};
+      arguments.insert(arguments.end(), flags.begin(), flags.end());
+      check_refused(*this, arguments, named);
+    }
+  }
+  check_refused(*this, {"status", "--token=t", "--join=[nohost]:1"}, "--join");
+  check_refused(*this, {"keygen", "--data=text.txt", "--dir=run", "--join=0:1"}, "--join");
+}
+
+BOOST_FIXTURE_TEST_CASE(durations_have_units_in_every_command, a_place) {
+  check_refused(*this, {"plan", "--call-timeout=1000"}, "give a unit");
+  check_refused(*this, {"train", "--call-timeout=1000"}, "give a unit");
+  const auto planned = run({"plan", "--call-timeout=1000s", "--latency=20ms",
+                            "--trainer-latency=5ms", "--message=200us", "--rows=1"});
+  BOOST_TEST(planned.exit_code == 0, planned.errors);
+}
+
+BOOST_FIXTURE_TEST_CASE(messages_above_the_limit_are_refused_by_every_command, a_place) {
+  const words shape{"--rows=512", "--context=1024", "--width=1024",
+                    "--heads=8",  "--layers=3",     "--stages=3"};
+  for (const words& command : {words{"plan"}, words{"keygen", "--data=text.txt", "--dir=run"},
+                               words{"up", "--data=text.txt", "--dir=run"}}) {
+    auto arguments = command;
+    arguments.insert(arguments.end(), shape.begin(), shape.end());
+    const auto result = run(arguments);
+    BOOST_TEST(result.exit_code != 0);
+    BOOST_TEST(contains(result.errors, "4.0 GiB > 1.0 GiB"), result.errors);
+    BOOST_TEST(contains(result.errors, "--rows=512"), result.errors);
+    BOOST_TEST(!fs::exists(work() / "run"));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_home_directory_is_no_folder_called_tilde, a_place) {
+  // HOME of the test is not the user's.
+  const auto made = run({"keygen", "--data=text.txt", "--dir=~/r1", "--peers=1"}, "HOME=.");
+  BOOST_TEST(made.exit_code == 0, made.errors);
+  BOOST_TEST(!fs::exists(work() / "~"));
+  BOOST_TEST(fs::exists(work() / "r1" / "run.key"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_corpus_that_is_not_here_is_said_to_be_the_descriptions, a_place) {
+  BOOST_REQUIRE(keygen({}).exit_code == 0);
+  fs::rename(work() / "text.txt", work() / "moved.txt");
+  const words train{"train", "--token=run/peer-1.token", "--run=run/run.swarm", "--insecure",
+                    "--bind=127.0.0.1:0"};
+  const auto lost = run(train);
+  BOOST_TEST(lost.exit_code == 1);
+  BOOST_TEST(contains(lost.errors, "text.txt"), lost.errors);
+  BOOST_TEST(contains(lost.errors, "the run description's"), lost.errors);
+  BOOST_TEST(contains(lost.errors, "with --data"), lost.errors);
+  auto wrong = train;
+  wrong.emplace_back("--data=missing.txt");
+  const auto named = run(wrong);
+  BOOST_TEST(contains(named.errors, "missing.txt"), named.errors);
+  BOOST_TEST(!contains(named.errors, "description"), named.errors);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_run_and_a_token_are_shown_as_json, a_place) {
+  BOOST_REQUIRE(keygen({"--name=demo", "--steps=77", "--join=h:1"}).exit_code == 0);
+  const auto shown = run({"show", "--run=run/run.swarm", "--json"});
+  BOOST_TEST(shown.exit_code == 0, shown.errors);
+  const auto described = nlohmann::json::parse(shown.output);
+  BOOST_TEST(described["run"] == "demo");
+  BOOST_TEST(described["steps"] == 77);
+  BOOST_TEST(described["model"]["layers"] == 6);
+  BOOST_TEST(described["data"]["source"] == "text.txt");
+  const auto token =
+      nlohmann::json::parse(run({"show", "--token=run/peer-1.token", "--json"}).output);
+  BOOST_TEST(token["run"] == "demo");
+  BOOST_TEST(token["addresses"][0] == "h:1");
+  BOOST_TEST(!token.contains("seed"));
+  const auto same = run({"show", "--run=run/run.swarm", "--against=run/run.swarm", "--json"});
+  BOOST_TEST(nlohmann::json::parse(same.output)["same"] == true);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_token_is_shown_without_its_secret, a_place) {
   BOOST_REQUIRE(keygen({"--name=demo", "--join=h:1"}).exit_code == 0);
   const auto shown = run({"show", "--token=run/peer-1.token"});
@@ -224,6 +317,12 @@ BOOST_FIXTURE_TEST_CASE(the_effective_configuration_reads_back, a_place) {
   BOOST_REQUIRE(dumped.exit_code == 0);
   std::ofstream{work() / "again.conf"} << dumped.output;
   BOOST_TEST(run({"keygen", "--config-file=again.conf", "--dump-config"}).output == dumped.output);
+  // What is dumped is to be completed.
+  const auto bare = run({"keygen", "--dump-config"});
+  BOOST_TEST(bare.exit_code == 0, bare.errors);
+  BOOST_TEST(contains(bare.output, "\ndir=\"\"\n"), bare.output);
+  for (const auto& command : commands)
+    BOOST_TEST(run({command, "--dump-config"}).exit_code == 0, command);
   const auto peer = run({"peer", "--token=t", "--silence-timeout=3s", "--dump-config"});
   BOOST_REQUIRE_MESSAGE(peer.exit_code == 0, peer.errors);
   std::ofstream{work() / "peer.conf"} << peer.output;
