@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "actors/identity/certificate.hpp"
 #include "actors/identity/keys.hpp"
+#include "actors/identity/secret_file.hpp"
 #include "experiments/program.hpp"
 #include "experiments/transport_rivals/rival_process.hpp"
 #include "experiments/transport_rivals/shaped_link.hpp"
@@ -90,7 +90,7 @@ class certificates {
 
  private:
   void write(const char* name, const std::string& text) const {
-    std::ofstream{folder_ / name, std::ios::binary} << text;
+    identity::write_secret((folder_ / name).string(), text);
   }
 
   fs::path folder_;

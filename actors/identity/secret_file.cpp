@@ -45,7 +45,8 @@ std::optional<std::string> write_secret(const std::string& path, const std::stri
   unlink(draft.c_str());
   const int file = open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, owner_only);
   if (file < 0) return because("the file " + path + " cannot be written");
-  const bool written = write_all(file, text);
+  // The umask may have taken even the owner's right to read it.
+  const bool written = fchmod(file, owner_only) == 0 && write_all(file, text);
   close(file);
   // Unlike rename, it does not replace a key that somebody still needs.
   const bool placed = written && link(draft.c_str(), path.c_str()) == 0;

@@ -72,9 +72,11 @@ class directory_lock {
   int file_;
 };
 
+/// Of the owner alone when it is made here, whatever the umask.
 std::string made(const std::string& path) {
   std::error_code error;
-  fs::create_directories(path, error);
+  const bool fresh = fs::create_directories(path, error);
+  if (fresh) fs::permissions(path, fs::perms::owner_all, error);
   if (error) throw directory_lock::unusable(path, error.message());
   return path;
 }

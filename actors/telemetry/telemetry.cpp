@@ -1,11 +1,16 @@
 #include "actors/telemetry/telemetry.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/system_messages.hpp>
+#include <cerrno>
 #include <fstream>
 #include <utility>
 #include <vector>
@@ -15,6 +20,8 @@
 namespace swarm::telemetry {
 
 namespace {
+
+constexpr mode_t owner_only = 0600;
 
 using flush_atom = caf::atom_constant<caf::atom("flush")>;
 
@@ -68,7 +75,7 @@ class telemetry_actor : public caf::event_based_actor {
   void flush() {
     const auto lines = events_.flush();
     if (options_.file.empty() || lines.empty()) return;
-    if (!file_.is_open()) file_.open(options_.file, std::ios::app | std::ios::binary);
+    if (!file_.is_open()) open_file();
     if (file_.is_open() && file_.write(lines.data(), static_cast<std::streamsize>(lines.size())) &&
         file_.flush())
       return;
@@ -78,6 +85,18 @@ class telemetry_actor : public caf::event_based_actor {
     if (std::exchange(complained_, true)) return;
     options_.log->error("{} cannot be written; its events are lost until it can (reported once)",
                         options_.file);
+  }
+
+  /// Of the owner alone, whatever the umask, when there is none yet.
+  void open_file() {
+    const int made =
+        ::open(options_.file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, owner_only);
+    if (made >= 0) {
+      // File systems without modes refuse, and have nothing to protect.
+      if (::fchmod(made, owner_only) != 0) errno = 0;
+      ::close(made);
+    }
+    file_.open(options_.file, std::ios::app | std::ios::binary);
   }
 
   counter_snapshot snapshot() const {

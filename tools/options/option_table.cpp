@@ -8,6 +8,7 @@
 #include "tools/options/config_reader.hpp"
 #include "tools/report/memory_limit.hpp"
 #include "tools/report/one_line.hpp"
+#include "tools/report/standard_streams.hpp"
 #include "tools/report/user_path.hpp"
 
 namespace swarm::tools {
@@ -232,6 +233,9 @@ parse_result option_table::parse(const std::vector<std::string>& arguments) {
   const layers given{{&file, "in '" + one_line(path) + "', "},
                      {&std::get<given_values>(command_line), ""}};
   if (auto error = apply(options_, given, flags, set)) return failed(*error);
+  given_.clear();
+  for (size_t i = 0; i < options_.size(); ++i)
+    if (set[i]) given_.push_back(options_[i].name);
   // What was given decides which presets hold, and then wins over them.
   for (const auto& preset : presets_) {
     for (size_t i = 0; i < options_.size(); ++i) {
@@ -258,19 +262,29 @@ parse_result option_table::parse(int argc, const char* const* argv) {
   return parse(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
 }
 
+bool option_table::was_given(const std::string& name) const {
+  return std::find(given_.begin(), given_.end(), name) != given_.end();
+}
+
 int run_main(int argc, const char* const* argv, option_table& table,
-             const std::function<int()>& body) {
+             const std::function<int()>& body, output_role role) {
+  open_standard_streams();
   const auto parsed = table.parse(argc, argv);
   if (!parsed.ok) {
     (parsed.exit_code == exit_success ? std::cout : std::cerr) << parsed.text << std::flush;
-    return parsed.exit_code;
+    return checked_output(table.program(), parsed.exit_code);
   }
+  int code = exit_failure;
   try {
-    return body();
+    code = body();
   } catch (const std::exception& error) {
     std::cerr << failure_text(error) << std::endl;
-    return exit_failure;
   }
+  if (role == output_role::company) {
+    forget_output();
+    return code;
+  }
+  return checked_output(table.program(), code);
 }
 
 }  // namespace swarm::tools

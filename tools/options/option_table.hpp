@@ -111,6 +111,10 @@ class option_table {
   nlohmann::json to_json() const;
 
   const std::vector<option>& options() const { return options_; }
+  const std::string& program() const { return program_; }
+
+  /// The option stood on the command line or in the file that was parsed last.
+  bool was_given(const std::string& name) const;
 
   /// Names of the options that the last parse gave another value than the program itself does, by
   /// its defaults and, where its flag is set, a preset.
@@ -142,6 +146,7 @@ class option_table {
   std::vector<derived_default> derived_defaults_;
   std::vector<check> checks_;
   std::vector<std::string> changed_;
+  std::vector<std::string> given_;
 };
 
 /// The unit of a duration's variable.
@@ -159,9 +164,17 @@ std::string to_config_text(const option_value& value);
 /// Rounds to `option_real_digits`.
 double canonical_real(double value);
 
-/// A program's main: reads the command line, prints what is to be printed, runs `body` and returns
-/// the exit code. An exception that escapes `body` becomes one line and `exit_failure`.
+/// What a program's standard output is.
+enum class output_role : uint8_t {
+  result,  ///< what it was started for: when some of it cannot be written, the program has failed
+  company  ///< about work that goes on without a reader
+};
+
+/// A program's main: opens what is closed of descriptors 0 to 2, reads the command line, prints
+/// what is to be printed, runs `body` and returns the exit code. An exception that escapes `body`
+/// becomes one line and `exit_failure`. Output that could not be written does, too; it is a result
+/// for --help and --dump-config whatever `role` says.
 int run_main(int argc, const char* const* argv, option_table& table,
-             const std::function<int()>& body);
+             const std::function<int()>& body, output_role role = output_role::result);
 
 }  // namespace swarm::tools

@@ -3,23 +3,31 @@
 #include <pthread.h>
 
 #include <ctime>
+#include <initializer_list>
 
 namespace swarm::tools {
 
 namespace {
 
-sigset_t stops() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  return set;
+bool is_ignored(int number) {
+  struct sigaction now {};
+  return sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
 }  // namespace
 
+sigset_t leave_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  // Blocked, a signal that is ignored would come all the same.
+  for (const int number : {SIGINT, SIGHUP})
+    if (!is_ignored(number)) sigaddset(&set, number);
+  return set;
+}
+
 stop_signals::stop_signals() {
-  const auto set = stops();
+  const auto set = leave_signals();
   pthread_sigmask(SIG_BLOCK, &set, &before_);
 }
 
@@ -28,7 +36,7 @@ stop_signals::~stop_signals() {
 }
 
 bool stop_signals::wait(std::chrono::milliseconds limit) {
-  const auto set = stops();
+  const auto set = leave_signals();
   timespec time{};
   time.tv_sec = limit.count() / 1000;
   time.tv_nsec = limit.count() % 1000 * 1'000'000;

@@ -6,7 +6,11 @@
 
 namespace swarm::tools {
 
-/// SIGTERM and SIGINT as questions instead of interruptions. To be made before any thread is
+/// What asks a program to leave: SIGTERM, SIGINT and SIGHUP. Not SIGINT or SIGHUP where whoever
+/// started it has it ignore them, as nohup does.
+sigset_t leave_signals();
+
+/// Those signals as questions instead of interruptions. To be made before any thread is
 /// started, since threads inherit that the signals are blocked; a second signal while nobody asks
 /// stays pending.
 class stop_signals {

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include "tools/processes/process_handle.hpp"
 
 namespace swarm::tools {
 
@@ -15,9 +15,11 @@ inline constexpr size_t kept_addresses_max = 256;
 
 /// What one process of a swarm leaves for its next life: in a folder of its own, or nowhere.
 ///
-///     pid         of the process that runs now; the file is locked while it does
+///     pid         of the process that runs now, with its start and the boot; locked while it runs
 ///     life        grows with every start
 ///     addresses   of the peers it was connected to last, one per line
+///
+/// The folder and what is in it are for their owner alone.
 class state_folder {
  public:
   /// An empty path: nothing is kept. Creates the folder. A sentence when it cannot be used, or
@@ -43,8 +45,16 @@ class state_folder {
   int lock_ = -1;
 };
 
-/// The process that uses this folder now, if one does.
-std::optional<pid_t> running_process(const std::string& path);
+/// Who uses a folder.
+struct folder_user {
+  bool used = false;
+  /// Empty, though it is used: who that is cannot be proven, so nobody may be signalled.
+  std::optional<process_handle> process;
+};
+
+/// The process that uses this folder now. The lock says who that is, never a number in a file
+/// alone: numbers are given to others.
+folder_user user_of(const std::string& path);
 
 /// Milliseconds since 1970, for what other machines read. The only wall clock of the programs.
 int64_t unix_now_ms();

@@ -1,10 +1,8 @@
 #include "tools/report/result_file.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "tools/report/one_line.hpp"
+#include "tools/report/output_file.hpp"
 #include "tools/report/user_path.hpp"
 
 namespace swarm::tools {
@@ -47,26 +46,6 @@ std::string head_of(const fs::path& git) {
   const auto name = head.substr(5);
   auto hash = first_line(git / name);
   return hash.empty() ? packed_ref(git, name) : hash;
-}
-
-bool write_all(int descriptor, const std::string& content) {
-  size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t count = ::write(descriptor, content.data() + done, content.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    done += static_cast<size_t>(count);
-  }
-  return ::fsync(descriptor) == 0;
-}
-
-/// A hidden name beside the target; the process id keeps two writers from sharing it.
-fs::path temporary_name(const fs::path& folder, const std::string& name) {
-  return folder / ("." + name + ".tmp" + std::to_string(::getpid()));
-}
-
-int create(const fs::path& file) {
-  return ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 }
 
 std::string cannot_write(const fs::path& path, const std::string& why) {
@@ -130,13 +109,12 @@ nlohmann::json result_document(const std::string& program, const nlohmann::json&
 std::optional<std::string> prepare_folder(const std::string& directory) {
   const fs::path folder{user_path(directory)};
   const auto missing = missing_folders(folder);
-  std::error_code error;
-  fs::create_directories(folder, error);
+  auto error = make_folder(folder.string(), audience::everybody);
   auto why = error.message();
   if (!error) {
     // Permissions do not tell: a read-only or virtual file system refuses those who have them.
-    const auto probe = temporary_name(folder, "probe");
-    const int descriptor = create(probe);
+    const auto probe = folder / (".probe.tmp" + std::to_string(::getpid()));
+    const int descriptor = create_file(probe.string(), audience::everybody);
     if (descriptor >= 0) {
       ::close(descriptor);
       ::unlink(probe.c_str());
@@ -154,21 +132,11 @@ std::optional<std::string> write_file(const std::string& directory, const std::s
                                       const std::string& content) {
   const fs::path folder{user_path(directory)};
   auto failure = [&](const std::string& why) { return cannot_write(folder / name, why); };
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return failure(error.message());
-  const auto temporary = temporary_name(folder, name);
-  const int descriptor = create(temporary);
-  if (descriptor < 0) return failure(std::strerror(errno));
-  bool written = write_all(descriptor, content);
-  int why = errno;
-  written = ::close(descriptor) == 0 && written;
-  if (written && std::rename(temporary.c_str(), (folder / name).c_str()) == 0) {
-    return std::nullopt;
-  }
-  if (written) why = errno;
-  ::unlink(temporary.c_str());
-  return failure(std::strerror(why));
+  if (const auto why = make_folder(folder.string(), audience::everybody))
+    return failure(why.message());
+  if (const auto why = replace_file((folder / name).string(), content, audience::everybody))
+    return failure(why.message());
+  return std::nullopt;
 }
 
 std::optional<std::string> write_result(const std::string& directory, const std::string& name,

@@ -8,6 +8,7 @@
 
 #include "actors/identity/certificate.hpp"
 #include "actors/identity/secret_file.hpp"
+#include "tools/report/output_file.hpp"
 #include "tools/report/result_file.hpp"
 #include "tools/report/user_path.hpp"
 
@@ -169,9 +170,9 @@ void apply(const identity::run_description& run, run_options& options) {
 
 std::optional<std::string> make_run(const new_run& what, const run_options& options,
                                     const tensors::corpus& data, int64_t unix_ms) {
-  std::error_code failed;
-  std::filesystem::create_directories(what.folder, failed);
-  if (failed) return "the folder " + what.folder + " cannot be made: " + failed.message();
+  // It holds the run's key.
+  if (const auto failed = make_folder(what.folder, audience::owner))
+    return "the folder " + what.folder + " cannot be made: " + failed.message();
   if (auto why = run_in(what)) return why;
   const auto run = identity::key_pair::generate();
   const auto secret = identity::to_base64url(identity::view(run.seed())) + "\n";

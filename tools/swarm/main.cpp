@@ -5,6 +5,7 @@
 
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
+#include "tools/report/standard_streams.hpp"
 #include "tools/swarm/commands.hpp"
 #include "tools/swarm/node_program.hpp"
 
@@ -77,5 +78,6 @@ int dispatch(int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return dispatch(argc, argv);
+  tools::open_standard_streams();
+  return tools::checked_output("swarm", dispatch(argc, argv));
 }

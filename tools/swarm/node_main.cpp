@@ -8,6 +8,7 @@
 #include "tensors/engine/version.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
+#include "tools/report/standard_streams.hpp"
 #include "tools/swarm/commands.hpp"
 
 namespace {
@@ -31,6 +32,7 @@ int dispatch(int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  tools::open_standard_streams();
   tensors::tune_and_reexec(argc, argv);
-  return dispatch(argc, argv);
+  return tools::checked_output("swarm", dispatch(argc, argv));
 }

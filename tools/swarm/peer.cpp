@@ -192,11 +192,14 @@ int serve(const peer_options& options, stop_signals& signals) {
 int run_peer(int argc, const char* const* argv) {
   peer_options options;
   auto table = peer_table(options);
-  return run_main(argc, argv, table, [&] {
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    stop_signals signals;
-    return serve(options, signals);
-  });
+  return run_main(
+      argc, argv, table,
+      [&] {
+        std::setvbuf(stdout, nullptr, _IOLBF, 0);
+        stop_signals signals;
+        return serve(options, signals);
+      },
+      output_role::company);
 }
 
 }  // namespace swarm::tools

@@ -6,6 +6,7 @@
 
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
+#include "tools/report/standard_streams.hpp"
 #include "tools/run/run_files.hpp"
 #include "tools/swarm/commands.hpp"
 #include "tools/swarm/session.hpp"
@@ -72,7 +73,8 @@ int status(const status_options& options, stop_signals& signals) {
     else
       std::printf("%s", status_screen(all, stages).c_str());
     std::fflush(stdout);
-  } while (options.every.count() != 0 && !signals.wait(options.every));
+    // Its reader may have gone.
+  } while (options.every.count() != 0 && !output_failed() && !signals.wait(options.every));
   return exit_success;
 }
 

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <caf/all.hpp>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "actors/peer/training_peer.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
+#include "tools/report/output_file.hpp"
 #include "tools/report/user_path.hpp"
 #include "tools/run/run_files.hpp"
 #include "tools/run/training_setup.hpp"
@@ -201,10 +201,10 @@ std::optional<std::string> write_result(const train_options& options, session& h
   if (hash) result["weights_hash"] = *hash;
   std::printf("finished: %s\n", result.dump().c_str());
   if (options.result.empty()) return std::nullopt;
-  std::ofstream out{user_path(options.result)};
-  out << result.dump() << "\n";
-  if (!out.flush()) return "--result: the file " + options.result + " cannot be written";
-  return std::nullopt;
+  const auto failed =
+      replace_file(user_path(options.result), result.dump() + "\n", audience::everybody);
+  if (!failed) return std::nullopt;
+  return "--result: the file " + options.result + " cannot be written: " + failed.message();
 }
 
 int train(const train_options& options, stop_signals& signals) {
@@ -255,11 +255,14 @@ int train(const train_options& options, stop_signals& signals) {
 int run_train(int argc, const char* const* argv) {
   train_options options;
   auto table = train_table(options);
-  return run_main(argc, argv, table, [&] {
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    stop_signals signals;
-    return train(options, signals);
-  });
+  return run_main(
+      argc, argv, table,
+      [&] {
+        std::setvbuf(stdout, nullptr, _IOLBF, 0);
+        stop_signals signals;
+        return train(options, signals);
+      },
+      output_role::company);
 }
 
 }  // namespace swarm::tools

@@ -1,12 +1,19 @@
 // The program itself: its commands, and keygen from the command line to the files of a run.
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -59,8 +66,9 @@ class a_place {
 
   fs::path work() const { return root_ / "work"; }
 
-  /// `environment` is for env(1).
-  outcome run(const words& arguments, const std::string& environment = "") const {
+  /// `environment` is for env(1); `output` is where the shell sends standard output.
+  outcome run(const words& arguments, const std::string& output = "",
+              const std::string& environment = "") const {
     const auto& suite = boost::unit_test::framework::master_test_suite();
     BOOST_REQUIRE_EQUAL(suite.argc, 2);
     std::ostringstream command;
@@ -70,10 +78,11 @@ class a_place {
             << quoted(fs::absolute(suite.argv[1]));
     for (const auto& each : arguments)
       command << ' ' << quoted(each);
-    command << " >" << quoted(root_ / "out") << " 2>" << quoted(root_ / "err") << " </dev/null";
+    command << (output.empty() ? " >" + quoted(root_ / "out") : output) << " 2>"
+            << quoted(root_ / "err") << " </dev/null";
     const int status = std::system(command.str().c_str());
     BOOST_REQUIRE(WIFEXITED(status));
-    return {WEXITSTATUS(status), read(root_ / "out"), read(root_ / "err")};
+    return {WEXITSTATUS(status), output.empty() ? read(root_ / "out") : "", read(root_ / "err")};
   }
 
   outcome keygen(const words& more) const {
@@ -99,6 +108,38 @@ void check_refused(const a_place& place, const words& arguments, const std::stri
   BOOST_TEST(contains(result.errors, named), result.errors);
   BOOST_TEST(!fs::exists(place.work() / "run"));
 }
+
+/// A process that has done this and waits for a signal.
+struct process {
+  explicit process(const std::function<void()>& body) {
+    int ends[2];
+    BOOST_REQUIRE(pipe(ends) == 0);
+    pid = fork();
+    if (pid == 0) {
+      body();
+      if (write(ends[1], "x", 1) == 1)
+        while (true)
+          pause();
+      _exit(1);
+    }
+    close(ends[1]);
+    char ready = 0;
+    const auto count = ::read(ends[0], &ready, 1);
+    close(ends[0]);
+    BOOST_REQUIRE(count == 1);
+  }
+  ~process() {
+    if (!is_alive()) return;
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+  }
+  bool is_alive() {
+    if (alive) alive = waitpid(pid, nullptr, WNOHANG) == 0;
+    return alive;
+  }
+  pid_t pid = -1;
+  bool alive = true;
+};
 
 const words commands{"keygen", "up", "peer", "train", "status", "doctor", "stop", "show"};
 
@@ -239,7 +280,7 @@ BOOST_FIXTURE_TEST_CASE(messages_above_the_limit_are_refused_by_every_command, a
 
 BOOST_FIXTURE_TEST_CASE(a_home_directory_is_no_folder_called_tilde, a_place) {
   // HOME of the test is not the user's.
-  const auto made = run({"keygen", "--data=text.txt", "--dir=~/r1", "--peers=1"}, "HOME=.");
+  const auto made = run({"keygen", "--data=text.txt", "--dir=~/r1", "--peers=1"}, "", "HOME=.");
   BOOST_TEST(made.exit_code == 0, made.errors);
   BOOST_TEST(!fs::exists(work() / "~"));
   BOOST_TEST(fs::exists(work() / "r1" / "run.key"));
@@ -327,4 +368,94 @@ BOOST_FIXTURE_TEST_CASE(the_effective_configuration_reads_back, a_place) {
   BOOST_REQUIRE_MESSAGE(peer.exit_code == 0, peer.errors);
   std::ofstream{work() / "peer.conf"} << peer.output;
   BOOST_TEST(run({"peer", "--config-file=peer.conf", "--dump-config"}).output == peer.output);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_result_that_cannot_be_printed_is_a_failure, a_place) {
+  BOOST_REQUIRE(keygen({}).exit_code == 0);
+  const std::vector<words> results{{"--version"},
+                                   {"train", "--help"},
+                                   {"peer", "--token=t", "--dump-config"},
+                                   {"show", "--run=run/run.swarm"},
+                                   {"keygen", "--dir=run", "--add=1"}};
+  const auto check = [](const outcome& lost, const std::string& name) {
+    BOOST_TEST(lost.exit_code == 1, name << lost.errors);
+    BOOST_TEST(contains(lost.errors, "standard output could not be written"), lost.errors);
+    BOOST_TEST(std::count(lost.errors.begin(), lost.errors.end(), '\n') == 1, lost.errors);
+  };
+  for (const auto& each : results)
+    check(run(each, " >/dev/full"), each[0]);
+  check(run(results[0], " >&-"), "closed");
+}
+
+BOOST_FIXTURE_TEST_CASE(no_file_of_a_run_becomes_a_closed_stream, a_place) {
+  const auto made = run({"keygen", "--data=text.txt", "--dir=run", "--peers=2"}, " >&-");
+  const auto loaded =
+      tools::load_description(tools::description_file((work() / "run").string()), std::nullopt);
+  BOOST_TEST(std::holds_alternative<tools::loaded_description>(loaded), made.errors);
+  for (const char* name : {"run.key", "peer-1.token", "peer-2.token"})
+    BOOST_TEST(!contains(read(work() / "run" / name), "on one machine"), name);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_modes_of_a_run_s_files_are_their_own, a_place) {
+  for (const mode_t mask : {0, 077}) {
+    const auto before = umask(mask);
+    const auto made =
+        run({"keygen", "--data=text.txt", "--dir=run-" + std::to_string(mask), "--peers=1"});
+    umask(before);
+    BOOST_REQUIRE(made.exit_code == 0);
+    const auto folder = work() / ("run-" + std::to_string(mask));
+    const auto mode = [&](const char* name) {
+      return static_cast<int>(fs::status(folder / name).permissions() & fs::perms::all);
+    };
+    BOOST_TEST(mode("") == 0700);
+    BOOST_TEST(mode("run.key") == 0600);
+    BOOST_TEST(mode("peer-1.token") == 0600);
+    BOOST_TEST(mode("run.swarm") == 0644);
+    BOOST_TEST(mode("run.ca") == 0644);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(stop_ends_who_holds_the_lock_and_nobody_else, a_place) {
+  const auto folder = (work() / "state").string();
+  // Leaves when it is asked; and one that does not.
+  for (const bool polite : {true, false}) {
+    process stranger{[] {}};
+    process holder{[&] {
+      if (!polite) std::signal(SIGTERM, SIG_IGN);
+      static const auto opened = tools::state_folder::open(folder);
+      if (!std::holds_alternative<tools::state_folder>(opened)) _exit(3);
+    }};
+    std::ofstream{folder + "/pid"} << stranger.pid << "\n";
+    const auto stopped = run({"stop", "--dir=state", "--patience=300ms"});
+    BOOST_TEST(stranger.is_alive());
+    BOOST_TEST(!holder.is_alive());
+    const auto name = "process " + std::to_string(holder.pid);
+    if (polite) {
+      BOOST_TEST(stopped.exit_code == 0, stopped.errors);
+      BOOST_TEST(stopped.output == name + " has left\n");
+    } else {
+      BOOST_TEST(stopped.exit_code == 1);
+      BOOST_TEST(contains(stopped.errors, name + " did not leave within 0 s and had to be killed"),
+                 stopped.errors);
+    }
+  }
+  const auto nobody = run({"stop", "--dir=state"});
+  BOOST_TEST(nobody.exit_code == 0);
+  BOOST_TEST(contains(nobody.output, "nothing uses"));
+}
+
+BOOST_FIXTURE_TEST_CASE(stop_signals_nobody_when_the_lock_does_not_tell, a_place) {
+  fs::create_directories(work() / "state");
+  const auto file = (work() / "state" / "pid").string();
+  process stranger{[] {}};
+  process holder{[&] {
+    const int opened = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (flock(opened, LOCK_EX) != 0) _exit(3);
+  }};
+  std::ofstream{file} << stranger.pid << "\n";
+  const auto stopped = run({"stop", "--dir=state", "--patience=0s"});
+  BOOST_TEST(stopped.exit_code == 1);
+  BOOST_TEST(contains(stopped.errors, "cannot be proven"), stopped.errors);
+  BOOST_TEST(stranger.is_alive());
+  BOOST_TEST(holder.is_alive());
 }
