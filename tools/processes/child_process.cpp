@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace swarm::tools {
@@ -16,22 +17,48 @@ namespace {
 
 constexpr int exit_no_program = 127;
 
-/// In the child, between fork and exec: only what is safe there.
-[[noreturn]] void become(const char* program, char* const* arguments, int output, pid_t parent) {
+/// What the child needs between fork and exec, where only system calls are safe.
+struct launch {
+  int program = -1;
+  const char* path = nullptr;
+  char* const* arguments = nullptr;
+  int output = -1;
+  int trouble = -1;  ///< closed by exec; or gets the errno
+  pid_t parent = 0;
+};
+
+[[noreturn]] void become(const launch& what) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The parent may have died before.
-  if (getppid() != parent) _exit(exit_no_program);
+  if (getppid() != what.parent) _exit(exit_no_program);
+  // What this program ignores is not its children's: neither they nor a shell expect it.
+  signal(SIGPIPE, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   // Ctrl-C at the terminal is the parent's to pass on.
   setpgid(0, 0);
-  dup2(output, STDOUT_FILENO);
-  dup2(output, STDERR_FILENO);
-  execv(program, arguments);
-  static constexpr char complaint[] = "the program cannot be started\n";
-  if (write(STDERR_FILENO, complaint, sizeof(complaint) - 1) < 0) _exit(exit_no_program);
+  dup2(what.output, STDOUT_FILENO);
+  dup2(what.output, STDERR_FILENO);
+  fexecve(what.program, what.arguments, environ);
+  // A script's interpreter finds no descriptor that exec has closed.
+  if (errno == ENOENT) execv(what.path, what.arguments);
+  const int why = errno;
+  if (write(what.trouble, &why, sizeof(why)) < 0) _exit(exit_no_program);
   _exit(exit_no_program);
+}
+
+/// 0: the program runs.
+int trouble_of(int descriptor) {
+  int why = 0;
+  ssize_t count = 0;
+  while ((count = read(descriptor, &why, sizeof(why))) < 0 && errno == EINTR) {
+  }
+  return count == sizeof(why) ? why : 0;
+}
+
+std::string cannot_start(const std::string& path, int why) {
+  return "the program " + path + " cannot be started: " + std::strerror(why);
 }
 
 child_process::ending ending_of(int status) {
@@ -45,25 +72,58 @@ child_process::ending ending_of(int status) {
 
 }  // namespace
 
+program::program(std::string path, int descriptor)
+    : path_(std::move(path)), descriptor_(new int{descriptor}, [](const int* owned) {
+        close(*owned);
+        delete owned;
+      }) {}
+
+std::variant<program, std::string> program::open(const std::string& path) {
+  if (access(path.c_str(), X_OK) != 0) return cannot_start(path, errno);
+  const int descriptor = ::open(path.c_str(), O_PATH | O_CLOEXEC);
+  if (descriptor < 0) return cannot_start(path, errno);
+  return program{path, descriptor};
+}
+
 std::variant<child_process, std::string> child_process::start(
-    const std::string& program, const std::vector<std::string>& arguments) {
+    const std::string& path, const std::vector<std::string>& arguments) {
+  auto opened = program::open(path);
+  if (auto* why = std::get_if<std::string>(&opened)) return std::move(*why);
+  return start(std::get<program>(opened), arguments);
+}
+
+std::variant<child_process, std::string> child_process::start(
+    const program& what, const std::vector<std::string>& arguments) {
   int ends[2];
+  int trouble[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return std::string{"no pipe: "} + std::strerror(errno);
-  std::vector<char*> argv{const_cast<char*>(program.c_str())};
+  if (pipe2(trouble, O_CLOEXEC) != 0) {
+    const int why = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return std::string{"no pipe: "} + std::strerror(why);
+  }
+  std::vector<char*> argv{const_cast<char*>(what.path().c_str())};
   for (const auto& a : arguments)
     argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
-  const auto parent = getpid();
+  const launch how{what.descriptor(), what.path().c_str(), argv.data(),
+                   ends[1],           trouble[1],          getpid()};
   const auto pid = fork();
-  if (pid == 0) become(program.c_str(), argv.data(), ends[1], parent);
-  const int why = errno;
+  if (pid == 0) become(how);
+  int why = errno;
   close(ends[1]);
-  if (pid < 0) {
-    close(ends[0]);
-    return std::string{"no process: "} + std::strerror(why);
+  close(trouble[1]);
+  if (pid > 0) why = trouble_of(trouble[0]);
+  close(trouble[0]);
+  child_process started{pid, ends[0]};
+  if (pid < 0) return std::string{"no process: "} + std::strerror(why);
+  if (why != 0) {
+    started.wait();
+    return cannot_start(what.path(), why);
   }
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
-  return child_process{pid, ends[0]};
+  return started;
 }
 
 child_process::child_process(child_process&& other) noexcept
@@ -116,7 +176,13 @@ child_process::ending child_process::wait() {
 std::string own_program() {
   char path[4096];
   const auto length = readlink("/proc/self/exe", path, sizeof(path));
-  return length > 0 ? std::string(path, static_cast<size_t>(length)) : std::string{};
+  std::string result(path, length > 0 ? static_cast<size_t>(length) : 0);
+  // How Linux names a file that has gone or was replaced.
+  constexpr std::string_view gone = " (deleted)";
+  if (result.size() > gone.size() &&
+      result.compare(result.size() - gone.size(), gone.size(), gone) == 0)
+    result.resize(result.size() - gone.size());
+  return result;
 }
 
 std::string tree_program(const std::string& path) {

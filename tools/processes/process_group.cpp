@@ -8,8 +8,10 @@
 
 #include <array>
 #include <csignal>
+#include <cstring>
 #include <utility>
-#include <variant>
+
+#include "tools/processes/signals.hpp"
 
 namespace swarm::tools {
 
@@ -18,17 +20,30 @@ namespace {
 constexpr std::chrono::milliseconds tick{20};
 
 sigset_t handled_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+  auto set = leave_signals();
   sigaddset(&set, SIGCHLD);
   return set;
 }
 
-std::string to_text(const child_process::ending& how) {
-  if (how.signal != 0) return "was ended by signal " + std::to_string(how.signal);
-  return "ended with exit code " + std::to_string(how.exit_code);
+/// "SIGKILL, Killed"
+std::string name_of(int signal) {
+  const char* name = sigabbrev_np(signal);
+  const char* words = sigdescr_np(signal);
+  if (name == nullptr || words == nullptr) return "signal " + std::to_string(signal);
+  return std::string{"SIG"} + name + " (" + words + ")";
+}
+
+std::string to_text(const child_process::ending& how, process_table::ending meaning) {
+  if (how.signal != 0) return "was ended by " + name_of(how.signal);
+  switch (meaning) {
+    case process_table::ending::finished:
+      return how.exit_code == 0 ? "has finished"
+                                : "has finished with exit code " + std::to_string(how.exit_code);
+    case process_table::ending::left:
+      return "has left because somebody asked it to";
+    default:
+      return "failed with exit code " + std::to_string(how.exit_code);
+  }
 }
 
 }  // namespace
@@ -36,6 +51,8 @@ std::string to_text(const child_process::ending& how) {
 struct process_group::slot {
   std::optional<child_process> process;
   std::string partial;
+  bool said_last_line = false;
+  std::optional<child_process::ending> ended;
 };
 
 /// The descriptors that are waited for. Signals are handled here and nowhere else while it lives.
@@ -71,11 +88,16 @@ struct process_group::loop {
   int signals = -1;
   int timer = -1;
   std::chrono::milliseconds now{0};
-  uint32_t stops = 0;  ///< SIGTERM and SIGINT so far
+  uint32_t stops = 0;  ///< signals that ask to leave, so far
 };
 
-process_group::process_group(std::string program, process_table table, events listener)
-    : program_(std::move(program)),
+process_group::process_group(program what, process_table table, events listener)
+    : process_group("", std::move(table), std::move(listener)) {
+  program_ = std::move(what);
+}
+
+process_group::process_group(const std::string& path, process_table table, events listener)
+    : program_(program::open(path)),
       table_(std::move(table)),
       events_(std::move(listener)),
       loop_(std::make_unique<loop>()) {
@@ -119,14 +141,19 @@ void process_group::act(const process_table::action& what) {
   auto arguments = spec.arguments;
   if (what.first)
     arguments.insert(arguments.end(), spec.first_arguments.begin(), spec.first_arguments.end());
-  auto started = child_process::start(program_, arguments);
+  if (events_.on_start) arguments = events_.on_start(what.process, std::move(arguments));
+  auto started = std::holds_alternative<program>(program_)
+                     ? child_process::start(std::get<program>(program_), arguments)
+                     : std::get<std::string>(program_);
   if (auto* why = std::get_if<std::string>(&started)) {
-    events_.on_event(spec.name + " cannot be started: " + *why);
+    events_.on_event(spec.name + ": " + *why);
     table_.ended(what.process, loop_->now, process_table::ending::failed);
+    tell_given_up(what.process);
     return;
   }
   place.process = std::move(std::get<child_process>(started));
   place.partial.clear();
+  place.said_last_line = false;
   if (!what.first) events_.on_event(spec.name + " is started again");
 }
 
@@ -156,11 +183,34 @@ void process_group::read_output(size_t process) {
     for (ssize_t i = 0; i < count; ++i) {
       const char c = buffer[static_cast<size_t>(i)];
       if (c != '\n' && place.partial.size() < output_line_bytes_max) place.partial += c;
-      if (c != '\n') continue;
-      events_.on_line(table_.spec(process).name, place.partial);
-      place.partial.clear();
+      if (c == '\n') hear(process);
     }
   }
+}
+
+void process_group::hear(size_t process) {
+  auto& place = *slots_[process];
+  const auto& spec = table_.spec(process);
+  const auto& last = spec.last_line;
+  if (!last.empty() && place.partial.compare(0, last.size(), last) == 0)
+    place.said_last_line = true;
+  events_.on_line(spec.name, place.partial);
+  place.partial.clear();
+}
+
+process_table::ending process_group::ending_of(size_t process,
+                                               const child_process::ending& how) const {
+  if (how.signal != 0) return process_table::ending::killed;
+  if (slots_[process]->said_last_line) return process_table::ending::finished;
+  if (how.exit_code != 0) return process_table::ending::failed;
+  return table_.spec(process).last_line.empty() ? process_table::ending::finished
+                                                : process_table::ending::left;
+}
+
+void process_group::tell_given_up(size_t process) {
+  if (!table_.is_given_up(process)) return;
+  events_.on_event(table_.spec(process).name +
+                   " is given up: it fails as soon as it is started, and its lines say why");
 }
 
 void process_group::reap() {
@@ -170,13 +220,14 @@ void process_group::reap() {
     const auto how = place.process->poll();
     if (!how) continue;
     read_output(i);
-    if (!place.partial.empty()) events_.on_line(table_.spec(i).name, place.partial);
-    place.partial.clear();
-    events_.on_event(table_.spec(i).name + " " + to_text(*how));
-    const auto ended = how->signal != 0      ? process_table::ending::killed
-                       : how->exit_code != 0 ? process_table::ending::failed
-                                             : process_table::ending::finished;
-    table_.ended(i, loop_->now, ended);
+    if (!place.partial.empty()) hear(i);
+    place.ended = how;
+    const auto meaning = ending_of(i, *how);
+    // Whoever leaves because we asked is no news.
+    if (!table_.is_stopping() || meaning != process_table::ending::left)
+      events_.on_event(table_.spec(i).name + " " + to_text(*how, meaning));
+    table_.ended(i, loop_->now, meaning);
+    tell_given_up(i);
   }
 }
 
@@ -191,8 +242,10 @@ size_t process_group::stop(std::chrono::milliseconds patience) {
   while (table_.running() != 0 && loop_->now < end && loop_->stops == stops)
     wait_once();
   const auto left = table_.running();
-  for (size_t i = 0; i < slots_.size(); ++i)
-    signal(i, SIGKILL);
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (!signal(i, SIGKILL)) continue;
+    events_.on_event(table_.spec(i).name + " did not leave in time and had to be killed");
+  }
   while (table_.running() != 0)
     wait_once();
   return left;
@@ -207,6 +260,10 @@ bool process_group::signal(size_t process, int number) {
 pid_t process_group::pid(size_t process) const {
   const auto& place = *slots_.at(process);
   return place.process ? place.process->pid() : -1;
+}
+
+std::optional<child_process::ending> process_group::ended(size_t process) const {
+  return table_.is_running(process) ? std::nullopt : slots_.at(process)->ended;
 }
 
 }  // namespace swarm::tools

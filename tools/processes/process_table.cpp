@@ -55,9 +55,13 @@ size_t process_table::running() const {
       std::count_if(entries_.begin(), entries_.end(), [](const entry& e) { return e.running; }));
 }
 
+bool process_table::is_given_up(size_t process) const {
+  return entries_.at(process).failures >= options_.failures_max;
+}
+
 std::optional<size_t> process_table::given_up() const {
   for (size_t i = 0; i < entries_.size(); ++i)
-    if (entries_[i].failures >= options_.failures_max) return i;
+    if (entries_[i].spec.needed && is_given_up(i)) return i;
   return std::nullopt;
 }
 

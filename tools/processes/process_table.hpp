@@ -15,7 +15,11 @@ struct process_spec {
   std::string name;
   std::vector<std::string> arguments;        ///< argv without the program
   std::vector<std::string> first_arguments;  ///< besides, in its first life
-  bool keep = true;  ///< started again when it ends, unless it says that it has finished
+  bool keep = true;                          ///< started again when it ends, unless it has finished
+  /// It has finished when it ends by itself after a line that begins so. Empty: with exit code 0.
+  std::string last_line{};
+  /// Nothing goes on without it: when it is given up, so is the group.
+  bool needed = true;
 };
 
 struct process_table_options {
@@ -49,7 +53,8 @@ class process_table {
   std::vector<action> due(moment now);
 
   enum class ending : uint8_t {
-    finished,  ///< exit code 0: there is nothing left to do
+    finished,  ///< there is nothing left to do
+    left,      ///< with exit code 0, but not finished: somebody asked it to leave
     failed,    ///< with an error of its own
     killed     ///< by a signal that somebody sent
   };
@@ -60,15 +65,18 @@ class process_table {
 
   /// Nothing is started or killed any more.
   void stop() { stopping_ = true; }
+  bool is_stopping() const { return stopping_; }
 
   const process_spec& spec(size_t process) const { return entries_.at(process).spec; }
   size_t size() const { return entries_.size(); }
   size_t running() const;
   bool is_over(size_t process) const { return entries_.at(process).over; }
   bool is_running(size_t process) const { return entries_.at(process).running; }
+  /// It fails as soon as it is started, and is not started any more.
+  bool is_given_up(size_t process) const;
   uint32_t lives(size_t process) const { return entries_.at(process).lives; }
   uint64_t kills() const { return kills_; }
-  /// The first process that is given up: it fails as soon as it is started.
+  /// The first that is needed and given up.
   std::optional<size_t> given_up() const;
 
  private:

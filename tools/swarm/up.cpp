@@ -1,22 +1,24 @@
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "actors/rebalancing/policy.hpp"
 #include "tools/options/option_table.hpp"
-#include "tools/processes/free_ports.hpp"
 #include "tools/processes/process_group.hpp"
 #include "tools/processes/state_folder.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/report/user_path.hpp"
 #include "tools/run/run_files.hpp"
+#include "tools/run/same_run.hpp"
 #include "tools/swarm/commands.hpp"
 #include "tools/swarm/node_program.hpp"
+#include "tools/swarm/up_folder.hpp"
+#include "tools/swarm/up_supervisor.hpp"
 
 namespace swarm::tools {
 
@@ -26,189 +28,94 @@ namespace {
 
 constexpr int64_t seconds_per_day = 24 * 3600;
 constexpr int64_t validity_days = 30;
-constexpr auto stop_patience = 15s;
-/// What a trainer that leads prints.
-constexpr std::string_view step_line = "step ";
 
-struct up_options {
-  run_options run;
-  std::string dir;
-  int64_t trainers = 2;
-  std::chrono::milliseconds kill_every{0};
-  std::chrono::milliseconds restart_after = 5s;
-  std::chrono::milliseconds limit{0};
-  int64_t chaos_seed = 1;
-  int64_t line_every = 20;
-  bool keep_state = false;
-  bool keep_copies = false;
-  int64_t copy_every = 20;
-  std::string rebalance = "throughput";
-  bool insecure = false;
-  std::chrono::milliseconds heartbeat_interval{250};
-  std::chrono::milliseconds silence_timeout{1'000};
-};
-
-int complain(const std::string& sentence) {
+int complain(const std::string& sentence, int exit_code = exit_failure) {
   std::fprintf(stderr, "swarm up: %s\n", one_line(sentence).c_str());
-  return exit_failure;
+  return exit_code;
 }
 
-/// The run in the folder, made now if there is none. A sentence and an exit code when that fails.
-std::variant<identity::run_description, std::pair<int, std::string>> prepare_run(
-    up_options& options, int64_t processes) {
-  const auto file = description_file(options.dir);
-  const auto now = unix_now_ms();
+new_run files_of(const up_options& options, int64_t tokens) {
   new_run what;
   what.folder = options.dir;
   what.name = "up";
   what.valid_s = validity_days * seconds_per_day;
-  if (!std::filesystem::exists(file)) {
-    auto loaded = load_run_corpus(options.run);
-    if (const auto* why = std::get_if<std::string>(&loaded)) return std::pair{exit_usage, *why};
-    what.peers = processes;
-    const auto failed = make_run(what, options.run, std::get<tensors::corpus>(loaded), now);
-    if (failed) return std::pair{exit_failure, *failed};
-  } else {
-    std::printf("%s is there already: the run goes on as it describes\n", one_line(file).c_str());
-  }
-  int64_t tokens = 0;
-  while (std::filesystem::exists(token_file(options.dir, tokens + 1)))
-    ++tokens;
-  if (tokens < processes) {
-    what.peers = processes - tokens;
-    const auto added = add_tokens(what, now);
-    if (const auto* why = std::get_if<std::string>(&added)) return std::pair{exit_failure, *why};
-  }
-  auto described = load_description(file, std::nullopt);
-  if (const auto* why = std::get_if<std::string>(&described)) return std::pair{exit_failure, *why};
-  return std::get<loaded_description>(described).run;
+  what.peers = tokens;
+  return what;
 }
 
-std::string milliseconds(std::chrono::milliseconds time) {
-  return std::to_string(time.count()) + "ms";
+bool is_described(const up_options& options) {
+  return std::filesystem::exists(description_file(options.dir));
 }
 
-std::vector<process_spec> specs_of(const up_options& options, const identity::run_description& run,
-                                   bool fresh, const std::vector<uint16_t>& ports) {
-  std::string everybody;
-  for (const auto port : ports)
-    everybody += (everybody.empty() ? "" : ",") + std::string{"127.0.0.1:"} + std::to_string(port);
-  std::vector<process_spec> result;
-  const auto common = [&](process_spec& spec, size_t number) {
-    spec.arguments = {spec.arguments[0],
-                      "--token=" + token_file(options.dir, static_cast<int64_t>(number) + 1),
-                      "--run=" + description_file(options.dir),
-                      "--join=" + everybody,
-                      "--bind=127.0.0.1:" + std::to_string(ports[number]),
-                      "--state-dir=" + options.dir + "/" + spec.name,
-                      "--heartbeat-interval=" + milliseconds(options.heartbeat_interval),
-                      "--silence-timeout=" + milliseconds(options.silence_timeout)};
-    if (options.insecure) spec.arguments.emplace_back("--insecure");
-  };
-  for (int64_t t = 0; t < options.trainers; ++t) {
-    process_spec spec;
-    spec.name = "trainer-" + std::to_string(t + 1);
-    spec.arguments = {"train"};
-    common(spec, result.size());
-    spec.arguments.push_back("--data=" + options.run.data);
-    spec.arguments.push_back("--copy-every=" + std::to_string(options.copy_every));
-    spec.arguments.push_back("--line-every=" + std::to_string(options.line_every));
-    spec.arguments.push_back("--in-flight=" + std::to_string(options.run.in_flight));
-    spec.arguments.push_back("--result=" + options.dir + "/" + spec.name + ".json");
-    if (fresh && t == 0) spec.first_arguments = {"--begin"};
-    result.push_back(std::move(spec));
-  }
-  for (int64_t p = 0; p < run.stages * options.run.workers; ++p) {
-    process_spec spec;
-    spec.name = "peer-" + std::to_string(p + 1);
-    spec.arguments = {"peer"};
-    common(spec, result.size());
-    spec.arguments.push_back("--rebalance=" + options.rebalance);
-    if (options.keep_state) spec.arguments.emplace_back("--keep-state");
-    if (options.keep_copies) spec.arguments.emplace_back("--keep-copies");
-    // All at once they would all choose the same; later each goes where it is needed.
-    if (fresh) spec.first_arguments = {"--begin", "--stage=" + std::to_string(p % run.stages)};
-    result.push_back(std::move(spec));
-  }
-  return result;
+/// A sentence when --data names another corpus than the run's.
+std::optional<std::string> other_corpus(up_options& options, const identity::run_description& run) {
+  if (options.run.data == run.data_source) return std::nullopt;
+  const auto loaded = load_run_corpus(options.run);
+  if (const auto* why = std::get_if<std::string>(&loaded)) return *why;
+  const auto hash = corpus_hash(std::get<tensors::corpus>(loaded));
+  if (hash == run.data_hash) return std::nullopt;
+  return "--data=" + options.run.data + " has hash " + hash + ", the data of the run in " +
+         options.dir + " " + run.data_hash + ": give the file that the run was made with (" +
+         run.data_source + "), or choose another --dir for a new run.";
 }
 
-int supervise(const up_options& options, process_table table) {
-  process_group::events listener;
-  bool begun = false;
-  listener.on_line = [&begun](const std::string& name, const std::string& line) {
-    begun = begun || line.compare(0, step_line.size(), step_line) == 0;
-    std::printf("%-10s | %s\n", name.c_str(), one_line(line).c_str());
-  };
-  listener.on_event = [](const std::string& what) {
-    std::printf("%-10s * %s\n", "", what.c_str());
-  };
-  process_group group{node_program(), std::move(table), listener};
-  const auto trainers = static_cast<size_t>(options.trainers);
-  const auto finished = [&] {
-    // Whoever is killed before the run has begun cannot begin it in another life.
-    if (begun) group.arm_kills();
-    for (size_t i = 0; i < trainers; ++i)
-      if (!group.table().is_over(i)) return false;
-    return true;
-  };
-  const auto limit = options.limit.count() == 0 ? std::nullopt : std::optional{options.limit};
-  const auto outcome = group.run(limit, finished);
-  const bool given_up = outcome == process_group::outcome::given_up;
-  const auto culprit = group.table().given_up();
-  if (group.stop(stop_patience) != 0) std::printf("some did not leave and were killed\n");
-  std::printf("%llu kills\n", static_cast<unsigned long long>(group.table().kills()));
-  if (given_up) {
-    return complain(group.table().spec(*culprit).name +
-                    " fails as soon as it is started; its lines above say why");
+/// The number of each process' token, and the tokens that are missing. A sentence on failure.
+std::variant<token_numbers, std::string> prepare_tokens(const up_options& options,
+                                                        int64_t unix_ms) {
+  const auto numbers = assign_tokens(process_names(options), read_token_numbers(options.dir));
+  int64_t last = 0;
+  for (const auto& each : numbers)
+    last = std::max(last, each.second);
+  int64_t missing = 0;
+  for (int64_t number = 1; number <= last; ++number)
+    missing += std::filesystem::exists(token_file(options.dir, number)) ? 0 : 1;
+  if (missing != 0) {
+    const auto added = add_tokens(files_of(options, missing), unix_ms);
+    if (const auto* why = std::get_if<std::string>(&added)) return *why;
   }
-  if (outcome == process_group::outcome::time_is_up)
-    std::printf("--for is over%s\n",
-                options.keep_state || options.keep_copies ? "; the same command goes on" : "");
-  return exit_success;
+  if (const auto failed = write_token_numbers(options.dir, numbers))
+    return "the file " + options.dir + "/tokens cannot be written: " + failed.message();
+  return numbers;
 }
 
-/// Some peer of an earlier life wrote a stage's state.
-bool kept_state(const std::string& folder) {
-  for (int64_t p = 1; p <= run_workers_max; ++p) {
-    const auto peer = folder + "/peer-" + std::to_string(p);
-    if (!std::filesystem::exists(peer)) return false;
-    if (std::filesystem::exists(peer + "/stage-0") || std::filesystem::exists(peer + "/copy-0"))
-      return true;
-  }
-  return false;
-}
-
-int up(up_options options) {
+int up(up_options options, const same_run& same) {
   options.dir = user_path(options.dir);
+  std::optional<tensors::corpus> data;
+  // Bad input leaves nothing behind.
+  if (!is_described(options)) {
+    auto loaded = load_run_corpus(options.run);
+    if (const auto* why = std::get_if<std::string>(&loaded)) return complain(*why, exit_usage);
+    data = std::get<tensors::corpus>(std::move(loaded));
+  } else if (const auto why = same.difference()) {
+    return complain(*why, exit_usage);
+  }
   auto folder = state_folder::open(options.dir);
   if (const auto* why = std::get_if<std::string>(&folder)) return complain("--dir: " + *why);
-  // Processes of a run that was there before must not begin it again.
-  const bool fresh = !std::filesystem::exists(description_file(options.dir));
-  const auto most = options.trainers + options.run.stages * options.run.workers;
-  auto prepared = prepare_run(options, most);
-  if (const auto* why = std::get_if<std::pair<int, std::string>>(&prepared)) {
-    complain(why->second);
-    return why->first;
+  const auto now = unix_now_ms();
+  if (data) {
+    const auto tokens = static_cast<int64_t>(process_names(options).size());
+    if (const auto why = make_run(files_of(options, tokens), options.run, *data, now))
+      return complain(*why);
   }
-  const auto& run = std::get<identity::run_description>(prepared);
-  const auto processes = static_cast<size_t>(options.trainers + run.stages * options.run.workers);
-  const auto ports = free_ports(processes);
-  if (ports.size() < processes) return complain("not enough free ports on loopback");
-  if (!fresh && !kept_state(options.dir)) {
-    return complain("the run in " + options.dir +
-                    " has begun and its peers kept no state: choose another --dir, and give "
-                    "--keep-state or --keep-copies from the beginning to be able to go on");
+  const auto described = load_description(description_file(options.dir), std::nullopt);
+  if (const auto* why = std::get_if<std::string>(&described)) return complain(*why);
+  const auto& run = std::get<loaded_description>(described).run;
+  if (!data) {
+    if (const auto why = other_corpus(options, run)) return complain(*why, exit_usage);
+    std::printf("%s is there already: the run goes on as it describes\n",
+                one_line(description_file(options.dir)).c_str());
   }
-  process_table_options table;
-  table.kill_every = options.kill_every;
-  table.restart_after = options.restart_after;
-  table.seed = static_cast<uint64_t>(options.chaos_seed);
-  table.armed = !fresh;
-  std::printf("%d stages x %lld peers, %lld trainers; join=127.0.0.1:%u token=%s\n", run.stages,
-              static_cast<long long>(options.run.workers), static_cast<long long>(options.trainers),
-              ports[0], token_file(options.dir, 1).c_str());
-  return supervise(options, process_table{specs_of(options, run, fresh, ports), table});
+  const auto begin =
+      beginning_of(options.dir, run.stages, kept_states(options.dir), read_progress(options.dir));
+  if (begin.how == beginning::kind::impossible) return complain(begin.why);
+  if (!begin.why.empty()) std::printf("%s\n", one_line(begin.why).c_str());
+  auto tokens = prepare_tokens(options, now);
+  if (const auto* why = std::get_if<std::string>(&tokens)) return complain(*why);
+  auto what = program::open(node_program());
+  if (const auto* why = std::get_if<std::string>(&what)) return complain(*why);
+  up_supervisor supervisor{options, std::get<program>(std::move(what)),
+                           std::get<token_numbers>(std::move(tokens))};
+  return supervisor.run(begin.how == beginning::kind::begins);
 }
 
 }  // namespace
@@ -218,7 +125,7 @@ int run_up(int argc, const char* const* argv) {
   options.run.scope = run_scope::processes;
   option_table table{"swarm up",
                      "Runs a whole swarm of processes on this machine and watches over it."};
-  add_description_options(table, options.run);
+  const same_run same{table, options.run, [&] { return user_path(options.dir); }};
   add_worker_options(table, options.run);
   table
       .add(options.dir, "dir",
@@ -235,8 +142,10 @@ int run_up(int argc, const char* const* argv) {
            1'000'000)
       .add(options.keep_state, "keep-state",
            "Peers write their stage's state to the disk before each step counts as done.")
-      .add(options.keep_copies, "keep-copies",
-           "Peers write the copies that they make every --copy-every steps to the disk.")
+      .add(
+          options.keep_copies, "keep-copies",
+          "Peers write the copies that they make every --copy-every steps to the disk, so that the "
+          "same command goes on after a stop.")
       .add(options.copy_every, "copy-every",
            "Steps that a lost stage costs at most; see train --help. 0: no copies.", "steps", 0,
            1'000'000)
@@ -247,6 +156,8 @@ int run_up(int argc, const char* const* argv) {
            "How often a connection without traffic shows that it is alive.", 10ms, 60s)
       .add(options.silence_timeout, "silence-timeout",
            "A connection that brings nothing for so long is given up.", 50ms, 600s);
+  table.add_derived_default("keep-copies", "without --keep-state",
+                            [&] { return !options.keep_state; });
   table.add_check([&]() -> std::optional<std::string> {
     if (options.dir.empty()) return "--dir names no folder.";
     if (!rebalancing::policy_from_name(options.rebalance)) {
@@ -255,10 +166,13 @@ int run_up(int argc, const char* const* argv) {
     }
     return std::nullopt;
   });
-  return run_main(argc, argv, table, [&] {
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    return up(options);
-  });
+  return run_main(
+      argc, argv, table,
+      [&] {
+        std::setvbuf(stdout, nullptr, _IOLBF, 0);
+        return up(options, same);
+      },
+      output_role::company);
 }
 
 }  // namespace swarm::tools

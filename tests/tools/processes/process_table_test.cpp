@@ -113,3 +113,26 @@ BOOST_AUTO_TEST_CASE(nobody_is_killed_before_it_is_armed) {
   BOOST_TEST(table.due(100'999ms).empty());
   BOOST_TEST(table.due(101s).size() == 1U);
 }
+
+BOOST_AUTO_TEST_CASE(one_that_has_left_comes_back) {
+  process_table table{three(), {}};
+  table.due(0ms);
+  table.ended(0, 1s, process_table::ending::left);
+  BOOST_TEST(!table.is_over(0));
+  BOOST_TEST(table.due(6s).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_is_not_needed_does_not_end_the_others) {
+  auto specs = three();
+  specs[2].needed = false;
+  process_table table{specs, {}};
+  auto now = 0ms;
+  for (int i = 0; i < 5; ++i) {
+    table.due(now);
+    table.ended(2, now + 100ms, process_table::ending::failed);
+    now += 6s;
+  }
+  BOOST_TEST(table.is_given_up(2));
+  BOOST_TEST(table.is_over(2));
+  BOOST_TEST(!table.given_up());
+}
