@@ -18,13 +18,18 @@ constexpr std::chrono::milliseconds listen_max{50};
 }  // namespace
 
 size_t children::start(const std::vector<std::string>& arguments) {
-  auto started = tools::child_process::start(program_, arguments);
   children_.emplace_back();
+  const auto number = children_.size() - 1;
+  if (const auto* why = std::get_if<std::string>(&program_)) {
+    failure_ = *why;
+    return number;
+  }
+  auto started = tools::child_process::start(std::get<tools::program>(program_), arguments);
   if (auto* why = std::get_if<std::string>(&started))
     failure_ = *why;
   else
     children_.back().process = std::move(std::get<tools::child_process>(started));
-  return children_.size() - 1;
+  return number;
 }
 
 void children::kill(size_t number) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "tools/processes/child_process.hpp"
@@ -15,8 +16,9 @@ class children {
  public:
   using listener = std::function<void(size_t child, const std::string& line)>;
 
-  children(std::string program, listener hear)
-      : program_(std::move(program)), hear_(std::move(hear)) {}
+  /// The program is opened once: what it is replaced by meanwhile is not started.
+  children(const std::string& program, listener hear)
+      : program_(tools::program::open(program)), hear_(std::move(hear)) {}
 
   /// Its number, counted from 0; a sentence is kept in failure() when it does not start.
   size_t start(const std::vector<std::string>& arguments);
@@ -39,7 +41,7 @@ class children {
   void listen(std::chrono::milliseconds limit);
   void read(size_t number);
 
-  std::string program_;
+  std::variant<tools::program, std::string> program_;
   listener hear_;
   std::vector<child> children_;
   std::string failure_;

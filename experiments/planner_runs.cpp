@@ -116,20 +116,14 @@ std::vector<std::string> arguments(const tools::run_options& run, int64_t traine
   const auto number = [](const char* flag, int64_t value) {
     return std::string{flag} + "=" + std::to_string(value);
   };
-  return {"--dir=" + folder,
-          "--data=" + run.data,
-          number("--layers", run.model.layers),
-          number("--heads", run.model.heads),
-          number("--width", run.model.width),
-          number("--context", run.model.context),
-          number("--rows", run.rows),
-          number("--microbatches", run.microbatches),
-          number("--steps", steps),
-          number("--stages", run.stages),
-          number("--workers", run.workers),
-          number("--in-flight", run.in_flight),
-          number("--trainers", trainers),
-          "--line-every=1"};
+  return {"--dir=" + folder, "--data=" + run.data, number("--layers", run.model.layers),
+          number("--heads", run.model.heads), number("--width", run.model.width),
+          number("--context", run.model.context), number("--rows", run.rows),
+          number("--microbatches", run.microbatches), number("--steps", steps),
+          number("--stages", run.stages), number("--workers", run.workers),
+          number("--in-flight", run.in_flight), number("--trainers", trainers),
+          // Not in the plan.
+          "--keep-copies=false", "--line-every=1"};
 }
 
 }  // namespace

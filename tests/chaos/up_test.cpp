@@ -195,6 +195,21 @@ BOOST_AUTO_TEST_CASE(whatever_ends_a_child_it_comes_back) {
   check_left(here, run, 0);
 }
 
+BOOST_AUTO_TEST_CASE(one_that_can_never_start_is_given_up_alone) {
+  place here{"up-culprit"};
+  words keygen{"keygen", "--dir=" + here.dir(), "--data=" + here.text(), "--peers=6"};
+  const auto flags = place::model(100'000);
+  keygen.insert(keygen.end(), flags.begin(), flags.end());
+  BOOST_REQUIRE(chaos::run_once(keygen).exit_code == 0);
+  // Of the second trainer: a token that others can read is refused.
+  fs::permissions(here.dir() + "/peer-2.token", fs::perms::others_read, fs::perm_options::add);
+  const auto run = here.up({});
+  BOOST_TEST(here.fleet.until_said(run, "trainer-2 is given up"), here.fleet.story());
+  BOOST_REQUIRE_MESSAGE(here.until_step(run, 3), here.fleet.story());
+  here.fleet.signal(run, SIGTERM);
+  check_left(here, run, 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_reader_that_goes_away_does_not_take_the_run_with_it) {
   place here{"up-reader"};
   std::string line = "umask 000; exec '" + here.program() + "' up --dir='" + here.dir() +

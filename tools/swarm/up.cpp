@@ -105,8 +105,7 @@ int up(up_options options, const same_run& same) {
     std::printf("%s is there already: the run goes on as it describes\n",
                 one_line(description_file(options.dir)).c_str());
   }
-  const auto begin =
-      beginning_of(options.dir, run.stages, kept_states(options.dir), read_progress(options.dir));
+  const auto begin = beginning_of(options.dir, run.stages, process_names(options));
   if (begin.how == beginning::kind::impossible) return complain(begin.why);
   if (!begin.why.empty()) std::printf("%s\n", one_line(begin.why).c_str());
   auto tokens = prepare_tokens(options, now);

@@ -129,23 +129,34 @@ std::error_code write_progress(const std::string& folder, const run_progress& pr
 }
 
 beginning beginning_of(const std::string& folder, int32_t stages,
-                       const std::vector<kept_state>& kept,
-                       const std::optional<run_progress>& progress) {
+                       const std::vector<std::string>& processes) {
   using kind = beginning::kind;
+  const auto kept = kept_states(folder);
+  const auto progress = read_progress(folder);
   const bool stepped = std::any_of(kept.begin(), kept.end(),
                                    [](const kept_state& each) { return each.version > 0; });
-  if (stepped) {
-    for (int32_t s = 0; s < stages; ++s) {
-      if (std::any_of(kept.begin(), kept.end(),
-                      [s](const kept_state& each) { return each.stage == s; }))
-        continue;
-      return {kind::impossible, "the peers in " + folder + " kept no state of stage " +
-                                    std::to_string(s) +
-                                    ", without which the run cannot go on: bring its files back, "
-                                    "or choose another --dir"};
+  for (int32_t s = 0; stepped && s < stages; ++s) {
+    std::string left_out;
+    bool there = false;
+    for (const auto& each : kept) {
+      if (each.stage != s) continue;
+      left_out = each.process;
+      there =
+          there || std::find(processes.begin(), processes.end(), each.process) != processes.end();
     }
-    return {kind::goes_on, ""};
+    const auto stage = "stage " + std::to_string(s);
+    if (!there && left_out.empty()) {
+      return {kind::impossible,
+              "the peers in " + folder + " kept no state of " + stage +
+                  ", without which the run cannot go on: bring its files back, or choose another "
+                  "--dir"};
+    }
+    if (!there) {
+      return {kind::impossible, "the state of " + stage + " is kept by " + left_out +
+                                    ", which is not started: give more --workers"};
+    }
   }
+  if (stepped) return {kind::goes_on, ""};
   if (!progress) return {kind::begins, ""};
   const auto reached = "step " + std::to_string(progress->step);
   if (progress->kept_every == 0) {

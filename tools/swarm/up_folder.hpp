@@ -54,10 +54,10 @@ struct beginning {
   std::string why;  ///< a sentence for people; may be empty
 };
 
-/// How a run that was described before is started. It never begins beside a state that is kept.
+/// How a run that was described before is started with these processes. It never begins beside a
+/// state that is kept, by whomever.
 beginning beginning_of(const std::string& folder, int32_t stages,
-                       const std::vector<kept_state>& kept,
-                       const std::optional<run_progress>& progress);
+                       const std::vector<std::string>& processes);
 
 /// The stage of each peer at the start, balanced: those that kept the state of a stage go there,
 /// newest and rarest first.

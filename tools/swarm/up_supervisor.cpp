@@ -51,6 +51,7 @@ up_supervisor::up_supervisor(const up_options& options, program what, token_numb
       program_(std::move(what)),
       tokens_(std::move(tokens)),
       names_(process_names(options)),
+      trainers_(static_cast<size_t>(options.trainers)),
       ports_(free_ports(names_.size())) {}
 
 int up_supervisor::run(bool begins) {
@@ -58,15 +59,13 @@ int up_supervisor::run(bool begins) {
   // Blocked between two groups, too, so that none is lost.
   stop_signals signals;
   say_where();
-  uint32_t failures = 0;
   while (attempt(begins) == ending::before_the_first_step) {
-    failures = culprit_.empty() ? 0 : failures + 1;
-    if (failures >= attempts_max) {
-      return complain(culprit_ + " fails before the run has begun; its lines above say why");
+    if (!leave_out_culprit()) {
+      return complain(culprit_ +
+                      " fails before the run has begun, which cannot begin without it; its lines "
+                      "above say why");
     }
-    const auto kept = kept_states(options_.dir);
-    const auto next = beginning_of(options_.dir, static_cast<int32_t>(options_.run.stages), kept,
-                                   read_progress(options_.dir));
+    const auto next = beginning_of(options_.dir, static_cast<int32_t>(options_.run.stages), names_);
     if (next.how == beginning::kind::impossible) return complain(next.why);
     begins = next.how == beginning::kind::begins;
     say(std::string{"           * all are started again: the run "} +
@@ -78,6 +77,21 @@ int up_supervisor::run(bool begins) {
   return exit_code_;
 }
 
+/// Somebody who ends is tried again a few times. False: without him nothing can begin.
+bool up_supervisor::leave_out_culprit() {
+  if (culprit_.empty() || ++failures_[culprit_] < attempts_max) return true;
+  const auto at = std::find(names_.begin(), names_.end(), culprit_) - names_.begin();
+  const bool trains = static_cast<size_t>(at) < trainers_;
+  const auto trainers = trainers_ - (trains ? 1 : 0);
+  if (!is_possible(trainers, names_.size() - 1 - trainers)) return false;
+  names_.erase(names_.begin() + at);
+  ports_.erase(ports_.begin() + at);
+  trainers_ = trainers;
+  say("           * " + culprit_ +
+      " is given up: it fails before the run has begun, and its lines say why");
+  return true;
+}
+
 void up_supervisor::say_where() {
   say(std::to_string(options_.run.stages) + " stages x " + std::to_string(options_.run.workers) +
       " peers, " + std::to_string(options_.trainers) + " trainers; join=" + loopback(ports_[0]) +
@@ -85,8 +99,9 @@ void up_supervisor::say_where() {
 }
 
 std::vector<process_spec> up_supervisor::specs(bool begins) const {
-  const auto trainers = static_cast<size_t>(options_.trainers);
-  const std::vector<std::string> peers{names_.begin() + options_.trainers, names_.end()};
+  const auto trainers = trainers_;
+  const std::vector<std::string> peers(names_.begin() + static_cast<ptrdiff_t>(trainers),
+                                       names_.end());
   // All at once they would all choose the same; later each goes where it is needed.
   const auto stages =
       assign_stages(peers, static_cast<int32_t>(options_.run.stages), kept_states(options_.dir));
@@ -192,16 +207,20 @@ bool up_supervisor::someone_is_down(const process_group& group) const {
   return group.table().running() < names_.size();
 }
 
+bool up_supervisor::is_possible(size_t trainers, size_t peers) const {
+  return trainers > 0 && peers >= static_cast<size_t>(options_.run.stages);
+}
+
 bool up_supervisor::is_possible(const process_table& table) const {
-  int64_t trainers = 0;
-  int64_t peers = 0;
+  size_t trainers = 0;
+  size_t peers = 0;
   for (size_t i = 0; i < names_.size(); ++i)
-    if (!table.is_given_up(i)) ++(i < static_cast<size_t>(options_.trainers) ? trainers : peers);
-  return trainers > 0 && peers >= options_.run.stages;
+    if (!table.is_given_up(i)) ++(i < trainers_ ? trainers : peers);
+  return is_possible(trainers, peers);
 }
 
 bool up_supervisor::has_finished(const process_group& group) const {
-  for (size_t i = 0; i < static_cast<size_t>(options_.trainers); ++i)
+  for (size_t i = 0; i < trainers_; ++i)
     if (!group.table().is_over(i)) return false;
   return true;
 }

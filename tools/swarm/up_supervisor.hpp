@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,8 @@ std::vector<std::string> process_names(const up_options& options);
 /// The processes of `swarm up`. Whoever ends is started again, with three exceptions:
 ///
 /// - Before the first step nobody can say how far the others are, so one that ends takes all with
-///   it, and all begin again together. --begin never meets a run that has made a step.
+///   it, and all begin again together. --begin never meets a run that has made a step. One that
+///   has failed so three times is left out.
 /// - A trainer that says that it has finished stays away.
 /// - One that fails as soon as it is started, again and again, is given up alone; the others go on
 ///   while there are a trainer and as many peers as stages.
@@ -60,21 +62,25 @@ class up_supervisor {
   void say(const std::string& line);
   int complain(const std::string& sentence) const;
   bool someone_is_down(const process_group& group) const;
+  bool is_possible(size_t trainers, size_t peers) const;
   bool is_possible(const process_table& table) const;
+  bool leave_out_culprit();
   bool has_finished(const process_group& group) const;
   void conclude(const process_group& group, process_group::outcome outcome);
 
   const up_options& options_;
   program program_;
   token_numbers tokens_;
-  std::vector<std::string> names_;
+  std::vector<std::string> names_;  ///< trainers first
+  size_t trainers_;
   std::vector<uint16_t> ports_;
   bool begun_ = false;                  ///< a step has been made
   bool told_alone_ = false;             ///< nobody reads standard output
   std::chrono::milliseconds now_{0};    ///< over all attempts
   std::chrono::milliseconds noted_{0};  ///< when the progress was written last
   uint64_t kills_ = 0;
-  std::string culprit_;  ///< of the last attempt: failed before the first step
+  std::string culprit_;                       ///< of the last attempt: failed before the first step
+  std::map<std::string, uint32_t> failures_;  ///< of culprits
   int exit_code_ = 0;
 };
 

@@ -29,7 +29,7 @@ struct a_folder {
     std::ofstream{root + "/" + path} << "x";
   }
   beginning begin(int32_t stages) const {
-    return beginning_of(root, stages, kept_states(root), read_progress(root));
+    return beginning_of(root, stages, {"trainer-1", "peer-1", "peer-2", "peer-3"});
   }
 
   std::string root;
@@ -91,6 +91,18 @@ BOOST_FIXTURE_TEST_CASE(a_state_of_any_step_goes_on_and_never_begins, a_folder) 
   const auto third = begin(3);
   BOOST_TEST((third.how == kind::impossible));
   BOOST_TEST(third.why.find("stage 2") != std::string::npos, third.why);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_alone_has_a_stage_is_not_left_out, a_folder) {
+  put("peer-1/stage-0/state-5.kept");
+  put("peer-4/stage-1/state-5.kept");
+  const auto without = begin(2);
+  BOOST_TEST((without.how == kind::impossible));
+  BOOST_TEST(without.why.find("stage 1 is kept by peer-4") != std::string::npos, without.why);
+  put("peer-3/copy-1/state-4.kept");
+  BOOST_TEST((begin(2).how == kind::goes_on));
+  // Nor does it begin when all that is kept is left out.
+  BOOST_TEST((beginning_of(root, 2, {"trainer-1", "peer-2"}).how == kind::impossible));
 }
 
 BOOST_FIXTURE_TEST_CASE(before_the_first_copy_it_begins_again_and_says_so, a_folder) {
