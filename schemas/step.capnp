@@ -180,6 +180,10 @@ struct Commit {
   keep @6 :Bool;
   # Leave a copy of the new state with your steward (rebalancing.capnp). All stages keep the same
   # versions, and the next only when every stage's copy of the last one is in custody.
+
+  onDisks @7 :Int64 = -1;
+  # The newest version that every stage has on some worker's disk. Whoever writes states to a disk
+  # does not remove this one until it hears of a later that it has. -1: the sender does not know.
 }
 
 struct TakeOver {
@@ -231,6 +235,10 @@ struct Committed {
   worker @0 :WorkerId;
   version @1 :Int64;
   weightsHash @2 :Text;
+
+  kept @3 :Int64 = -1;
+  # The newest version on this worker's disk, which may be an older one than it has just made; -1:
+  # it keeps none.
 }
 
 struct Refusal {

@@ -124,7 +124,7 @@ class swarm_run {
       if (const auto why = watch_.granted(mover, watched(), now_s()))
         invariants_.broken(invariant_rule::stages_served, *why, now_s());
     }
-    if (e.name == "rescued") {
+    if (e.name == "rescued" || (e.name == "resumed" && telemetry::find(e, "from") != nullptr)) {
       const auto back = std::max<int64_t>(0, reached_ - number_of(e, "step"));
       reached_ = number_of(e, "step");
       result_.steps_back.push_back(static_cast<double>(back));

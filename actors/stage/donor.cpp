@@ -45,9 +45,30 @@ void donor::leave(bool for_others, std::function<void()> then) {
            then = std::move(then)](const tensors::host_tensor& state) {
             if (for_others) options_.vault->put(options_.stage, {version, state, commit});
             if (options_.store) options_.store->put(stored_state{version, state, commit});
+            report_promise();
             then();
           },
           [this](caf::error& error) { host_.self()->quit(std::move(error)); });
+}
+
+void donor::pin(const wire::commit& m) {
+  const step_id version{m.read()->getOnDisks()};
+  if (options_.store && step_id{0} <= version) options_.store->pin(version);
+}
+
+void donor::keep(stored_sum sum) {
+  if (!options_.store) return;
+  options_.store->put(std::move(sum));
+  report_promise();
+}
+
+void donor::report_promise() {
+  if (!options_.store) return;
+  const auto word = options_.store->word();
+  if (word.changes == told_) return;
+  told_ = word.changes;
+  host_.report(promise_event(word),
+               {{"version", host_.guard().version().value()}, {"detail", word.sentence}});
 }
 
 void donor::send_chunk(step_id version, uint64_t offset, promise<wire::state_chunk> reply) {

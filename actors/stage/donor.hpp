@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "actors/stage/stage_worker.hpp"
 #include "actors/stage/worker_base.hpp"
@@ -18,11 +19,22 @@ class donor {
   /// Leaves the state for this worker's next life and, if asked to, for others; then goes on.
   void leave(bool for_others, std::function<void()> then);
 
+  std::optional<step_id> kept() const {
+    return options_.store ? options_.store->kept() : std::nullopt;
+  }
+  /// What the commit says of everybody's disks.
+  void pin(const wire::commit& m);
+
+  /// Leaves a sum for this worker's next life.
+  void keep(stored_sum sum);
+
   void clear() { snapshots_ = {}; }
 
  private:
   /// A worker that went back makes its later versions anew, and not always the same.
   void forget_given_up();
+  /// What the store says of its promise now, if that is news.
+  void report_promise();
   void send_chunk(step_id version, uint64_t offset, promise<wire::state_chunk> reply);
 
   worker_host& host_;
@@ -31,6 +43,7 @@ class donor {
   // Of the newest snapshot.
   step_id newest_;
   attempt_id made_by_;
+  uint64_t told_ = 0;  ///< of what the store says
 };
 
 }  // namespace swarm::stage

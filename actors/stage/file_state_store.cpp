@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "actors/stage/keep_promise.hpp"
+
 namespace swarm::stage {
 
 namespace {
@@ -90,6 +92,10 @@ struct unwritten {
 };
 
 class file_state_store final : public state_store {
+  using kind = keep_promise::kind;
+  /// With the one that is pinned.
+  static constexpr size_t all_kept = states_kept_max + 1;
+
  public:
   explicit file_state_store(file_store_options options)
       : options_(std::move(options)), lock_(made(options_.directory)) {
@@ -135,15 +141,32 @@ class file_state_store final : public state_store {
                       std::move(record.tensor)};
   }
 
+  std::optional<step_id> kept() const override {
+    const std::lock_guard guard{files_};
+    return versions_.empty() ? std::nullopt : std::optional{versions_.front()};
+  }
+
+  void pin(step_id version) override {
+    const std::lock_guard guard{files_};
+    if (std::find(versions_.begin(), versions_.end(), version) != versions_.end())
+      pinned_ = version;
+  }
+
+  keeping_word word() const override {
+    const std::lock_guard guard{mutex_};
+    return word_;
+  }
+
   std::vector<stored_state> states() const override {
     auto newest = waiting(state_);
     std::vector<stored_state> result;
     const std::lock_guard guard{files_};
     // The oldest first, as they were put.
     const auto versions = versions_;
+    const auto of = [](const stored_state& s) { return s.version; };
     for (auto version = versions.rbegin(); version != versions.rend(); ++version)
-      if (auto found = read_state(*version)) keep_newest(result, std::move(*found));
-    if (newest) keep_newest(result, std::move(*newest));
+      if (auto found = read_state(*version)) keep_newest(result, std::move(*found), of, all_kept);
+    if (newest) keep_newest(result, std::move(*newest), of, all_kept);
     return result;
   }
 
@@ -235,64 +258,151 @@ class file_state_store final : public state_store {
   /// The state first: a sum is worth nothing without the state that it belongs to.
   void write_all() {
     const std::lock_guard guard{files_};
-    while (write_if_due(state_) || write_if_due(sum_)) {
+    while (write_if_due(state_, kind::state) || write_if_due(sum_, kind::sum)) {
     }
   }
 
   /// Precondition: `files_` is held. False: nothing to do.
   template <class T>
-  bool write_if_due(unwritten<T>& one) {
+  bool write_if_due(unwritten<T>& one, kind what) {
     std::optional<T> value;
     uint64_t number = 0;
     {
       const std::lock_guard guard{mutex_};
       if (!std::exchange(one.due, false)) return false;
+      // Its state could not be written: what room there is, is for that.
+      if (what == kind::sum && promise_.failed(kind::state) && state_.value) return true;
       value = one.value;
       number = one.number;
     }
-    const bool done = write(*value);
+    const auto why = write(*value);
+    judge(what, kept_from(*value), why);
     const std::lock_guard guard{mutex_};
-    if (done && one.number == number) one.value.reset();
+    if (why.empty() && one.number == number) one.value.reset();
     return true;
   }
 
-  bool write(const stored_state& state) {
+  static step_id kept_from(const stored_state& state) { return state.version; }
+  static step_id kept_from(const stored_sum& sum) { return sum.step.next(); }
+
+  /// Says what a write means for the promise, when it changes.
+  void judge(kind what, step_id from, const std::string& why) {
+    const auto verdict = promise_.wrote(what, why.empty());
+    if (verdict == keep_promise::verdict::none) return;
+    const bool withdrawn = verdict == keep_promise::verdict::withdrawn;
+    const auto whose = "stage " + std::to_string(options_.owner.stage.value()) + "'s state is ";
+    const auto since = " from step " + std::to_string(from.value()) + " on";
+    const auto sentence =
+        withdrawn ? whose + "not kept in " + options_.directory + since + ": " + why + "; " +
+                        newest_there() + ". Training goes on without: see to the disk."
+                  : whose + "kept in " + options_.directory + " again," + since + ".";
+    {
+      const std::lock_guard guard{mutex_};
+      word_ = {withdrawn, word_.changes + 1, sentence};
+    }
+    complain(sentence);
+  }
+
+  /// Somebody may have removed them.
+  std::string newest_there() {
+    const auto gone = [this](step_id version) {
+      std::error_code error;
+      return !fs::exists(path_of(state_name(version)), error) && !error;
+    };
+    versions_.erase(std::remove_if(versions_.begin(), versions_.end(), gone), versions_.end());
+    if (versions_.empty()) return "no earlier step is there";
+    return "step " + std::to_string(versions_.front().value()) + " is there and stays";
+  }
+
+  // Each of these answers why not; empty: it is on the disk.
+
+  std::string write(const stored_state& state) {
     const auto& commit = state.commit;
-    if (state.version < step_id{0} ||
-        !write_file(state_name(state.version), {file_kind::state, state.version, commit.attempt,
-                                                commit.counted, commit.scale, "", state.state}))
-      return false;
+    if (state.version < step_id{0}) return "it is of no step";
+    auto why = write_file(state_name(state.version), state.version,
+                          {file_kind::state, state.version, commit.attempt, commit.counted,
+                           commit.scale, "", state.state});
+    if (!why.empty()) return why;
     auto old = std::exchange(refused_, {});
     old.insert(old.end(), versions_.begin(), versions_.end());
     // The highest last: until it is gone it is the newest.
     std::sort(old.begin(), old.end());
     keep_newest(versions_, state.version, [](step_id version) { return version; });
+    const bool was_there = pinned_ && std::find(old.begin(), old.end(), *pinned_) != old.end();
+    if (was_there && *pinned_ < versions_.back()) versions_.push_back(*pinned_);
     for (const auto version : old)
       if (std::find(versions_.begin(), versions_.end(), version) == versions_.end())
         options_.where->remove(path_of(state_name(version)));
-    return true;
+    return "";
   }
 
-  bool write(const stored_sum& sum) {
-    return write_file(sum_name, {file_kind::sum, sum.step, sum.sum.attempt, sum.sum.counted,
-                                 sum.sum.squared_norm, sum.sum.hash, sum.total});
+  std::string write(const stored_sum& sum) {
+    return write_file(sum_name, sum.step.next(),
+                      {file_kind::sum, sum.step, sum.sum.attempt, sum.sum.counted,
+                       sum.sum.squared_norm, sum.sum.hash, sum.total});
   }
 
-  bool write_file(const std::string& name, const file_record& record) {
+  /// For the sake of `version`, versions that are not needed give room.
+  std::string write_file(const std::string& name, step_id version, const file_record& record) {
     const auto header = header_of(options_.owner, record);
-    if (!header) {
-      complain(path_of(name) + ": a tensor without bytes, or of too many dimensions, is not kept.");
-      return false;
-    }
+    if (!header) return name + " would have a tensor without bytes, or of too many dimensions";
+    const uint64_t bytes = header->size() + record.tensor.bytes();
+    int error = put_in_place(name, *header, record.tensor, version);
+    if ((error == ENOSPC || error == EDQUOT) && make_room(bytes, version, error))
+      error = put_in_place(name, *header, record.tensor, version);
+    return error == 0 ? "" : name + " cannot be written: " + sentence_of(error);
+  }
+
+  int put_in_place(const std::string& name, const file_header& header,
+                   const tensors::host_tensor& tensor, step_id version) {
+    // Rather than to fill the disk with what is taken away again.
+    if (options_.where->free_bytes(options_.directory) <
+        whole_blocks(header.size() + tensor.bytes()))
+      return ENOSPC;
     const auto part = path_of(name) + part_suffix;
-    int error = write_part(part, *header, record.tensor);
+    int error = write_part(part, header, tensor);
     if (error == 0) error = options_.where->rename(part, path_of(name));
-    if (error == 0) error = options_.where->sync_directory(options_.directory);
-    if (error == 0) return true;
-    options_.where->remove(part);
-    complain(path_of(name) + " was not written: " + sentence_of(error) +
-             ". The one before it stands; see to the disk.");
-    return false;
+    if (error != 0) {
+      options_.where->remove(part);
+      return error;
+    }
+    error = options_.where->sync_directory(options_.directory);
+    // It is there, but may not be after a crash: nothing goes for its sake, and it is not left.
+    const bool known = std::find(versions_.begin(), versions_.end(), version) != versions_.end();
+    if (error != 0 && name != sum_name && !known) options_.where->remove(path_of(name));
+    return error;
+  }
+
+  static uint64_t whole_blocks(uint64_t bytes) {
+    constexpr uint64_t block_bytes = 4'096;
+    return (bytes + block_bytes - 1) / block_bytes * block_bytes;
+  }
+
+  /// The newest version that is not of a later step than `version` stays, or the newest of all: a
+  /// failed write never takes the last good state. True: the others have given enough room.
+  bool make_room(uint64_t bytes, step_id version, int error) {
+    auto old = refused_;
+    std::optional<step_id> stays;
+    for (const auto kept : versions_)
+      if (!stays && kept <= version) stays = kept;
+    if (!stays && !versions_.empty()) stays = versions_.front();
+    for (const auto kept : versions_)
+      if (kept != *stays && kept != pinned_) old.push_back(kept);
+    // Of a quota nobody says how much is left.
+    uint64_t room = error == EDQUOT ? 0 : options_.where->free_bytes(options_.directory);
+    if (room >= whole_blocks(bytes)) return false;
+    for (const auto one : old) {
+      std::error_code failed;
+      const auto size = fs::file_size(path_of(state_name(one)), failed);
+      if (!failed) room += whole_blocks(size);
+    }
+    if (old.empty() || room < whole_blocks(bytes)) return false;
+    for (const auto one : old)
+      options_.where->remove(path_of(state_name(one)));
+    refused_.clear();
+    const auto gone = [&](step_id kept) { return kept != *stays && kept != pinned_; };
+    versions_.erase(std::remove_if(versions_.begin(), versions_.end(), gone), versions_.end());
+    return true;
   }
 
   int write_part(const std::string& part, const file_header& header,
@@ -314,17 +424,56 @@ class file_state_store final : public state_store {
   mutable std::mutex files_;
   mutable std::vector<step_id> versions_;  ///< on the disk, newest first
   mutable std::vector<step_id> refused_;   ///< go when something better is there
+  std::optional<step_id> pinned_;          ///< stays, however old
+  keep_promise promise_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   unwritten<stored_state> state_;
   unwritten<stored_sum> sum_;
   uint64_t puts_ = 0;
+  keeping_word word_;
   bool ending_ = false;
   std::thread writer_;
 };
 
+class unkept_store final : public state_store {
+ public:
+  explicit unkept_store(const std::string& sentence) : word_{true, 1, sentence} {}
+
+  void put(stored_state state) override {
+    const std::lock_guard guard{mutex_};
+    memory_.put(std::move(state));
+  }
+  void put(stored_sum sum) override {
+    const std::lock_guard guard{mutex_};
+    memory_.put(std::move(sum));
+  }
+  std::optional<stored_state> state() const override {
+    const std::lock_guard guard{mutex_};
+    return memory_.state();
+  }
+  std::optional<stored_sum> sum() const override {
+    const std::lock_guard guard{mutex_};
+    return memory_.sum();
+  }
+  std::vector<stored_state> states() const override {
+    const std::lock_guard guard{mutex_};
+    return memory_.states();
+  }
+  keeping_word word() const override { return word_; }
+
+ private:
+  const keeping_word word_;
+  mutable std::mutex mutex_;
+  memory_state_store memory_;
+};
+
 }  // namespace
+
+std::shared_ptr<state_store> make_unkept_store(const std::string& sentence) {
+  return std::make_shared<unkept_store>(sentence);
+}
 
 std::shared_ptr<state_store> open_file_state_store(file_store_options options) {
   return std::make_shared<file_state_store>(std::move(options));

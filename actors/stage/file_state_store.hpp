@@ -20,7 +20,7 @@ struct file_store_options {
   /// a process that dies may then have promised a sum or a version that is not on the disk.
   bool durable = true;
   uint64_t file_bytes_max = state_bytes_max;
-  /// Hears a sentence about each file that is not taken and each write that failed; from whichever
+  /// Hears a sentence about each file that is not taken, and each word() once; from whichever
   /// thread met it. Optional.
   std::function<void(const std::string&)> complain;
   /// Null: POSIX calls. Reading does not go through it.
@@ -34,15 +34,20 @@ struct file_store_options {
 /// is. A file that is torn, damaged, too large or somebody else's is complained of and counts as
 /// absent; it is read when it is asked for, and only then.
 ///
-/// What a return of put() is worth: durable, that a later life of the process finds it, unless the
-/// write failed (a complaint says so, and the value stays in memory, for this process, and is
-/// written again with the next one). Not durable, that this process finds it. Then the newest of
-/// each kind is written, one that it has overtaken may never be; a sum never before the state that
-/// it belongs to. The destructor writes what is left.
+/// What a return of put() is worth: durable, that a later life of the process finds it, as long as
+/// word() is not withdrawn. A value that could not be written stays in memory, for this process,
+/// and is tried again with the next one; the last good state on the disk stays, too, whatever
+/// fails. Where room is short, the older of two versions gives it. Not durable, that this process
+/// finds it. Then the newest of each kind is written, one that it has overtaken may never be; a sum
+/// never before the state that it belongs to. The destructor writes what is left.
 ///
 /// One worker at a time may use it, and readers beside it: it is thread-safe.
 ///
 /// Throws std::runtime_error with a sentence when the directory cannot be used.
 std::shared_ptr<state_store> open_file_state_store(file_store_options options);
+
+/// For a process that is under way and must not end for want of a directory: what is put survives
+/// the worker, not the process, and word() is withdrawn from the beginning, with this sentence.
+std::shared_ptr<state_store> make_unkept_store(const std::string& sentence);
 
 }  // namespace swarm::stage

@@ -29,6 +29,9 @@ class follow_log {
   bool full() const { return steps_.size() >= followed_steps_max; }
   size_t size() const { return steps_.size(); }
 
+  /// What a state of this version has in it already.
+  void forget_before(step_id version) { steps_.erase(steps_.begin(), steps_.lower_bound(version)); }
+
   /// A later attempt of the same step replaces an earlier one.
   void reduced(step_id step, reduced_sum sum, tensors::host_tensor total) {
     steps_[step] = {std::move(sum), std::move(total), std::nullopt, 0};

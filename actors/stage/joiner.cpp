@@ -37,6 +37,10 @@ void joiner::stop() {
   ++generation_;
   fetch_.give_up();
   log_.clear();
+  first_.reset();
+  base_.reset();
+  finished_.reset();
+  patience_ends_.reset();
 }
 
 void joiner::on_roster(const wire::roster_update& update) {
@@ -57,7 +61,8 @@ void joiner::on_roster(const wire::roster_update& update) {
     const auto [version, state] = fetch_.take();
     return import(version, state, host_.guard().committed());
   }
-  if (lost) fetch_later("the donor is gone", true);
+  if (lost) return fetch_later("the donor is gone", true);
+  if (!has_donors()) go_on_if_finished();
 }
 
 void joiner::fetch_later(const char* why, bool resumable) {
@@ -67,12 +72,11 @@ void joiner::fetch_later(const char* why, bool resumable) {
   } else {
     fetch_.give_up();
   }
-  if (!fetch_.version()) {
-    log_.clear();
-    following_ = false;
-  }
+  if (!fetch_.version()) base_.reset();
   ++generation_;
   importing_ = false;
+  finished_.reset();
+  patience_ends_.reset();
   const auto doublings = failures_ > 0 ? std::min(failures_ - 1, fetch_backoffs_max) : 0;
   if (fetch_.has_donors()) ++failures_;
   host_.self()->delayed_send(host_.self(), options_.fetch_retry * (1 << doublings),
@@ -80,6 +84,7 @@ void joiner::fetch_later(const char* why, bool resumable) {
 }
 
 void joiner::on_fetch() {
+  go_on_if_finished();
   if (!active_ || importing_) return;
   if (!fetch_.has_donors()) {
     // All of the stage fell back at once: what we have is the newest there is.
@@ -88,6 +93,7 @@ void joiner::on_fetch() {
   }
   const auto question = fetch_.begin();
   if (!question) return;
+  listen();
   host_.report("fetching", {{"version", wanted_.value()}});
   ask_chunk(*question);
 }
@@ -109,7 +115,9 @@ void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
   if (m.fault()) return fetch_later("damaged chunk", true);
   const auto chunk = m.read();
   const auto bytes = chunk->getBytes();
-  if (step_id{chunk->getVersion()} < wanted_ && old_versions_ < old_versions_max) {
+  const step_id offered{chunk->getVersion()};
+  const bool old = offered < wanted_ || (!base_ && first_ && offered < *first_);
+  if (old && old_versions_ < old_versions_max) {
     ++old_versions_;
     return fetch_later("the donor is not there yet either");
   }
@@ -118,13 +126,13 @@ void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
                         chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
                         bytes.size())) {
     case state_assembly::progress::more:
-      if (!following_) follow(step_id{chunk->getVersion()}, commit);
+      follow(offered, commit);
       return ask_chunk(fetch_.next(asked));
     case state_assembly::progress::complete: {
       const auto [version, state] = fetch_.take();
       host_.report("fetched",
                    {{"version", version.value()}, {"bytes", static_cast<int64_t>(state.bytes())}});
-      if (!following_) follow(version, commit);
+      follow(version, commit);
       return import(version, state, commit);
     }
     case state_assembly::progress::stale:
@@ -136,11 +144,30 @@ void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
 
 // -- following ----------------------------------------------------------------------------------
 
-void joiner::follow(step_id version, const last_commit& made_by) {
-  following_ = true;
+void joiner::listen() {
+  if (std::exchange(following_, true)) return;
   log_.clear();
-  host_.guard().resume(version, made_by);
+  first_.reset();
   host_.announce(wire::member_state::following);
+}
+
+/// A state of this version is on its way.
+void joiner::follow(step_id version, const last_commit& made_by) {
+  if (std::exchange(base_, base_.value_or(version)) != std::nullopt) return;
+  auto& guard = host_.guard();
+  if (first_ && *first_ <= version && version <= guard.version()) {
+    log_.forget_before(version);
+    if (version == guard.version()) guard.made_by(made_by);
+    return;
+  }
+  miss_until(version);
+  guard.resume(version, made_by);
+}
+
+void joiner::miss_until(step_id step) {
+  log_.clear();
+  first_ = step;
+  host_.guard().advance(step);
 }
 
 void joiner::on_reduce(const wire::reduce& m, promise<wire::reduced> reply) {
@@ -148,17 +175,29 @@ void joiner::on_reduce(const wire::reduce& m, promise<wire::reduced> reply) {
   const auto when = wire::epoch_of(*m.read());
   // A follower has nothing to report, so it is not asked to gather.
   if (auto why = guard.gather(when.term, when.step, when.round)) {
-    reply.deliver(make_error(*why));
-    if (why->reason == refusal_reason::behind && !planted(planted_bug::follower_skips_a_step))
-      fetch_later("missed a step while following");
-    return;
+    if (why->reason != refusal_reason::behind || planted(planted_bug::follower_skips_a_step))
+      return static_cast<void>(reply.deliver(make_error(*why)));
+    if (base_) fetch_later("missed a step while following");
+    miss_until(when.step);
+    if (auto again = guard.gather(when.term, when.step, when.round))
+      return static_cast<void>(reply.deliver(make_error(*again)));
   }
   if (log_.full()) {
     reply.deliver(
         make_error(refusal{refusal_reason::overloaded, guard.term(), guard.version(), {}}));
-    return fetch_later("the download takes too many steps");
+    if (base_) fetch_later("the download takes too many steps");
+    return miss_until(when.step);
   }
-  const auto fail = [reply](caf::error& error) mutable { reply.deliver(std::move(error)); };
+  if (!first_) first_ = when.step;
+  take_part(m, when, reply);
+}
+
+void joiner::take_part(const wire::reduce& m, wire::epoch when, promise<wire::reduced> reply) {
+  ++reducing_;
+  const auto fail = [=](caf::error& error) mutable {
+    reply.deliver(std::move(error));
+    reduce_ended();
+  };
   const attempt_id attempt{when.term, when.round};
   const auto counted = m.read()->getCounted();
   host_.self()
@@ -170,17 +209,26 @@ void joiner::on_reduce(const wire::reduce& m, promise<wire::reduced> reply) {
                 .then(
                     [=](const host_tensor& total, const std::string& hash) mutable {
                       auto& guard = host_.guard();
-                      if (!following_ || guard.version() != when.step || guard.frozen() != attempt)
-                        return static_cast<void>(reply.deliver(make_error(refusal{
-                            refusal_reason::wrong_round, guard.term(), guard.version(), {}})));
+                      if (!following_ || guard.version() != when.step ||
+                          guard.frozen() != attempt) {
+                        reply.deliver(make_error(refusal{
+                            refusal_reason::wrong_round, guard.term(), guard.version(), {}}));
+                        return reduce_ended();
+                      }
                       const reduced_sum sum{attempt, hash, 0, counted};
                       log_.reduced(when.step, sum, total);
                       guard.reduced(sum);
                       reply.deliver(reduced_of(options_.id, when, sum));
+                      reduce_ended();
                     },
                     fail);
           },
           fail);
+}
+
+void joiner::reduce_ended() {
+  --reducing_;
+  go_on_if_finished();
 }
 
 void joiner::on_commit(const wire::commit& m, promise<wire::committed> reply) {
@@ -192,12 +240,14 @@ void joiner::on_commit(const wire::commit& m, promise<wire::committed> reply) {
   if (!why) {
     log_.committed(when.step, body->getScale(), body->getCounted());
     guard.commit_applied(body->getScale(), body->getCounted());
-    return static_cast<void>(reply.deliver(committed_of(options_.id, guard.version(), "")));
+    reply.deliver(committed_of(options_.id, guard.version(), ""));
+    return go_on_if_finished();
   }
   reply.deliver(make_error(*why));
   if (why->reason != refusal_reason::behind && why->reason != refusal_reason::wrong_round) return;
   if (planted(planted_bug::follower_skips_a_step)) return guard.advance(when.step.next());
-  fetch_later("missed a step while following");
+  if (base_) fetch_later("missed a step while following");
+  miss_until(when.step.next());
 }
 
 // -- ready --------------------------------------------------------------------------------------
@@ -226,6 +276,7 @@ void joiner::catch_up(step_id version) {
   if (auto step = log_.take_committed(version)) return apply(version, *step);
   if (planted(planted_bug::follower_skips_a_step)) return done(host_.guard().version());
   SWARM_INVARIANT(version == host_.guard().version(), "a follower misses no step");
+  if (waits_for_sum(version)) return;
   const auto* open = log_.open(version);
   if (open == nullptr || host_.guard().sum().attempt != open->sum.attempt) return done(version);
   // Reduced but not committed yet: the commit finds the sum in the engine.
@@ -241,12 +292,30 @@ void joiner::catch_up(step_id version) {
               return catch_up(version);
             sum.squared_norm = squared_norm;
             guard.reduced(sum);
-            if (options_.store) options_.store->put(stored_sum{version, sum, total});
+            host_.keep({version, sum, total});
             done(version);
           },
           [=, generation = generation_](caf::error&) {
             if (generation == generation_) fetch_later("the sum does not fit this stage");
           });
+}
+
+/// Else it would serve without it, and fetch all again when it is committed.
+bool joiner::waits_for_sum(step_id version) {
+  const auto& guard = host_.guard();
+  if (reducing_ == 0 || !has_donors() || guard.frozen() == guard.sum().attempt) return false;
+  const auto now = host_.self()->clock().now();
+  if (!patience_ends_) {
+    patience_ends_ = now + options_.chunk_timeout;
+    host_.self()->delayed_send(host_.self(), options_.chunk_timeout, fetch_atom::value);
+  }
+  if (*patience_ends_ <= now) return false;
+  finished_ = version;
+  return true;
+}
+
+void joiner::go_on_if_finished() {
+  if (const auto version = std::exchange(finished_, std::nullopt)) catch_up(*version);
 }
 
 void joiner::apply(step_id version, const follow_log::entry& step) {

@@ -7,6 +7,7 @@
 #include "actors/stage/stage_worker.hpp"
 #include "actors/stage/state_fetch.hpp"
 #include "actors/stage/worker_base.hpp"
+#include "actors/wire/ticket.hpp"
 
 namespace swarm::stage {
 
@@ -18,11 +19,17 @@ inline constexpr uint32_t fetch_backoffs_max = 5;
 
 /// How a worker comes by its stage's state:
 ///
-///   fetch chunks of version v --all there--> apply the steps followed since v --> serve
-///        '-- from the first chunk on: follow the all-reduce of each step with weight zero
+///   listen --> fetch chunks of version v --all there--> apply the steps followed since v --> serve
+///      '-- from here on: follow the all-reduce of each step with weight zero
 ///
-/// So a download may last longer than a step. Whoever misses a step of the followed ones starts the
-/// download again at a newer version. Without a donor it waits, and says so.
+/// So a download may last longer than a step, and a step shorter than a question to the donor: it
+/// is listed for the all-reduces before it asks. Whoever misses a step of the followed ones starts
+/// the download again at a newer version, and goes on listening. Without a donor it waits, and says
+/// so. Two steps would be missed for nothing at the end, and are waited for:
+///
+///     order to reduce v -> state v is there -> the sum of v comes      (serves with it)
+///     order to reduce v -> state v is there -> the sum never comes     (serves after
+///     chunk_timeout)
 class joiner {
  public:
   joiner(worker_host& host, const stage_worker_options& options) : host_(host), options_(options) {}
@@ -55,7 +62,14 @@ class joiner {
   void fetch_later(const char* why, bool resumable = false);
   void ask_chunk(const question& asked);
   void on_chunk(const question& asked, const wire::state_chunk& m);
+  void listen();
   void follow(step_id version, const last_commit& made_by);
+  /// It has no sum of a step before `step`, and from there on it may have all.
+  void miss_until(step_id step);
+  void take_part(const wire::reduce& m, wire::epoch when, promise<wire::reduced> reply);
+  void reduce_ended();
+  bool waits_for_sum(step_id version);
+  void go_on_if_finished();
   void import(step_id version, const tensors::host_tensor& state, const last_commit& made_by);
   void catch_up(step_id version);
   void apply(step_id version, const follow_log::entry& step);
@@ -69,6 +83,11 @@ class joiner {
   bool active_ = false;
   bool following_ = false;
   bool importing_ = false;
+  std::optional<step_id> first_;     ///< the log has every sum from here on
+  std::optional<step_id> base_;      ///< of the state that is on its way, or in the engine
+  size_t reducing_ = 0;              ///< orders that the averager has not answered
+  std::optional<step_id> finished_;  ///< the engine is there, and one of those sums may come
+  std::optional<caf::actor_clock::time_point> patience_ends_;
   // What the engine has, if it has anything.
   std::optional<step_id> standing_;
   last_commit commit_;

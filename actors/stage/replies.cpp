@@ -45,12 +45,20 @@ wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guar
   return message.finish();
 }
 
-wire::committed committed_of(worker_id who, step_id version, const std::string& weights_hash) {
+wire::committed committed_of(worker_id who, step_id version, const std::string& weights_hash,
+                             std::optional<step_id> kept) {
   wire::builder<schemas::Committed> message;
   wire::to_wire(who, message->initWorker());
   message->setVersion(version.value());
   message->setWeightsHash(weights_hash);
+  if (kept) message->setKept(kept->value());
   return message.finish();
+}
+
+bool contributes(worker_id who, const wire::reduce& order) {
+  for (const auto& member : order.read()->getMembers())
+    if (wire::from_wire(member.getWorker()) == who) return member.getContributes();
+  return true;
 }
 
 wire::state_chunk chunk_of(step_id version, const snapshot_store::chunk& chunk) {

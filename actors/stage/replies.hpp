@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "actors/ids.hpp"
@@ -17,7 +18,12 @@ wire::reduced reduced_of(worker_id who, const wire::epoch& when, const reduced_s
 
 wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guard);
 
-wire::committed committed_of(worker_id who, step_id version, const std::string& weights_hash);
+/// `kept`: the newest version on its disk, if it keeps any.
+wire::committed committed_of(worker_id who, step_id version, const std::string& weights_hash,
+                             std::optional<step_id> kept = std::nullopt);
+
+/// Whether the order has this worker add what it holds, and not only hear of the sum.
+bool contributes(worker_id who, const wire::reduce& order);
 
 /// Copies the chunk's bytes.
 wire::state_chunk chunk_of(step_id version, const snapshot_store::chunk& chunk);

@@ -93,6 +93,8 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     caf::anon_send(options_.telemetry, telemetry::event{what, std::move(fields)});
   }
 
+  void keep(stored_sum sum) override { donor_.keep(std::move(sum)); }
+
   void announce(wire::member_state state) override {
     wire::member me;
     me.role = wire::member_role::stage_worker;
@@ -110,7 +112,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
 
   void serve(std::string weights_hash) override {
     serving_ = true;
-    answers_.made(guard_.version(), std::move(weights_hash));
+    answers_.made(guard_.version(), std::move(weights_hash), donor_.kept());
     announce(wire::member_state::serving);
     report("serving", {{"version", guard_.version().value()}});
     donor_.leave(guard_.version() == step_id{0}, [] {});
@@ -132,19 +134,15 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     serving_ = false;
     ++states_;
     in_sum_.clear();
-    answers_.refuse(because(refusal_reason::not_serving));
+    answers_.refuse(guard_.because(refusal_reason::not_serving));
     announce(wire::member_state::joining);
   }
 
   // -- pipeline -----------------------------------------------------------------------------
 
-  refusal because(refusal_reason reason) const {
-    return {reason, guard_.term(), guard_.version(), {}};
-  }
-
   std::optional<refusal> unavailable() const {
-    if (!serving_) return because(refusal_reason::not_serving);
-    if (pending_ >= pending_requests_max) return because(refusal_reason::overloaded);
+    if (!serving_) return guard_.because(refusal_reason::not_serving);
+    if (pending_ >= pending_requests_max) return guard_.because(refusal_reason::overloaded);
     return std::nullopt;
   }
 
@@ -301,7 +299,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   template <class Reply>
   bool refused(std::optional<refusal> why, step_id step, promise<Reply>& reply) {
     if (why && why->reason == refusal_reason::behind) fall_back("missed a commit", step);
-    if (!serving_) why = because(refusal_reason::not_serving);
+    if (!serving_) why = guard_.because(refusal_reason::not_serving);
     if (why) reply.deliver(make_error(*why));
     return why.has_value();
   }
@@ -310,7 +308,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     auto reply = make_response_promise<promise<wire::standing>>();
     if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
     auto why = guard_.take_over(term_id{m.read()->getTerm()});
-    if (!why && !serving_) why = because(refusal_reason::not_serving);
+    if (!why && !serving_) why = guard_.because(refusal_reason::not_serving);
     if (why) return reply.deliver(make_error(*why));
     return reply.deliver(standing_of(options_.id, options_.stage, guard_));
   }
@@ -354,6 +352,8 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
       return reply;
     }
     const auto when = wire::epoch_of(*m.read());
+    // Ordered while it was still a follower: what it holds by now does not count.
+    if (!contributes(options_.id, m)) guard_.gather(when.term, when.step, when.round);
     if (refused(guard_.reduce(when.term, when.step, when.round), when.step, reply)) return reply;
     const auto fail = [reply](caf::error& error) mutable { reply.deliver(std::move(error)); };
     const auto counted = m.read()->getCounted();
@@ -388,7 +388,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
                 return static_cast<void>(reply.deliver(make_error(*why)));
               sum.squared_norm = squared_norm;
               guard_.reduced(sum);
-              if (options_.store) options_.store->put(stored_sum{when.step, sum, total});
+              keep({when.step, sum, total});
               reply.deliver(reduced_of(options_.id, when, sum));
             },
             [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
@@ -411,11 +411,12 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     }
     auto why = guard_.commit(when.term, when.step, attempt);
     // Only a confused coordinator leases a later round and then commits this one.
-    if (!why && accumulating_ > 0) why = because(refusal_reason::wrong_round);
+    if (!why && accumulating_ > 0) why = guard_.because(refusal_reason::wrong_round);
     // The stage commits without this worker.
     else if (why && why->reason == refusal_reason::wrong_round)
       fall_back("missed a reduce", when.step.next());
     if (refused(why, when.step, reply)) return reply;
+    donor_.pin(m);
     apply(when.step, body->getScale(), body->getCounted(), body->getKeep());
     answers_.answer(guard_, reply);
     return reply;
@@ -431,7 +432,8 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
         .then(
             [this, keep, version = step.next(), state = states_](const std::string& hash) {
               // Another state may be on its way into the engine.
-              if (state == states_) donor_.leave(keep, [=] { answers_.made(version, hash); });
+              if (state == states_)
+                donor_.leave(keep, [=] { answers_.made(version, hash, donor_.kept()); });
             },
             [this](caf::error& error) { quit(std::move(error)); });
     // The compute actor works in order, so whatever is admitted from here on sees the new weights.
@@ -445,7 +447,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     auto reply = make_response_promise<promise<wire::state_chunk>>();
     if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
     if (!serving_ || m.read()->getStage() != static_cast<uint32_t>(options_.stage.value()))
-      return reply.deliver(make_error(because(refusal_reason::not_serving)));
+      return reply.deliver(make_error(guard_.because(refusal_reason::not_serving)));
     donor_.answer(m, reply);
     return reply;
   }

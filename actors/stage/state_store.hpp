@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -29,6 +31,18 @@ struct stored_sum {
   tensors::host_tensor total;
 };
 
+/// What a store says of its promise. `changes` grows whenever it gives or withdraws it.
+struct keeping_word {
+  bool withdrawn = false;
+  uint64_t changes = 0;
+  std::string sentence;  ///< what is no longer kept and why, or from which step it is kept again
+};
+
+/// The event that tells of it.
+inline const char* promise_event(const keeping_word& word) {
+  return word.withdrawn ? "promise_withdrawn" : "promise_regained";
+}
+
 /// Where a worker leaves what its next life needs, so that a restart loses nothing that it has
 /// promised: the sum before it says Reduced, the state before it says Committed. Outlives the
 /// worker. Called from the worker's thread; a call must be quick, or copy and return. What has been
@@ -48,6 +62,15 @@ class state_store {
 
   /// All that are kept, newest first; the first is `state()`.
   virtual std::vector<stored_state> states() const = 0;
+
+  /// The newest version that a later process finds; nothing where none does.
+  virtual std::optional<step_id> kept() const { return std::nullopt; }
+  /// Every stage has this version on some disk, and no later one: it stays beside those that
+  /// put() leaves, if it is there.
+  virtual void pin(step_id) {}
+
+  /// A store that cannot write says so here: what was put is in this process's memory only.
+  virtual keeping_word word() const { return {}; }
 };
 
 /// Which versions stay when one more is put; newest first.

@@ -79,6 +79,15 @@ class state_vault {
     return result;
   }
 
+  /// By stage, what the stores behind it say of their promise.
+  std::map<stage_id, keeping_word> words() const {
+    const std::lock_guard<std::mutex> lock{mutex_};
+    std::map<stage_id, keeping_word> result;
+    for (const auto& [stage, store] : stores_)
+      result[stage] = store->word();
+    return result;
+  }
+
   /// Drops all other stages.
   void retain(const std::set<stage_id>& stages) {
     const std::lock_guard<std::mutex> lock{mutex_};

@@ -87,6 +87,9 @@ class step_guard {
   const reduced_sum& sum() const { return reduced_; }
   const last_commit& committed() const { return committed_; }
 
+  /// With where it stands.
+  refusal because(refusal_reason reason) const;
+
   /// A forward reads the parameters and changes nothing else.
   std::optional<refusal> admit_read(term_id term, step_id step);
 
@@ -136,12 +139,17 @@ class step_guard {
     reduced_ = std::move(sum);
   }
 
+  /// Which commit made the present version; for who has heard of its steps before its state came.
+  void made_by(last_commit commit) {
+    committed_ = commit;
+    term_ = std::max(term_, commit.attempt.term);
+  }
+
   /// The optimizer step with the reduced sum is being made: the next version, nothing is held.
   void commit_applied(double scale, uint32_t counted);
 
  private:
   std::optional<refusal> check(term_id term, step_id step);
-  refusal because(refusal_reason reason) const;
 
   step_id version_;
   term_id term_{0};

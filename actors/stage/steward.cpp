@@ -185,6 +185,22 @@ class steward final : public full_steward::base {
     last_look_ = now;
     seek();
     if (keeps_) drop_others();
+    report_promises();
+  }
+
+  /// They are written behind everybody's back.
+  void report_promises() {
+    if (!options_.telemetry) return;
+    for (const auto& [stage, word] : options_.vault->words()) {
+      auto& told = told_[stage];
+      if (told == word.changes) continue;
+      told = word.changes;
+      caf::anon_send(options_.telemetry,
+                     telemetry::event{promise_event(word),
+                                      {{"stage", int64_t{stage.value()}},
+                                       {"peer", static_cast<int64_t>(options_.id.value())},
+                                       {"detail", word.sentence}}});
+    }
   }
 
   /// After the stage that it is custodian of, which may change with who is there, and after its
@@ -296,6 +312,7 @@ class steward final : public full_steward::base {
   std::map<stage_id, uint32_t> unneeded_;  ///< looks in a row
   std::array<pursuit, 2> pursuits_;        ///< of the stage that it is custodian of, and of its own
   std::map<stage_id, snapshot_store> offered_;  ///< with their checksums
+  std::map<stage_id, uint64_t> told_;           ///< of what the vault's stores say
 };
 
 }  // namespace

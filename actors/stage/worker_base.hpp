@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/stage/state_store.hpp"
 #include "actors/stage/step_guard.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/wire/roster.hpp"
@@ -30,6 +31,8 @@ class worker_host {
   virtual step_guard& guard() = 0;
   virtual void announce(wire::member_state state) = 0;
   virtual void report(const char* what, std::vector<telemetry::field> fields = {}) = 0;
+  /// For the worker's next life, before it says Reduced.
+  virtual void keep(stored_sum sum) = 0;
   /// The engine stands where the guard says: take part from here on.
   virtual void serve(std::string weights_hash) = 0;
 };

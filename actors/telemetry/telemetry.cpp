@@ -11,7 +11,9 @@
 #include <caf/exit_reason.hpp>
 #include <caf/system_messages.hpp>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,8 @@ namespace swarm::telemetry {
 namespace {
 
 constexpr mode_t owner_only = 0600;
+/// In a row, until a file that could not be written counts as mended.
+constexpr int good_flushes_wanted = 10;
 
 using flush_atom = caf::atom_constant<caf::atom("flush")>;
 
@@ -76,12 +80,18 @@ class telemetry_actor : public caf::event_based_actor {
     const auto lines = events_.flush();
     if (options_.file.empty() || lines.empty()) return;
     if (!file_.is_open()) open_file();
+    std::error_code unknown;
+    const auto whole = std::filesystem::file_size(options_.file, unknown);
     if (file_.is_open() && file_.write(lines.data(), static_cast<std::streamsize>(lines.size())) &&
         file_.flush())
-      return;
+      return written();
     ++write_errors_;
+    good_flushes_ = 0;
     file_.close();
     file_.clear();
+    // Half a line would spoil the next one, too.
+    std::error_code ignored;
+    if (!unknown) std::filesystem::resize_file(options_.file, whole, ignored);
     if (std::exchange(complained_, true)) return;
     options_.log->error("{} cannot be written; its events are lost until it can (reported once)",
                         options_.file);
@@ -97,6 +107,14 @@ class telemetry_actor : public caf::event_based_actor {
       ::close(made);
     }
     file_.open(options_.file, std::ios::app | std::ios::binary);
+  }
+
+  /// A disk that is full every other second is not worth a word a second.
+  void written() {
+    if (!complained_ || ++good_flushes_ < good_flushes_wanted) return;
+    complained_ = false;
+    options_.log->info("{} is written again; {} times its events were lost", options_.file,
+                       write_errors_);
   }
 
   counter_snapshot snapshot() const {
@@ -133,6 +151,7 @@ class telemetry_actor : public caf::event_based_actor {
   std::int64_t write_errors_ = 0;
   bool timer_armed_ = false;
   bool complained_ = false;
+  int good_flushes_ = 0;  ///< since the last that failed
 };
 
 }  // namespace

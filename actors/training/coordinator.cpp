@@ -23,7 +23,8 @@ coordinator::coordinator(caf::actor_config& cfg, coordinator_options options)
       version_(options_.first_step),
       target_(options_.target),
       copies_({options_.keep_every, to_seconds(options_.custody_wait),
-               to_seconds(options_.custody_patience)}) {}
+               to_seconds(options_.custody_patience)}),
+      disks_(options_.stages) {}
 
 // A terminated actor lives on until nobody holds it, so whom it holds must go now.
 void coordinator::on_exit() {
@@ -76,6 +77,17 @@ void coordinator::report_worker(const char* what, worker_id id) {
   report(what, {{"step", version_.value()}, {"peer", static_cast<int64_t>(id.peer.value())}});
 }
 
+void coordinator::report_dropped(worker_id id, stage_id stage, const std::string& why) {
+  if (!election_.leading() || !dropped_.insert(id).second) return;
+  report("peer_dropped",
+         {{"step", version_.value()},
+          {"stage", int64_t{stage.value()}},
+          {"peer", static_cast<int64_t>(id.peer.value())},
+          {"detail", "stage " + std::to_string(stage.value()) + " is without peer " +
+                         std::to_string(id.peer.value()) + " from step " +
+                         std::to_string(version_.value()) + " on: " + why}});
+}
+
 // -- who is there -------------------------------------------------------------------------------
 
 void coordinator::announce() {
@@ -93,6 +105,11 @@ void coordinator::announce() {
 void coordinator::on_roster(const wire::roster_update& update) {
   for (const auto& id : update.gone) {
     election_.gone(id, now());
+    const auto place = crew_.places().find(id);
+    if (place != crew_.places().end() && moving_.count(id.peer) == 0)
+      report_dropped(id, place->second.at.stage,
+                     "it has left the stage or is not reached any more");
+    dropped_.erase(id);
     crew_.remove_place(id);
     if (desk_) desk_->gone(id);
     custody_.erase(id);
@@ -110,9 +127,11 @@ void coordinator::on_roster(const wire::roster_update& update) {
       forget(m.id);
     if (m.role == wire::member_role::stage_worker) tell_desk(m);
     if (!crew_.add(m)) continue;
+    last_came_ = now();
     if (taking_over_ && !rescuing_) ask_standing(m.id);
     // It came back, or is late: perhaps it only lacks the last commit.
     if (election_.leading()) send_commit(m.id);
+    gather_too(m);
   }
   look_for_moved();
   decide();
@@ -123,7 +142,9 @@ void coordinator::on_roster(const wire::roster_update& update) {
 void coordinator::on_candidate(const wire::member& m) {
   const bool leads = m.state == wire::member_state::serving;
   election_.announced(m.id, term_id{m.term}, leads, now());
-  if (leads && !election_.leading() && version_ < step_id{m.version}) version_ = step_id{m.version};
+  if (!leads || election_.leading() || !(version_ < step_id{m.version})) return;
+  version_ = step_id{m.version};
+  ran_ = true;
 }
 
 void coordinator::forget(worker_id id) {
@@ -147,9 +168,12 @@ void coordinator::on_tick() {
     for (const auto& id : std::set<worker_id>{owed_})
       send_commit(id);
   if (election_.leading() && !taking_over_) check_copies();
-  if (election_.leading() && !taking_over_ &&
-      crew_.unready_stage(version_, given_up_, uncommitted_) && rescue_if_due())
-    return;
+  if (options_.settle.count() > 0 && !ran_ && election_.leading() && !ledger_ && !taking_over_)
+    begin_step(step_ledger::beginning::fresh);
+  if (election_.leading() && !taking_over_) {
+    const auto unready = crew_.unready_stage(version_, given_up_, uncommitted_);
+    if (unready && rescue_if_due(unready)) return;
+  }
   if (ledger_ && ledger_->expire(now(), to_seconds(options_.lease_timeout)) > 0) progress();
 }
 
@@ -277,6 +301,10 @@ void coordinator::succeed_if_known() {
       for (const auto& [id, s] : standings_)
         crew_.stands(id, s.version);
       report("coordinator_took_over", {{"step", version_.value()}});
+      if (!ran_ && options_.first_step < version_)
+        report("resumed",
+               {{"step", version_.value()},
+                {"detail", "the run resumes at step " + std::to_string(version_.value())}});
       adopt_commit(plan);
       return begin_step(step_ledger::beginning::adopted);
     case succession::verdict::finish:
@@ -291,7 +319,7 @@ void coordinator::succeed_if_known() {
     case succession::verdict::wait:
       report(plan.what == succession::verdict::wait ? "stage_empty" : "stage_behind",
              {{"step", plan.version.value()}, {"stage", int64_t{plan.stage->value()}}});
-      if (!rescue_if_due()) retake_later();
+      if (!rescue_if_due(plan.stage)) retake_later();
       return;
   }
 }

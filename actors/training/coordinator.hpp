@@ -35,6 +35,9 @@ struct coordinator_options {
   bool first = true;
   term_id term{1};
   step_id first_step{0};
+  /// A new run's first step begins when every stage has somebody and nobody has come for so long:
+  /// whoever comes later has to fetch a state that it could have made itself.
+  std::chrono::milliseconds settle{0};
   /// Steps are committed up to this version without being asked for.
   step_id target{0};
   int32_t stages = 1;

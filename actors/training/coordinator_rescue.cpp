@@ -24,9 +24,10 @@ wire::move_answer move_answer_of(schemas::MoveAnswer::Verdict verdict) {
 
 }  // namespace
 
-bool coordinator::rescue_if_due() {
+bool coordinator::rescue_if_due(std::optional<stage_id> stage) {
   if (options_.rescue_after.count() == 0 || planted(planted_bug::rescue_never_begins)) return false;
   if (!stuck_since_) stuck_since_ = now();
+  stuck_stage_ = stage;
   if (now() - *stuck_since_ < std::chrono::duration<double>(options_.rescue_after).count())
     return false;
   begin_rescue();
@@ -148,8 +149,11 @@ void coordinator::carry_out_rescue() {
       return;
     case rescue::verdict::wait:
     case rescue::verdict::lost:
+      // Every attempt comes to the same until somebody comes.
+      if (told_ == plan.sentence()) break;
+      told_ = plan.sentence();
       report(plan.what == rescue::verdict::wait ? "stage_needs_peer" : "stage_lost",
-             {{"stage", int64_t{plan.stage->value()}}, {"detail", plan.sentence()}});
+             {{"stage", int64_t{plan.stage->value()}}, {"detail", told_}});
       break;
   }
   rescuing_ = false;
@@ -181,7 +185,17 @@ void coordinator::look_for_moved() {
 
 void coordinator::restore(const rescue& plan) {
   given_up_ = std::max(given_up_, version_);
-  report("rescued", {{"from", version_.value()}, {"step", plan.version.value()}});
+  // Whoever has only just begun to lead what is left of a run goes back from nowhere.
+  const bool resumes = version_ < plan.version;
+  report(resumes ? "resumed" : "rescued",
+         {{"from", version_.value()},
+          {"step", plan.version.value()},
+          {"stage", int64_t{stuck_stage_ ? stuck_stage_->value() : -1}},
+          {"detail", resumes ? resumed_sentence(plan.version)
+                             : rescued_sentence(stuck_stage_, version_, plan.version)}});
+  ran_ = true;
+  told_.clear();
+  disks_.back_to(plan.version);
   version_ = plan.version;
   last_order_ = {};
   owed_.clear();

@@ -17,6 +17,7 @@
 #include "actors/training/coordinator.hpp"
 #include "actors/training/copies.hpp"
 #include "actors/training/crew.hpp"
+#include "actors/training/disks.hpp"
 #include "actors/training/election.hpp"
 #include "actors/training/rescue.hpp"
 #include "actors/training/step_ledger.hpp"
@@ -60,6 +61,8 @@ class coordinator final : public full_coordinator::base {
 
   void report(const char* what, std::vector<telemetry::field> fields);
   void report_worker(const char* what, worker_id id);
+  /// Once, until the worker has a part in a step again.
+  void report_dropped(worker_id id, stage_id stage, const std::string& why);
   wire::epoch current() const { return {election_.term(), version_, ledger_->round()}; }
 
   // -- office ---------------------------------------------------------------------------------
@@ -90,7 +93,7 @@ class coordinator final : public full_coordinator::base {
 
   /// A stage has nobody, or is behind for good. True when that has lasted long enough; then the
   /// rescue has begun.
-  bool rescue_if_due();
+  bool rescue_if_due(std::optional<stage_id> stage);
   void begin_rescue();
   /// Asks who has the copies under way, again and again with growing pauses.
   void ask_custody(step_id version, std::chrono::milliseconds pause);
@@ -146,10 +149,15 @@ class coordinator final : public full_coordinator::base {
   // -- one step -------------------------------------------------------------------------------
 
   void begin_step(step_ledger::beginning how);
+  /// Of a new run, whose workers are still coming.
+  bool settling();
   void progress();
   void lease_out();
   void on_lease_done(const wire::lease_done& m);
   void gather();
+  void ask_holding(worker_id id, wire::epoch when);
+  /// It has come while the others of its stage are asked what they hold: it is one of them.
+  void gather_too(const wire::member& m);
   void on_holding(worker_id id, wire::epoch when, const wire::holding& m);
   void lost(worker_id id, wire::epoch when, const caf::error* why = nullptr);
   bool is_current(wire::epoch when) const;
@@ -163,12 +171,15 @@ class coordinator final : public full_coordinator::base {
   void on_committed(worker_id id, step_id version, const wire::committed& m);
   void diverged(worker_id id);
   void report_step(double norm_squared);
+  void report_disks();
 
   coordinator_options options_;
   election election_;
   crew crew_;
   step_id version_;
   step_id target_;
+  double last_came_ = 0;  ///< of the workers
+  bool ran_ = false;      ///< it has known the run under way, and not only what is left of it
   std::unique_ptr<step_ledger> ledger_;
   std::vector<waiting_caller> callers_;
   // Of a take-over under way; an answer of another generation is late.
@@ -179,12 +190,15 @@ class coordinator final : public full_coordinator::base {
   step_id announced_version_{-1};
   // Of a rescue.
   std::optional<double> stuck_since_;
+  std::optional<stage_id> stuck_stage_;
+  std::string told_;  ///< of what is missing
   bool rescuing_ = false;
   std::set<worker_id> unrestored_;
   std::map<peer_id, stage_id> moving_;
   std::set<worker_id> uninventoried_;
   inventory_map inventories_;
   copies copies_;
+  disks disks_;
   inventory_map custody_;  ///< what stewards have said of the copies under way
   // Of those who want to serve another stage; answered between two steps.
   struct waiting_mover {
@@ -207,6 +221,7 @@ class coordinator final : public full_coordinator::base {
   // Who has not answered yet; the dead never will, so they are taken out when they are seen to go.
   std::set<worker_id> dropping_;
   std::set<worker_id> excluded_;  ///< what they hold does not count in this step
+  std::set<worker_id> dropped_;   ///< it has been said of them
   // Of the last step.
   std::set<worker_id> uncommitted_;
   std::set<worker_id> owed_;  ///< silent so far: told again from time to time

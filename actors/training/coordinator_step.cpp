@@ -9,6 +9,12 @@ namespace swarm::training {
 
 // -- leases -------------------------------------------------------------------------------------
 
+bool coordinator::settling() {
+  const auto quiet = std::chrono::duration<double>(options_.settle).count();
+  return !ran_ && quiet > 0 && version_ == options_.first_step &&
+         (crew_.unready_stage(version_, given_up_, {}) || now() - last_came_ < quiet);
+}
+
 void coordinator::begin_step(step_ledger::beginning how) {
   ledger_.reset();
   answer_movers();
@@ -16,8 +22,10 @@ void coordinator::begin_step(step_ledger::beginning how) {
     announce();
     return answer_callers();
   }
+  if (how == step_ledger::beginning::fresh && settling()) return;
   if (how == step_ledger::beginning::fresh && copies_.hold(version_, now())) return announce();
   ledger_ = std::make_unique<step_ledger>(version_, options_.microbatches, options_.stages, how);
+  ran_ = true;
   started_ = now();
   retries_ = recomputed_ = 0;
   failed_reduces_ = 0;
@@ -110,16 +118,26 @@ void coordinator::gather() {
   for (const auto& [id, w] : crew_.workers())
     if (asked.count(id) == 0) excluded_.insert(id);
   const auto when = current();
-  const auto order = gather_of(when);
-  for (const auto& [id, stage] : asked) {
-    ask<wire::holding>(
-        id, order, options_.gather_timeout, [=] { return is_current(when); },
-        [=, id = id](const wire::holding* reply, const caf::error* error) {
-          if (error != nullptr) return lost(id, when, error);
-          on_holding(id, when, *reply);
-        });
-  }
+  for (const auto& [id, stage] : asked)
+    ask_holding(id, when);
   progress();
+}
+
+void coordinator::ask_holding(worker_id id, wire::epoch when) {
+  ask<wire::holding>(
+      id, gather_of(when), options_.gather_timeout, [=] { return is_current(when); },
+      [=](const wire::holding* reply, const caf::error* error) {
+        if (error != nullptr) return lost(id, when, error);
+        on_holding(id, when, *reply);
+      });
+}
+
+void coordinator::gather_too(const wire::member& m) {
+  if (!ledger_ || step_id{m.version} != version_ || gather_later_ != 0 ||
+      failed_reduces_ >= failed_reduces_max || !ledger_->ask_too(m.id, m.stage))
+    return;
+  excluded_.erase(m.id);
+  ask_holding(m.id, current());
 }
 
 /// An answer to an older round is no news.
@@ -140,6 +158,7 @@ void coordinator::on_holding(worker_id id, wire::epoch when, const wire::holding
   if (!is_current(when)) return;
   if (!is_from(id, when, m)) return lost(id, when);
   crew_.stands(id, version_);
+  dropped_.erase(id);
   const auto held = m.read()->getHeld();
   if (!ledger_->report(id, when.round, {held.begin(), held.end()})) return lost(id, when);
   progress();
@@ -151,6 +170,9 @@ void coordinator::lost(worker_id id, wire::epoch when, const caf::error* why) {
   ledger_->worker_lost(id);
   excluded_.insert(id);
   report_worker("worker_silent", id);
+  const auto* who = crew_.find(id);
+  if (who != nullptr && why != nullptr && was_lost(*why))
+    report_dropped(id, who->stage, "it does not answer");
   if (why != nullptr) {
     if (wire::refusal_reason(*why) == schemas::Refusal::Reason::BEHIND) send_commit(id);
     if (!send_back(id, *why)) overtaken(*why);
@@ -165,7 +187,7 @@ void coordinator::reconcile() {
       return reduce();
     case step_ledger::verdict::stage_empty:
       report("stage_empty", {{"step", version_.value()}});
-      if (rescue_if_due()) return;
+      if (rescue_if_due(crew_.unready_stage(version_, given_up_, uncommitted_))) return;
       gather_later_ = ++gathers_later_;
       delayed_send(this, options_.empty_stage_retry, gather_atom::value, gather_later_);
       return;
@@ -244,11 +266,13 @@ void coordinator::commit() {
       ledger_->dropped_scale() * tensors::clip_factor(options_.optimizer, norm_squared);
   const attempt_id attempt{election_.term(), ledger_->round()};
   const bool keeps = copies_.make(version_.next(), now());
-  last_order_ = commit_of(election_.term(), version_, attempt, scale, ledger_->counted(), keeps);
+  last_order_ = commit_of(election_.term(), version_, attempt, scale, ledger_->counted(), keeps,
+                          disks_.everywhere());
   weights_hashes_.clear();
   uncommitted_.clear();
   owed_.clear();
   report_step(norm_squared);
+  report_disks();
   version_ = version_.next();
   // Everybody is told: whoever was not in a group learns here that it has to fetch.
   for (const auto& [id, w] : crew_.workers())
@@ -299,16 +323,28 @@ void coordinator::on_committed(worker_id id, step_id version, const wire::commit
   auto& hash = weights_hashes_[who->stage];
   if (good && hash.empty()) hash = body->getWeightsHash().cStr();
   crew_.stands(id, version);
+  if (good) disks_.told(who->stage, body->getKept(), version);
   if (!good || hash != body->getWeightsHash().cStr()) diverged(id);
 }
 
 /// It has no part in any sum until it has fetched.
 void coordinator::diverged(worker_id id) {
   report_worker("worker_diverged", id);
+  if (const auto* who = crew_.find(id))
+    report_dropped(id, who->stage, "its weights are not those of its stage");
   if (!crew_.diverged(id)) return;
   excluded_.insert(id);
   if (ledger_) ledger_->worker_lost(id);
   progress();
+}
+
+void coordinator::report_disks() {
+  const auto verdict = disks_.check(version_);
+  if (verdict == disks::verdict::none) return;
+  report(verdict == disks::verdict::withdrawn ? "promise_withdrawn" : "promise_regained",
+         {{"step", version_.value()},
+          {"stage", int64_t{disks_.last().value()}},
+          {"detail", disks_.sentence()}});
 }
 
 void coordinator::report_step(double norm_squared) {

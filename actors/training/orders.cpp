@@ -60,13 +60,14 @@ wire::reduce reduce_of(const wire::epoch& when, stage_id stage,
 }
 
 wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale,
-                       int64_t counted, bool keep) {
+                       int64_t counted, bool keep, std::optional<step_id> on_disks) {
   wire::builder<schemas::Commit> message;
   wire::set_epoch(*message, {term, step, attempt.round});
   message->setReducedTerm(attempt.term.value());
   message->setScale(scale);
   message->setCounted(static_cast<uint32_t>(counted));
   message->setKeep(keep);
+  if (on_disks) message->setOnDisks(on_disks->value());
   return message.finish();
 }
 

@@ -27,9 +27,11 @@ wire::reduce reduce_of(const wire::epoch& when, stage_id stage,
                        const std::vector<worker_id>& members,
                        const std::vector<worker_id>& followers, int64_t counted);
 
-/// Commits the sum of `attempt` in the name of `term`.
+/// Commits the sum of `attempt` in the name of `term`; `on_disks` is a version that every stage has
+/// on some disk.
 wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale,
-                       int64_t counted, bool keep = false);
+                       int64_t counted, bool keep = false,
+                       std::optional<step_id> on_disks = std::nullopt);
 
 wire::take_over take_over_of(term_id term);
 

@@ -65,6 +65,20 @@ std::string rescue::sentence() const {
          "): bring back a peer that kept its state, or begin anew from a checkpoint";
 }
 
+std::string resumed_sentence(step_id version) {
+  return "the run resumes at step " + std::to_string(version.value()) +
+         ", the newest that every stage has";
+}
+
+std::string rescued_sentence(std::optional<stage_id> stage, step_id from, step_id to) {
+  const auto which = stage ? "stage " + std::to_string(stage->value()) : std::string{"a stage"};
+  if (from == to)
+    return which + " was lost and comes back: the run goes on from step " +
+           std::to_string(to.value());
+  return which + " was lost: the run goes back from step " + std::to_string(from.value()) + " to " +
+         std::to_string(to.value());
+}
+
 bool in_custody(step_id version, const std::map<worker_id, stage_id>& places,
                 const inventory_map& inventories, int32_t stages) {
   std::map<stage_id, size_t> copies;

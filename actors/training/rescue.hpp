@@ -34,6 +34,12 @@ struct rescue {
   std::string sentence() const;
 };
 
+/// A run that was down goes on.
+std::string resumed_sentence(step_id version);
+
+/// What the loss of a stage, if it is known which, has cost.
+std::string rescued_sentence(std::optional<stage_id> stage, step_id from, step_id to);
+
 using inventory_map = std::map<worker_id, std::map<stage_id, std::set<step_id>>>;
 
 /// Of every stage there is a copy of this version with somebody who serves another stage; of a run

@@ -154,6 +154,12 @@ void step_ledger::open_gather(const std::map<worker_id, stage_id>& workers) {
   reduce_failed_ = false;
 }
 
+bool step_ledger::ask_too(worker_id worker, stage_id stage) {
+  if (phase_ != phase::gathering || !asked_.emplace(worker, stage).second) return false;
+  awaited_.insert(worker);
+  return true;
+}
+
 bool step_ledger::report(worker_id worker, round_id round, const std::vector<uint8_t>& held) {
   if (phase_ != phase::gathering || round != round_ || awaited_.count(worker) == 0) return true;
   for (size_t byte = static_cast<size_t>(microbatches_ / 8); byte < held.size(); ++byte) {

@@ -96,6 +96,10 @@ class step_ledger {
   /// Asks all of `workers`. Precondition: settled, or a reduce failed.
   void open_gather(const std::map<worker_id, stage_id>& workers);
 
+  /// Asks one more, who has come while the others are still answering. False: it is too late, or it
+  /// is asked already.
+  bool ask_too(worker_id worker, stage_id stage);
+
   /// False: the set names microbatches that the step does not have, so that the worker's sum is
   /// worth nothing; the worker is still waited for.
   bool report(worker_id worker, round_id round, const std::vector<uint8_t>& held);

@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -51,17 +52,29 @@ std::function<std::shared_ptr<stage::state_store>(stage_id)> files_of(
     const session& here, const std::string& what, const identity::run_description& run,
     bool durable) {
   const auto owner = std::stoull(identity::description_hash(run).substr(0, 16), nullptr, 16);
-  return [&here, what, owner, durable](stage_id stage) {
-    stage::file_store_options store;
-    store.directory = kept_folder(here, what, stage);
-    store.owner.stage = stage;
-    store.owner.run = owner;
-    store.durable = durable;
-    store.complain = [](const std::string& why) {
-      std::fprintf(stderr, "swarm peer: %s\n", one_line(why).c_str());
-    };
-    return stage::open_file_state_store(std::move(store));
-  };
+  // At the start it must be there. Later, of another stage, a peer goes on without.
+  const auto began = std::make_shared<bool>(!durable);
+  return
+      [&here, what, owner, durable, began](stage_id stage) -> std::shared_ptr<stage::state_store> {
+        stage::file_store_options store;
+        store.directory = kept_folder(here, what, stage);
+        store.owner.stage = stage;
+        store.owner.run = owner;
+        store.durable = durable;
+        store.complain = [](const std::string& why) {
+          std::fprintf(stderr, "swarm peer: %s\n", one_line(why).c_str());
+        };
+        const auto tell = store.complain;
+        try {
+          auto opened = stage::open_file_state_store(std::move(store));
+          *began = true;
+          return opened;
+        } catch (const std::runtime_error& failed) {
+          if (!*began) throw;
+          tell(failed.what());
+          return stage::make_unkept_store(failed.what());
+        }
+      };
 }
 
 /// What the stages cost, as the planner counts it.
@@ -132,7 +145,8 @@ std::string progress_line(const telemetry::event& e) {
     if (reason != "no donor") return "its state cannot be fetched: " + reason;
     return "waits for somebody who serves its stage, to fetch its state from";
   }
-  if (e.name == "refetch") return "fetches its state again: " + reason;
+  if (e.name == "refetch")
+    return "its stage went on without it (" + reason + "): fetches its state";
   return "";
 }
 

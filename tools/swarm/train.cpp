@@ -27,6 +27,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto wake = 100ms;
+/// Who is started together comes together, but not at once.
+constexpr auto settle = 1s;
 constexpr int64_t result_tries = 20;
 
 int complain(const std::string& sentence) {
@@ -66,6 +68,7 @@ peer::training_peer_options training_options(const train_options& options, const
   training::coordinator_options coordinator;
   coordinator.first = options.begin;
   coordinator.target = step_id{steps};
+  coordinator.settle = settle;
   coordinator.stages = swarm.stages;
   coordinator.microbatches = swarm.microbatches_per_step;
   coordinator.tokens_per_microbatch = swarm.tokens_per_microbatch;
@@ -121,16 +124,14 @@ void print_step(const telemetry::event& e, int64_t every) {
     return real == nullptr ? 0.0 : *real;
   };
   if (e.name == "coordinator_leads") std::printf("leads\n");
-  if (e.name == "rescued")
-    std::printf("a stage was lost: goes back from step %.0f to %.0f\n", number("from"),
-                number("step"));
   if (e.name == "copies_late" || e.name == "copies_missing")
     std::printf(
         "copies of step %.0f are late: until they come, a lost stage costs more than "
         "--copy-every steps\n",
         number("version"));
-  if (e.name == "stage_lost" || e.name == "stage_needs_peer") {
-    const auto* detail = telemetry::find(e, "detail");
+  for (const char* told : {"rescued", "resumed", "stage_lost", "stage_needs_peer", "peer_dropped",
+                           "promise_withdrawn", "promise_regained"}) {
+    const auto* detail = e.name == told ? telemetry::find(e, "detail") : nullptr;
     if (detail != nullptr) std::printf("%s\n", std::get<std::string>(*detail).c_str());
   }
   if (e.name != "step") return;

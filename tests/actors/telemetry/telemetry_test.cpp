@@ -1,6 +1,7 @@
 #include "actors/telemetry/telemetry.hpp"
 
 #include <spdlog/sinks/ostream_sink.h>
+#include <sys/resource.h>
 
 #include <boost/test/unit_test.hpp>
 #include <caf/actor_system.hpp>
@@ -12,8 +13,10 @@
 #include <caf/scheduler/test_coordinator.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -204,6 +207,39 @@ BOOST_AUTO_TEST_CASE(write_errors_are_counted_reported_once_and_survived) {
     BOOST_TEST(text.find(bad) != std::string::npos, text);
     stop();
   }
+}
+
+/// As a disk that fills up in the middle of a flush.
+BOOST_AUTO_TEST_CASE(what_does_not_fit_leaves_no_half_line_and_it_is_said_when_it_is_over) {
+  const auto before = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit own{};
+  BOOST_REQUIRE(getrlimit(RLIMIT_FSIZE, &own) == 0);
+  begin(to_file(path));
+  complaints.str("");
+  tell({"whole", {}});
+  pass(seconds{1});
+  const auto size = std::filesystem::file_size(path);
+  const rlimit small{size + 20, own.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  for (int i = 0; i < 3; ++i) {
+    tell({"lost_for_want_of_room", {}});
+    pass(seconds{1});
+    BOOST_TEST(std::filesystem::file_size(path) == size);
+  }
+  setrlimit(RLIMIT_FSIZE, &own);
+  for (int i = 0; i < 12; ++i) {
+    tell({"whole", {}});
+    pass(seconds{1});
+  }
+  std::ifstream file{path};
+  int lines = 0;
+  for (std::string line; std::getline(file, line); ++lines)
+    BOOST_TEST(nlohmann::json::parse(line)["event"] == "whole");
+  BOOST_TEST(lines == 13);
+  const auto text = complaints.str();
+  BOOST_TEST(std::count(text.begin(), text.end(), '\n') == 2, text);
+  BOOST_TEST(text.find("is written again; 3 times") != std::string::npos, text);
+  std::signal(SIGXFSZ, before);
 }
 
 BOOST_AUTO_TEST_CASE(counters_add_up) {

@@ -49,6 +49,14 @@ BOOST_AUTO_TEST_CASE(an_emptied_stage_gets_a_peer_and_everybody_goes_back_to_wha
   BOOST_REQUIRE(f.count("rescued") == 1U);
   BOOST_TEST(f.last<int64_t>("rescued", "from") == here);
   BOOST_TEST(f.last<int64_t>("rescued", "step") == 4);
+  BOOST_TEST(f.last<int64_t>("rescued", "stage") == 1);
+  BOOST_TEST(f.last<std::string>("rescued", "detail") ==
+             "stage 1 was lost: the run goes back from step 6 to 4");
+  BOOST_TEST(f.count("resumed") == 0U);
+  BOOST_REQUIRE(f.count("peer_dropped") == 1U);
+  BOOST_TEST(f.last<std::string>("peer_dropped", "detail") ==
+             "stage 1 is without peer 3 from step 6 on: it has left the stage or is not reached "
+             "any more");
   // From there on the run goes on.
   BOOST_REQUIRE(f.count("coordinator_took_over") == 1U);
   BOOST_TEST(f.last<int64_t>("coordinator_took_over", "step") == 4);
@@ -143,6 +151,19 @@ BOOST_AUTO_TEST_CASE(without_copies_the_message_says_what_is_lost_and_what_to_do
              "step 4): bring back a peer that kept its state, or begin anew from a checkpoint");
   BOOST_TEST(f.sent("MoveOrder").empty());
   BOOST_TEST(f.sent("Restore").empty());
+}
+
+/// It is tried again and again, and comes to the same.
+BOOST_AUTO_TEST_CASE(what_is_missing_is_said_once_until_it_is_something_else) {
+  fixture f{{2, 1}};
+  f.peers.at(1).kept = {{0, {2, 4}}};
+  f.kill(3);
+  f.pass(20s);
+  BOOST_TEST(f.count("rescue_begins") > 3U);
+  BOOST_TEST(f.count("stage_lost") == 1U);
+  f.peers.at(1).kept = {{0, {2, 5}}};
+  f.pass(20s);
+  BOOST_TEST(f.count("stage_lost") == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_was_lost_goes_on_when_a_copy_turns_up) {

@@ -51,11 +51,12 @@ struct fake_trainer {
 
 class fixture {
  public:
-  explicit fixture(int32_t stages) {
+  explicit fixture(int32_t stages, std::chrono::milliseconds settle = 0ms) {
     directory_ = world.own(peer::spawn_directory(world.system()));
     training::coordinator_options options;
     options.id = life(1'000);
     options.stages = stages;
+    options.settle = settle;
     options.microbatches = microbatches;
     options.optimizer.clip_norm = 0;
     options.directory = directory_;
@@ -286,6 +287,45 @@ BOOST_AUTO_TEST_CASE(nobody_waits_longer_than_the_limit_for_a_silent_worker) {
   f.world.pass(70s);
   BOOST_TEST(f.reached_.value_or(-1) == 1);
   BOOST_TEST(f.events["worker_silent"] > 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_new_run_begins_when_nobody_has_come_for_a_while) {
+  fixture f{2, 2s};
+  f.add_trainer(100);
+  f.advance(1);
+  const auto a = f.add_worker(1, 0);
+  f.world.pass(10s);  // a stage has nobody
+  const auto b = f.add_worker(2, 1);
+  f.world.pass(1s);
+  const auto late = f.add_worker(3, 1);
+  f.world.pass(1500ms);
+  BOOST_TEST(a->gathers == 0);
+  f.world.pass(2s);
+  BOOST_TEST(f.reached_.value_or(-1) == 1);
+  BOOST_TEST(late->groups == std::vector<size_t>{2}, boost::test_tools::per_element());
+  // Later steps wait for nobody.
+  f.add_worker(4, 0);
+  f.advance(2);
+  BOOST_TEST(f.reached_.value_or(-1) == 2);
+}
+
+/// The commit would only tell it to fetch its state, which it has just fetched.
+BOOST_AUTO_TEST_CASE(a_worker_that_comes_while_the_others_gather_is_one_of_them) {
+  fixture f{1};
+  const auto a = f.add_worker(1, 0);
+  a->answers_gather = false;
+  f.add_trainer(100);
+  f.advance(1);
+  BOOST_TEST(a->gathers == 1);
+  const auto b = f.add_worker(2, 0);
+  BOOST_TEST(b->gathers == 1);
+  a->answers_gather = true;
+  f.world.pass(20s);
+  BOOST_TEST(f.reached_.value_or(-1) == 1);
+  BOOST_TEST(a->groups == std::vector<size_t>{2}, boost::test_tools::per_element());
+  BOOST_TEST(b->groups == std::vector<size_t>{2}, boost::test_tools::per_element());
+  // Announced again, or at another version, it changes nothing.
+  BOOST_TEST(b->gathers == 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_that_answers_for_another_does_not_count) {

@@ -391,6 +391,22 @@ BOOST_AUTO_TEST_CASE(members_that_disagree_commit_nothing) {
   BOOST_TEST(ledger.reduce_failed());
 }
 
+BOOST_AUTO_TEST_CASE(a_worker_may_be_asked_until_the_others_have_answered) {
+  step_ledger ledger{step_id{0}, 2, 1};
+  do_all(ledger);
+  BOOST_TEST(!ledger.ask_too(worker(2), stage_id{0}));
+  ledger.open_gather({{worker(1), stage_id{0}}});
+  BOOST_TEST(!ledger.ask_too(worker(1), stage_id{0}));
+  BOOST_TEST(ledger.ask_too(worker(2), stage_id{0}));
+  ledger.report(worker(1), ledger.round(), bits({0, 1}));
+  BOOST_TEST(!ledger.gathered());
+  ledger.report(worker(2), ledger.round(), bits({}));
+  BOOST_TEST(ledger.gathered());
+  BOOST_TEST((ledger.reconcile() == step_ledger::verdict::clean));
+  BOOST_TEST(ledger.groups().at(0).size() == 2U);
+  BOOST_TEST(!ledger.ask_too(worker(3), stage_id{0}));
+}
+
 BOOST_AUTO_TEST_CASE(an_empty_stage_waits) {
   step_ledger ledger{step_id{0}, 1, 2};
   do_all(ledger);
