@@ -44,6 +44,7 @@ embedded_swarm::embedded_swarm(caf::actor_system& system, embedded_options optio
   coordinator.microbatches = options_.microbatches_per_step;
   coordinator.tokens_per_microbatch = options_.tokens_per_microbatch;
   coordinator.optimizer = options_.optimizer;
+  coordinator.uniform_loss = options_.uniform_loss;
   coordinator.telemetry = options_.telemetry;
   coordinator.election_timeout = election_timeout;
   uint64_t next_peer = 1;

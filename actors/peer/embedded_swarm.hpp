@@ -43,8 +43,9 @@ struct embedded_options {
   wiring::policy_kind policy = wiring::default_policy;
   uint64_t routing_seed = 0;
   tensors::optimizer_config optimizer;
-  unsigned devices = 1;  ///< computations at once in this process: its cores
-  bool detached = true;  ///< compute actors with threads of their own
+  double uniform_loss = 0;  ///< of training::divergence: ln of the vocabulary; 0: not known
+  unsigned devices = 1;     ///< computations at once in this process: its cores
+  bool detached = true;     ///< compute actors with threads of their own
   size_t activation_cache_bytes = size_t{1} << 30;
   std::chrono::milliseconds restart_delay{250};  ///< of a killed worker; doubles when it repeats
   caf::actor telemetry;                          ///< optional sink of telemetry::event

@@ -48,7 +48,8 @@ void status_board::on_step(const telemetry::event& e) {
   for (const auto& s : steps_)
     sum = {sum.seconds + s.seconds, sum.tokens + s.tokens};
   last_.step = static_cast<int64_t>(number(e, "step")) + 1;
-  last_.loss = number(e, "loss");
+  // A step of which no loss is known leaves the last one.
+  if (telemetry::find(e, "loss") != nullptr) last_.loss = number(e, "loss");
   last_.learning_rate = number(e, "lr");
   last_.term = static_cast<uint64_t>(number(e, "term"));
   last_.tokens_per_s = sum.seconds > 0 ? sum.tokens / sum.seconds : 0;

@@ -20,6 +20,7 @@ coordinator::coordinator(caf::actor_config& cfg, coordinator_options options)
       options_(std::move(options)),
       election_(options_.id, to_seconds(options_.election_timeout)),
       crew_(options_.stages),
+      divergence_(options_.uniform_loss),
       version_(options_.first_step),
       target_(options_.target),
       copies_({options_.keep_every, to_seconds(options_.custody_wait),
@@ -168,9 +169,10 @@ void coordinator::on_tick() {
     for (const auto& id : std::set<worker_id>{owed_})
       send_commit(id);
   if (election_.leading() && !taking_over_) check_copies();
-  if (options_.settle.count() > 0 && !ran_ && election_.leading() && !ledger_ && !taking_over_)
+  const bool trains = election_.leading() && !taking_over_ && !divergence_.diverged();
+  if (trains && options_.settle.count() > 0 && !ran_ && !ledger_)
     begin_step(step_ledger::beginning::fresh);
-  if (election_.leading() && !taking_over_) {
+  if (trains) {
     const auto unready = crew_.unready_stage(version_, given_up_, uncommitted_);
     if (unready && rescue_if_due(unready)) return;
   }
@@ -212,6 +214,7 @@ void coordinator::drop_step() {
 }
 
 caf::result<int64_t> coordinator::on_advance(step_id target) {
+  if (divergence_.diverged()) return make_error(errc::diverged, divergence_.sentence());
   if (target < options_.first_step || (election_.leading() && target < version_))
     return make_error(errc::bad_target);
   auto reply = make_response_promise<caf::typed_response_promise<int64_t>>();

@@ -24,6 +24,7 @@ inline constexpr uint32_t calls_max = 4;
 /// advance: commit steps until the model has this version, then stop; answers that version. While
 /// it is on its way, a higher target replaces the lower one and both are answered. A candidate that
 /// stands by remembers the target for the day it leads, and answers when the leader has got there.
+/// A leader whose run has diverged makes no more steps and answers errc::diverged, now and later.
 using coordinator_actor = caf::typed_actor<
     caf::reacts_to<wire::lease_done>, caf::replies_to<wire::move_request>::with<wire::move_answer>,
     caf::reacts_to<wire::roster_update>, caf::replies_to<advance_atom, int64_t>::with<int64_t>>;
@@ -44,6 +45,7 @@ struct coordinator_options {
   int64_t microbatches = 1;  ///< of a global batch
   int64_t tokens_per_microbatch = 1;
   tensors::optimizer_config optimizer;  ///< for the clip factor and the reported learning rate
+  double uniform_loss = 0;              ///< see divergence; 0: not known
   wire::directory_actor directory;
   caf::actor telemetry;  ///< optional
   std::chrono::milliseconds gather_timeout{30'000};

@@ -18,6 +18,7 @@
 #include "actors/training/copies.hpp"
 #include "actors/training/crew.hpp"
 #include "actors/training/disks.hpp"
+#include "actors/training/divergence.hpp"
 #include "actors/training/election.hpp"
 #include "actors/training/rescue.hpp"
 #include "actors/training/step_ledger.hpp"
@@ -170,12 +171,16 @@ class coordinator final : public full_coordinator::base {
   void send_commit(worker_id id);
   void on_committed(worker_id id, step_id version, const wire::committed& m);
   void diverged(worker_id id);
+  /// The sums of the step under way are those of a run that still trains; if not, it ends here.
+  bool still_trains(double norm_squared);
+  void end_diverged();
   void report_step(double norm_squared);
   void report_disks();
 
   coordinator_options options_;
   election election_;
   crew crew_;
+  divergence divergence_;
   step_id version_;
   step_id target_;
   double last_came_ = 0;  ///< of the workers

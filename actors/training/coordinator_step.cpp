@@ -18,6 +18,7 @@ bool coordinator::settling() {
 void coordinator::begin_step(step_ledger::beginning how) {
   ledger_.reset();
   answer_movers();
+  if (divergence_.diverged()) return announce();
   if (!(version_ < target_)) {
     announce();
     return answer_callers();
@@ -260,12 +261,35 @@ void coordinator::reduce_failed(worker_id id, wire::epoch when) {
   report_worker("reduce_failed", id);
 }
 
+bool coordinator::still_trains(double norm_squared) {
+  divergence::observation seen;
+  seen.step = version_;
+  seen.microbatches = ledger_->microbatches();
+  seen.counted = ledger_->counted();
+  seen.loss = ledger_->mean_loss();
+  seen.gradient_norm = std::sqrt(norm_squared);
+  return !divergence_.observe(seen);
+}
+
+/// Nothing of this step is applied: the workers stay where they are, and so do the copies.
+void coordinator::end_diverged() {
+  const auto sentence = divergence_.sentence();
+  report("diverged", {{"step", version_.value()}, {"detail", sentence}});
+  drop_step();
+  announce();
+  for (auto& caller : callers_)
+    caller.reply.deliver(make_error(errc::diverged, sentence));
+  callers_.clear();
+}
+
 void coordinator::commit() {
   const double norm_squared = ledger_->squared_norm();
+  if (!still_trains(norm_squared)) return end_diverged();
   const double scale =
       ledger_->dropped_scale() * tensors::clip_factor(options_.optimizer, norm_squared);
   const attempt_id attempt{election_.term(), ledger_->round()};
-  const bool keeps = copies_.make(version_.next(), now());
+  // Copies of a step that looks bad would replace those of the last good one.
+  const bool keeps = !divergence_.suspects() && copies_.make(version_.next(), now());
   last_order_ = commit_of(election_.term(), version_, attempt, scale, ledger_->counted(), keeps,
                           disks_.everywhere());
   weights_hashes_.clear();
@@ -354,19 +378,22 @@ void coordinator::report_step(double norm_squared) {
   std::string workers;
   for (int64_t count : per_stage)
     workers += (workers.empty() ? "" : "/") + std::to_string(count);
-  report("step", {{"step", version_.value()},
-                  {"term", static_cast<int64_t>(election_.term().value())},
-                  {"loss", ledger_->mean_loss()},
-                  {"grad_norm", std::sqrt(norm_squared)},
-                  {"lr", tensors::learning_rate(options_.optimizer, version_.value())},
-                  {"seconds", now() - started_},
-                  {"tokens", options_.microbatches * options_.tokens_per_microbatch},
-                  {"rounds", int64_t{ledger_->round().value()}},
-                  {"reworked", static_cast<int64_t>(ledger_->reworked())},
-                  {"dropped", static_cast<int64_t>(ledger_->dropped().size())},
-                  {"retries", retries_},
-                  {"recomputed", recomputed_},
-                  {"workers", workers}});
+  std::vector<telemetry::field> fields{
+      {"step", version_.value()},
+      {"term", static_cast<int64_t>(election_.term().value())},
+      {"grad_norm", std::sqrt(norm_squared)},
+      {"lr", tensors::learning_rate(options_.optimizer, version_.value())},
+      {"seconds", now() - started_},
+      {"tokens", options_.microbatches * options_.tokens_per_microbatch},
+      {"rounds", int64_t{ledger_->round().value()}},
+      {"reworked", static_cast<int64_t>(ledger_->reworked())},
+      {"dropped", static_cast<int64_t>(ledger_->dropped().size())},
+      {"retries", retries_},
+      {"recomputed", recomputed_},
+      {"workers", workers}};
+  // A loss that nobody knows is not zero.
+  if (const auto loss = ledger_->mean_loss()) fields.push_back({"loss", *loss});
+  report("step", std::move(fields));
 }
 
 }  // namespace swarm::training

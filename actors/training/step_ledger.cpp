@@ -328,7 +328,7 @@ double step_ledger::dropped_scale() const {
   return dropped_scale_of(microbatches_, counted());
 }
 
-double step_ledger::mean_loss() const {
+std::optional<double> step_ledger::mean_loss() const {
   double sum = 0;
   int64_t count = 0;
   for (const auto& [microbatch, loss] : losses_) {
@@ -336,7 +336,8 @@ double step_ledger::mean_loss() const {
     sum += loss;
     ++count;
   }
-  return count > 0 ? sum / static_cast<double>(count) : 0.0;
+  if (count == 0) return std::nullopt;
+  return sum / static_cast<double>(count);
 }
 
 }  // namespace swarm::training

@@ -139,8 +139,8 @@ class step_ledger {
   double dropped_scale() const;
 
   /// Mean loss over the microbatches that count and whose loss is known: an adopted step has
-  /// others.
-  double mean_loss() const;
+  /// others. Nothing when there is none.
+  std::optional<double> mean_loss() const;
 
   /// Microbatches that count.
   int64_t counted() const { return microbatches_ - static_cast<int64_t>(dropped_.size()); }

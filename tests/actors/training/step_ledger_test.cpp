@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_step_without_faults_is_one_round) {
   BOOST_TEST(ledger.reduced(worker(3), round_id{1}, "b", 2.0));
   BOOST_TEST(ledger.committable());
   BOOST_TEST(ledger.squared_norm() == 3.0);
-  BOOST_TEST(ledger.mean_loss() == 1.0);
+  BOOST_TEST(ledger.mean_loss().value() == 1.0);
 }
 
 BOOST_AUTO_TEST_CASE(a_microbatch_that_nobody_holds_is_replayed_at_that_stage_only) {
@@ -239,7 +239,7 @@ BOOST_AUTO_TEST_CASE(a_dropped_microbatch_must_be_held_by_nobody) {
   BOOST_TEST(ledger.committable());
   BOOST_TEST(ledger.dropped_scale() == 2.0);
   BOOST_TEST(ledger.squared_norm() == 4.0);
-  BOOST_TEST(ledger.mean_loss() == 3.0);
+  BOOST_TEST(ledger.mean_loss().value() == 3.0);
 }
 
 BOOST_AUTO_TEST_CASE(leases_of_a_dead_trainer_return) {
