@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "actors/identity/keys.hpp"
 #include "experiments/program.hpp"
 #include "experiments/stopwatch.hpp"
 #include "experiments/up_run.hpp"
@@ -72,9 +71,7 @@ std::string reference_hash(const tools::run_options& run, const tensors::corpus&
   auto trainer = setup.reference(1);
   for (int64_t i = 0; i < run.steps; ++i)
     trainer.step();
-  const auto flat = trainer.parameters();
-  return identity::fingerprint(
-      {reinterpret_cast<const char*>(flat.data()), static_cast<size_t>(flat.bytes())});
+  return trainer.weights_hash();
 }
 
 bool all_equal(const std::vector<std::string>& hashes, const std::string& expected) {

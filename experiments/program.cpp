@@ -8,7 +8,7 @@
 #include <set>
 #include <variant>
 
-#include "tensors/engine/cpu_kernels.hpp"
+#include "tensors/engine/kernels_in_use.hpp"
 #include "tensors/engine/version.hpp"
 #include "tools/report/result_file.hpp"
 
@@ -68,9 +68,13 @@ int conclude(const std::string& program, const tools::option_table& table,
 
 int experiment_main(int argc, char** argv, tools::option_table& table, tools::run_options& options,
                     const std::function<int(tensors::corpus)>& body) {
-  tensors::tune_and_reexec(argc, argv);
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   return tools::run_main(argc, argv, table, [&] {
+    // Before anything is read or written: it may start the program again.
+    const auto overruled = [](const std::string& what) {
+      std::fprintf(stderr, "%s\n", what.c_str());
+    };
+    const auto other_kernels = tensors::use_kernels(tools::kernels_of(options), overruled);
     auto loaded = tools::load_run_corpus(options);
     if (const auto* sentence = std::get_if<std::string>(&loaded)) {
       std::fprintf(stderr, "%s\n", sentence->c_str());
@@ -81,6 +85,10 @@ int experiment_main(int argc, char** argv, tools::option_table& table, tools::ru
         std::fprintf(stderr, "--out: %s\n", failure->c_str());
         return tools::exit_usage;
       }
+    }
+    if (other_kernels) {
+      std::fprintf(stderr, "%s\n", other_kernels->c_str());
+      return tools::exit_failure;
     }
     return body(std::get<tensors::corpus>(std::move(loaded)));
   });

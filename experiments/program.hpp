@@ -36,7 +36,7 @@ int conclude(const std::string& program, const tools::option_table& table,
              const tools::run_options& options, const nlohmann::json& results,
              const std::vector<claim>& claims);
 
-/// The main of an experiment: chooses the CPU's kernels, reads the options, checks them, loads the
+/// The main of an experiment: reads the options, checks them, takes the run's kernels, loads the
 /// corpus, creates the folder of --out and calls `body`. Bad input, such as a folder that cannot be
 /// written, is one sentence and exit code 2; nothing is written.
 int experiment_main(int argc, char** argv, tools::option_table& table, tools::run_options& options,

@@ -10,6 +10,7 @@
 #include "experiments/stopwatch.hpp"
 #include "experiments/swarm_session.hpp"
 #include "tensors/data/tokenizer.hpp"
+#include "tensors/engine/flat.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/report/printable.hpp"
 #include "tools/report/result_file.hpp"
@@ -73,9 +74,10 @@ class progress {
 
   void on_step(const telemetry::event& event) {
     step_ = static_cast<int64_t>(experiments::number(event, "step").value_or(0));
-    const double loss = experiments::number(event, "loss").value_or(0);
+    const auto loss = experiments::number(event, "loss");
     const double seconds = experiments::number(event, "seconds").value_or(1);
-    curve_.emplace_back(static_cast<double>(step_), loss);
+    // A step of which nothing counts has no loss.
+    if (loss) curve_.emplace_back(static_cast<double>(step_), *loss);
     reworked_ += static_cast<int64_t>(experiments::number(event, "reworked").value_or(0));
     tokens_ += experiments::number(event, "tokens").value_or(0);
     busy_seconds_ += seconds;
@@ -84,8 +86,11 @@ class progress {
     if (!workers_.empty() && workers != workers_) note("workers per stage: " + workers);
     workers_ = workers;
     if (step_ != 0 && (step_ + 1) % line_every != 0) return;
-    std::printf("%6.1f s  step %4lld  loss %.4f  %6.0f tokens/s  workers %s\n", watch_.seconds(),
-                static_cast<long long>(step_), loss, tokens_ / busy_seconds_, workers.c_str());
+    char shown[32];
+    std::snprintf(shown, sizeof(shown), "%.4f", loss.value_or(0));
+    std::printf("%6.1f s  step %4lld  loss %s  %6.0f tokens/s  workers %s\n", watch_.seconds(),
+                static_cast<long long>(step_), loss ? shown : "unknown", tokens_ / busy_seconds_,
+                workers.c_str());
     tokens_ = busy_seconds_ = 0;
   }
 
@@ -185,8 +190,14 @@ int run(const quickstart_options& options, const tools::option_table& table, ten
     std::fprintf(stderr, "quickstart: %s\n", session.render(loss.error()).c_str());
     return tools::exit_failure;
   }
-  std::printf("%6.1f s  validation loss %.4f %s\n", watch.seconds(), *loss,
-              unit(options.run).c_str());
+  const auto stages = session.swarm().parameters(options.run.steps);
+  if (!stages) {
+    std::fprintf(stderr, "quickstart: %s\n", session.render(stages.error()).c_str());
+    return tools::exit_failure;
+  }
+  const auto hash = tensors::weights_hash(setup.combine(*stages));
+  std::printf("%6.1f s  validation loss %.4f %s, weights %s\n", watch.seconds(), *loss,
+              unit(options.run).c_str(), hash.c_str());
   std::string sample;
   const auto tokens =
       session.swarm().generate({is_text(options.run) ? '\n' : 0}, options.sample_tokens,
@@ -210,6 +221,7 @@ int run(const quickstart_options& options, const tools::option_table& table, ten
                 tools::one_line(options.run.out).c_str());
   const int code = experiments::conclude("quickstart", table, options.run,
                                          {{"validation_loss", *loss},
+                                          {"weights_hash", hash},
                                           {"seconds", seconds},
                                           {"first_step_seconds", shown.first_step_seconds()},
                                           {"gradients_computed_again", shown.reworked()},
@@ -225,7 +237,6 @@ int main(int argc, char** argv) {
   quickstart_options options;
   options.run.out = default_out;
   options.run.steps = default_steps;
-  options.run.eval_batches = 20;
   tools::option_table table{
       "quickstart", "An embedded swarm trains a language model on real text and loses workers."};
   tools::add_run_options(table, options.run);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/telemetry/telemetry.hpp"
+#include "actors/training/errc.hpp"
 
 namespace swarm::experiments {
 
@@ -61,7 +62,7 @@ std::optional<std::string> swarm_session::run_until(int64_t version, const event
           // The coordinator has died; it has a successor.
           if (error == caf::sec::request_receiver_down && swarm_->coordinator()) return ask();
           running = false;
-          failure = system_.render(error);
+          failure = render(error);
         });
   }
   return failure;
@@ -79,6 +80,10 @@ void swarm_session::drain(const event_handler& handler) {
         },
         caf::after(std::chrono::seconds(0)) >> [&] { more = false; });
   }
+}
+
+std::string swarm_session::render(const caf::error& error) const {
+  return training::sentence_of(error).value_or(system_.render(error));
 }
 
 std::optional<double> number(const telemetry::event& event, const std::string& key) {

@@ -30,7 +30,8 @@ class swarm_session {
   void drain(const event_handler& handler);
 
   peer::embedded_swarm& swarm() { return *swarm_; }
-  std::string render(const caf::error& error) const { return system_.render(error); }
+  /// A sentence, if whoever failed has one.
+  std::string render(const caf::error& error) const;
 
  private:
   struct config : caf::actor_system_config {

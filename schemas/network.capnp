@@ -48,6 +48,10 @@ struct Greeting {
 
   unixMs @8 :Int64;
   # The sender's clock, for warnings only.
+
+  kernels @9 :Text;
+  # What it computes with: libraries, their versions, their kernels. In a reproducible run a
+  # difference is refused with both values, once both know the run. Empty: it computes nothing.
 }
 
 struct Roster {
@@ -165,6 +169,9 @@ struct Status {
 
   unixMs @12 :Int64;
   # Its clock when it answered.
+
+  kernels @13 :Text;
+  # As in its Greeting.
 
   struct Training {
     step @0 :Int64;

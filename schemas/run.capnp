@@ -43,6 +43,10 @@ struct RunDescription {
 
   createdUnixMs @12 :Int64;
 
+  kernels @13 :Text;
+  # The level of instructions that every process computes with: another one has other bits. "avx2",
+  # "avx512", "baseline" on x86-64, "armv8" on ARM. Empty unless reproducible: each takes the fastest.
+
   struct Model {
     layers @0 :UInt32;
     heads @1 :UInt32;

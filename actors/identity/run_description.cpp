@@ -114,7 +114,7 @@ tensors::optimizer_config read_optimizer(schemas::RunDescription::Optimizer::Rea
 
 bool read(schemas::RunDescription::Reader in, run_description& run) {
   const auto data = in.getData();
-  for (const auto text : {in.getName(), data.getSource(), data.getHash()})
+  for (const auto text : {in.getName(), data.getSource(), data.getHash(), in.getKernels()})
     if (text.size() > description_text_bytes_max) return false;
   run.protocol = in.getProtocolVersion();
   run.name = in.getName().cStr();
@@ -125,6 +125,7 @@ bool read(schemas::RunDescription::Reader in, run_description& run) {
   run.microbatches = in.getMicrobatches();
   run.seed = in.getSeed();
   run.reproducible = in.getReproducible();
+  run.kernels = in.getKernels().cStr();
   run.steps = in.getSteps();
   run.data_source = data.getSource().cStr();
   run.data_hash = data.getHash().cStr();
@@ -206,6 +207,7 @@ std::vector<std::pair<const char*, std::string>> fields_of(const run_description
           {"microbatches", text(run.microbatches)},
           {"seed", text(run.seed)},
           {"reproducible", text(run.reproducible)},
+          {"kernels", run.kernels.empty() ? "the fastest" : run.kernels},
           {"steps", text(run.steps)},
           {"data hash", run.data_hash},
           {"tokens of the data", text(run.data_tokens)},
@@ -236,6 +238,7 @@ std::string canonical_bytes(const run_description& run) {
   data.setValidationFraction(run.validation_fraction);
   data.setTokens(run.data_tokens);
   out.setCreatedUnixMs(run.created_unix_ms);
+  if (!run.kernels.empty()) out.setKernels(run.kernels);
   // Canonical form: one segment whatever the builder's allocations were.
   const auto words = capnp::canonicalize(out.asReader());
   const kj::ArrayPtr<const capnp::word> segments[1] = {words};

@@ -32,6 +32,7 @@ struct run_description {
   int64_t microbatches = 1;
   uint64_t seed = 1;
   bool reproducible = false;
+  std::string kernels;  ///< see tensors/engine/cpu_kernels.hpp; empty unless reproducible
   int64_t steps = 0;
   std::string data_source;
   std::string data_hash;

@@ -63,6 +63,7 @@ std::string admission::greeting(int64_t unix_ms) const {
   }
   message->setAgent(self_.agent);
   message->setObserver(self_.observer);
+  message->setKernels(self_.kernels);
   message->setUnixMs(unix_ms);
   const auto frame = message.finish().bytes();
   const auto table = wire::segment_table(frame->parts());
@@ -101,7 +102,14 @@ std::variant<acquaintance, std::string> admission::check(const transport::remote
   const std::string theirs = greeting->getDescriptionHash().cStr();
   if (!mine.empty() && !theirs.empty() && mine != theirs)
     return "run description " + mine + " here, " + theirs + " there: use the same description";
+  // Who does not know the run yet asks for it, and comes again with its kernels.
+  const std::string kernels = greeting->getKernels().cStr();
+  if (same_kernels_ && !observes && !mine.empty() && !theirs.empty() && kernels != self_.kernels) {
+    return "kernels '" + self_.kernels + "' here, '" + kernels +
+           "' there: in a reproducible run everybody computes with the same ones";
+  }
   if (greeting->getAnnounce().size() > greeting_text_bytes_max ||
+      greeting->getKernels().size() > greeting_text_bytes_max ||
       greeting->getAgent().size() > greeting_text_bytes_max)
     return std::string{"the greeting's texts are too long"};
   acquaintance result;
@@ -111,6 +119,7 @@ std::variant<acquaintance, std::string> admission::check(const transport::remote
   result.announce = greeting->getAnnounce().cStr();
   result.agent = greeting->getAgent().cStr();
   result.observer = greeting->getObserver();
+  result.kernels = kernels;
   result.unix_ms = greeting->getUnixMs();
   return result;
 }

@@ -25,6 +25,8 @@ struct self_description {
   std::string announce;  ///< where others reach it; empty: where it listens
   std::string agent = "swarm";
   bool observer = false;
+  /// What it computes with (tensors/engine/kernels_in_use.hpp); empty: it computes nothing.
+  std::string kernels;
   uint32_t protocol_version = 1;
   /// The id that follows from a key.
   std::function<peer_id(const key_bytes&)> id_of;
@@ -37,6 +39,7 @@ struct acquaintance {
   std::string announce;
   std::string agent;
   bool observer = false;
+  std::string kernels;
   int64_t unix_ms = 0;
 };
 
@@ -44,8 +47,10 @@ struct acquaintance {
 /// there. Thread-safe.
 class admission {
  public:
-  admission(self_description self, std::string description_hash)
+  /// `same_kernels`: the run is reproducible, so whoever computes with others is refused.
+  admission(self_description self, std::string description_hash, bool same_kernels = false)
       : self_(std::move(self)),
+        same_kernels_(same_kernels),
         announce_(self_.announce),
         description_hash_(std::move(description_hash)) {}
 
@@ -64,6 +69,7 @@ class admission {
 
  private:
   const self_description self_;
+  const bool same_kernels_;
   mutable std::mutex mutex_;
   std::string announce_;
   std::string description_hash_;

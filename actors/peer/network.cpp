@@ -150,6 +150,9 @@ class network_body final : public network_actor::base {
     }
     links_[news.link] = {news.who.peer, news.who.announce, news.who.observer, {}, {}};
     report("peer_up", news.who.peer, news.agent + " at " + news.who.announce);
+    const auto& mine = options_.self.kernels;
+    if (!mine.empty() && !news.kernels.empty() && news.kernels != mine)
+      report("kernels_differ", news.who.peer, "'" + news.kernels + "', here '" + mine + "'");
     tell(news.link);
     settle_relays();
     tell_soon();
@@ -394,7 +397,7 @@ std::variant<network, std::string> open_network(caf::actor_system& system,
   auto through = std::make_shared<line>();
   auto self = options.self;
   // Who listens is where it says, by default where it listens.
-  auto door = std::make_shared<admission>(self, options.description_hash);
+  auto door = std::make_shared<admission>(self, options.description_hash, options.same_kernels);
   through->events = std::make_unique<switchboard>(result.handles, door);
   // Whoever comes before the address is known must not take us for one that only dials.
   const auto& bind = options.endpoint.bind;

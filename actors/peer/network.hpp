@@ -63,6 +63,7 @@ struct network_options {
   transport::endpoint_options endpoint;
   self_description self;
   std::string description_hash;  ///< empty: not known yet
+  bool same_kernels = false;     ///< of a reproducible run: others are refused
   /// self, announce and seed are filled in.
   neighbourhood_options neighbours;
   wire::directory_actor directory;

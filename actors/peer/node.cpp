@@ -107,6 +107,7 @@ caf::actor make_status(caf::actor_system& system, const node_services& use,
   status.life = self.life;
   status.announce = self.announce.empty() ? net.address : self.announce;
   status.agent = self.agent;
+  status.kernels = self.kernels;
   status.directory = use.directory;
   status.telemetry = use.telemetry;
   status.neighbours = use.network;

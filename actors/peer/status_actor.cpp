@@ -100,6 +100,7 @@ class status_body final : public status_actor::base {
     out->setUpMs(std::chrono::duration_cast<std::chrono::milliseconds>(now() - started_).count());
     if (options_.description_hash) out->setDescriptionHash(options_.description_hash());
     if (options_.unix_ms) out->setUnixMs(options_.unix_ms());
+    out->setKernels(options_.kernels);
     out->setContacts(contacts);
     auto members = out->initMembers(static_cast<unsigned>(board_.members().size()));
     unsigned i = 0;

@@ -28,6 +28,7 @@ struct status_options {
   network_actor neighbours;
   std::function<transport::counters()> counted;   ///< optional
   std::function<std::string()> description_hash;  ///< optional
+  std::string kernels;                            ///< as in the greeting
   std::function<int64_t()> unix_ms;               ///< the clock; optional
   dht::dht_actor dht;                             ///< asked how many it knows; optional
 };

@@ -30,6 +30,7 @@ std::optional<std::string> switchboard::on_greeting(const transport::remote& who
   news.link = who.link;
   news.who = {known.peer, known.life, std::move(known.announce), who.dialled, known.observer};
   news.agent = std::move(known.agent);
+  news.kernels = std::move(known.kernels);
   greeted_[who.link] = std::move(news);
   return std::nullopt;
 }

@@ -21,6 +21,7 @@ struct link_news {
   transport::link_id link;
   neighbourhood::introduction who;
   std::string agent;
+  std::string kernels;
   std::string sentence;
   wire::roster roster;
 };

@@ -1,7 +1,9 @@
 #include "tensors/engine/flat.hpp"
 
+#include <sodium.h>
 #include <xxhash.h>
 
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -20,6 +22,16 @@ const parameter_slot& slot_named(const std::unordered_map<std::string, parameter
   const auto found = slots.find(name);
   if (found == slots.end()) throw std::invalid_argument("The whole model has no " + name + ".");
   return found->second;
+}
+
+std::string hex(const unsigned char* bytes, size_t count) {
+  static const char digits[] = "0123456789abcdef";
+  std::string text;
+  for (size_t i = 0; i < count; ++i) {
+    text += digits[bytes[i] >> 4];
+    text += digits[bytes[i] & 15];
+  }
+  return text;
 }
 
 }  // namespace
@@ -70,16 +82,19 @@ host_tensor combine_flat(const model_config& model, const std::vector<stage_span
 }
 
 std::string weights_hash(const host_tensor& flat) {
+  if (sodium_init() < 0) throw std::runtime_error("libsodium does not start.");
+  std::array<unsigned char, 16> hash;
+  static_assert(hash.size() >= crypto_generichash_BYTES_MIN);
+  crypto_generichash(hash.data(), hash.size(), static_cast<const unsigned char*>(flat.data()),
+                     flat.bytes(), nullptr, 0);
+  return hex(hash.data(), hash.size());
+}
+
+std::string quick_hash(const host_tensor& flat) {
   const XXH128_hash_t hash = XXH3_128bits(flat.data(), flat.bytes());
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, hash);
-  static const char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const unsigned char byte : canonical.digest) {
-    text += digits[byte >> 4];
-    text += digits[byte & 15];
-  }
-  return text;
+  return hex(canonical.digest, sizeof(canonical.digest));
 }
 
 double relative_difference(const host_tensor& a, const host_tensor& b) {

@@ -26,8 +26,13 @@ host_tensor view_of(const std::shared_ptr<T[]>& flat, int64_t elements) {
 host_tensor combine_flat(const model_config& model, const std::vector<stage_span>& spans,
                          const std::vector<host_tensor>& flats);
 
-/// XXH3-128 of a tensor's bytes, hex.
+/// BLAKE2b-128 of a tensor's bytes, hex. Of the whole model's flat vector this is the hash that
+/// every program prints: equal hashes are equal weights, whoever trained them.
 std::string weights_hash(const host_tensor& flat);
+
+/// XXH3-128 of the same, ten times as fast: for replicas that compare themselves at every step.
+/// Nothing that a person sees.
+std::string quick_hash(const host_tensor& flat);
 
 /// ||a - b|| / ||b|| of two f32 tensors of one size; ||a - b|| when b is zero.
 double relative_difference(const host_tensor& a, const host_tensor& b);

@@ -120,7 +120,7 @@ struct reference_trainer::state {
 reference_trainer::reference_trainer(const engine_config& config, microbatch_source source,
                                      int intra_op_threads) {
   assert(config.span.first && config.span.last);
-  configure_thread(intra_op_threads);
+  configure_thread(intra_op_threads, config.mode);
   translate_errors([&] { state_ = std::make_unique<state>(config, std::move(source)); });
 }
 

@@ -29,7 +29,8 @@ struct step_result {
 /// Throws engine_error. Not thread-safe.
 class reference_trainer {
  public:
-  /// Precondition: `config.span` is the whole model. Sets the calling thread's intra-op threads.
+  /// Precondition: `config.span` is the whole model. Sets the calling thread's intra-op threads; in
+  /// reproducible mode to one whatever is asked for, see configure_thread.
   reference_trainer(const engine_config& config, microbatch_source source,
                     int intra_op_threads = 1);
   ~reference_trainer();
@@ -43,7 +44,7 @@ class reference_trainer {
   /// f32 [flat_size]: a copy.
   host_tensor parameters() const;
 
-  /// As stage_engine's.
+  /// `tensors::weights_hash` of the parameters.
   std::string weights_hash() const;
 
  private:

@@ -115,7 +115,8 @@ class stage_engine {
   /// The reverse. Throws bad_state when the size differs or a value is not finite.
   virtual void import_state(const host_tensor& state) = 0;
 
-  /// XXH3-128 of the parameters, hex.
+  /// XXH3-128 of the parameters, hex: replicas compare it at every commit. People are shown
+  /// `tensors::weights_hash` of the whole model instead.
   virtual std::string weights_hash() const = 0;
 };
 

@@ -28,9 +28,14 @@ void keep_freed_memory() {
 
 }  // namespace
 
-void configure_thread(int intra_op_threads) {
+void configure_thread(int intra_op_threads, numeric_mode mode) {
   keep_freed_memory();
-  at::set_num_threads(intra_op_threads < 1 ? 1 : intra_op_threads);
+  const bool one = intra_op_threads < 1 || mode == numeric_mode::reproducible;
+  at::set_num_threads(one ? 1 : intra_op_threads);
+}
+
+int intra_op_threads() {
+  return at::get_num_threads();
 }
 
 }  // namespace swarm::tensors

@@ -4,11 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define ATTENTION_CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default")))
-#else
-#define ATTENTION_CLONES
+#if defined(__x86_64__) && defined(__GNUC__)
+#define ATTENTION_CLONES 1
 #endif
 
 namespace swarm::tensors {
@@ -87,8 +84,7 @@ inline __attribute__((always_inline)) void columns(const product& p, int64_t row
   }
 }
 
-ATTENTION_CLONES
-void multiply(const product& given, int64_t rows) {
+inline __attribute__((always_inline)) void multiply_in(const product& given, int64_t rows) {
   const product p = given;
   if (rows == strip) {
     columns<strip>(p, 0);
@@ -128,8 +124,7 @@ inline __attribute__((always_inline)) float sum_lanes(const float* values) {
 }
 
 /// Softmax over the first `count` entries of a row; zeros in the rest.
-ATTENTION_CLONES
-void softmax_row(float* row, int64_t count, int64_t padded) {
+inline __attribute__((always_inline)) void softmax_in(float* row, int64_t count, int64_t padded) {
   const int64_t whole = (count + lanes - 1) / lanes * lanes;
   for (int64_t j = count; j < whole; ++j)
     row[j] = row[0];
@@ -159,9 +154,9 @@ void softmax_row(float* row, int64_t count, int64_t padded) {
 }
 
 /// gradient = p * (gradient - sum p * gradient) * scale over a row; zeros from `count` on.
-ATTENTION_CLONES
-void softmax_row_backward(const float* p, float* gradient, int64_t count, int64_t padded,
-                          float scale) {
+inline __attribute__((always_inline)) void softmax_backward_in(const float* p, float* gradient,
+                                                               int64_t count, int64_t padded,
+                                                               float scale) {
   const int64_t whole = (count + lanes - 1) / lanes * lanes;
   // p is zero there, but what was not computed might not be a number.
   for (int64_t j = count; j < padded; ++j)
@@ -176,7 +171,95 @@ void softmax_row_backward(const float* p, float* gradient, int64_t count, int64_
     gradient[j] = p[j] * (gradient[j] - mean) * scale;
 }
 
+/// The loops above, compiled for one instruction set.
+struct compiled {
+  void (*multiply)(const product&, int64_t);
+  void (*softmax_row)(float*, int64_t, int64_t);
+  void (*softmax_row_backward)(const float*, float*, int64_t, int64_t, float);
+};
+
+// Not target_clones: which of them runs is part of a reproducible run, not the loader's choice.
+#define ATTENTION_LOOPS(NAME, TARGET)                                                 \
+  TARGET void multiply_##NAME(const product& p, int64_t rows) {                       \
+    multiply_in(p, rows);                                                             \
+  }                                                                                   \
+  TARGET void softmax_##NAME(float* row, int64_t count, int64_t padded) {             \
+    softmax_in(row, count, padded);                                                   \
+  }                                                                                   \
+  TARGET void softmax_backward_##NAME(const float* p, float* gradient, int64_t count, \
+                                      int64_t padded, float scale) {                  \
+    softmax_backward_in(p, gradient, count, padded, scale);                           \
+  }                                                                                   \
+  constexpr compiled NAME##_loops{&multiply_##NAME, &softmax_##NAME, &softmax_backward_##NAME};
+
+ATTENTION_LOOPS(plain, )
+#ifdef ATTENTION_CLONES
+ATTENTION_LOOPS(avx2, __attribute__((target("avx2,fma,bmi,bmi2"))))
+ATTENTION_LOOPS(avx512, __attribute__((target("avx512f,avx2,fma,bmi,bmi2"))))
+#endif
+
+const compiled* loops_of(attention_loops which) {
+#ifdef ATTENTION_CLONES
+  __builtin_cpu_init();
+  const bool fused = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool wide = fused && __builtin_cpu_supports("avx512f");
+  switch (which) {
+    case attention_loops::widest:
+      return wide ? &avx512_loops : fused ? &avx2_loops : &plain_loops;
+    case attention_loops::plain:
+      return &plain_loops;
+    case attention_loops::avx2:
+      return fused ? &avx2_loops : nullptr;
+    case attention_loops::avx512:
+      return wide ? &avx512_loops : nullptr;
+  }
+  return nullptr;
+#else
+  const bool here = which == attention_loops::widest || which == attention_loops::plain;
+  return here ? &plain_loops : nullptr;
+#endif
+}
+
+/// What the process runs. Chosen before there are threads, so it needs no lock.
+const compiled*& chosen() {
+  static const compiled* loops = loops_of(attention_loops::widest);
+  return loops;
+}
+
+void multiply(const product& p, int64_t rows) {
+  chosen()->multiply(p, rows);
+}
+
+void softmax_row(float* row, int64_t count, int64_t padded) {
+  chosen()->softmax_row(row, count, padded);
+}
+
+void softmax_row_backward(const float* p, float* gradient, int64_t count, int64_t padded,
+                          float scale) {
+  chosen()->softmax_row_backward(p, gradient, count, padded, scale);
+}
+
 }  // namespace
+
+bool choose_attention_loops(attention_loops which) {
+  const auto* loops = loops_of(which);
+  if (loops == nullptr) return false;
+  chosen() = loops;
+  return true;
+}
+
+bool attention_loops_fuse() {
+#ifdef ATTENTION_CLONES
+  return chosen() != &plain_loops;
+#else
+  // Whatever the compiler was told to build for.
+#ifdef __FP_FAST_FMAF
+  return true;
+#else
+  return false;
+#endif
+#endif
+}
 
 attention_head::attention_head(int64_t tokens, int64_t size)
     : tokens_(tokens),

@@ -5,6 +5,18 @@
 
 namespace swarm::tensors {
 
+/// Which instructions the loops below use. `avx2` and `avx512` have the same bits: both add sixteen
+/// lanes and fuse a product and a sum into one rounding. `plain` rounds twice, unless the compiler
+/// was told to build for more than x86-64.
+enum class attention_loops : uint8_t { widest, plain, avx2, avx512 };
+
+/// Of the whole process, before it computes anything; until then it is `widest`. False: this
+/// processor or this architecture does not have them, and nothing has changed.
+bool choose_attention_loops(attention_loops which);
+
+/// Whether they fuse a product and a sum.
+bool attention_loops_fuse();
+
 /// One head's causal attention over plain memory: no LibTorch, no BLAS. Rows of queries, keys,
 /// values and their gradients are `stride` floats apart, so that they stay where c_attn leaves
 /// them; what lies above the diagonal is not computed. Products are summed in an order that depends

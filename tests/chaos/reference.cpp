@@ -5,15 +5,12 @@
 #include <utility>
 #include <variant>
 
-#include "actors/identity/keys.hpp"
-#include "tensors/engine/cpu_kernels.hpp"
+#include "tensors/engine/kernels_in_use.hpp"
 #include "tools/run/run_files.hpp"
 #include "tools/run/training_setup.hpp"
 
 int main(int argc, char** argv) {
   using namespace swarm;
-  // The kernels that the run's processes use: sums differ between kernels.
-  tensors::tune_and_reexec(argc, argv);
   if (argc != 2) return 2;
   auto loaded = tools::load_description(argv[1], std::nullopt);
   if (const auto* why = std::get_if<std::string>(&loaded)) {
@@ -21,6 +18,11 @@ int main(int argc, char** argv) {
     return 1;
   }
   const auto& run = std::get<tools::loaded_description>(loaded).run;
+  // The kernels that the run's processes use: sums differ between kernels.
+  if (const auto why = tensors::use_kernels(run.kernels)) {
+    std::fprintf(stderr, "%s\n", why->c_str());
+    return 1;
+  }
   tools::run_options model;
   tools::apply(run, model);
   model.data = run.data_source;
@@ -33,9 +35,6 @@ int main(int argc, char** argv) {
   auto trainer = setup.reference(1);
   for (int64_t i = 0; i < model.steps; ++i)
     trainer.step();
-  const auto flat = trainer.parameters();
-  std::printf("%s\n", identity::fingerprint({reinterpret_cast<const char*>(flat.data()),
-                                             static_cast<size_t>(flat.bytes())})
-                          .c_str());
+  std::printf("%s\n", trainer.weights_hash().c_str());
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <new>
 #include <sstream>
 
+#include "tensors/engine/cpu_kernels.hpp"
 #include "tools/planner/messages.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/report/user_path.hpp"
@@ -81,7 +82,12 @@ void add_evaluation_options(option_table& table, run_options& options) {
 void add_stage_options(option_table& table, run_options& options) {
   table.add(options.stages, "stages", "Pipeline stages; at most --layers.", "stages", 1, layers_max)
       .add(options.reproducible, "reproducible",
-           "Sums gradients in fixed point: the same bits under any schedule.");
+           "The same bits under any schedule, with any number of processes and threads, on any "
+           "machine that has the run's --kernels.")
+      .add(options.kernels, "kernels",
+           "Instructions that all processes of a reproducible run compute with: baseline, avx2 or "
+           "avx512 on x86-64, armv8 on ARM; when not given, " +
+               tensors::default_kernels() + ".");
 }
 
 void add_output_options(option_table& table, run_options& options) {
@@ -166,6 +172,23 @@ std::optional<std::string> check_stages(const run_options& options) {
   return std::nullopt;
 }
 
+/// What --kernels gets wrong.
+std::optional<std::string> check_kernels(const run_options& options) {
+  if (options.kernels.empty()) return std::nullopt;
+  const auto given = "--kernels=" + one_line(options.kernels);
+  std::string all;
+  bool known = false;
+  for (const auto& name : tensors::known_kernels()) {
+    all += (all.empty() ? "" : ", ") + name;
+    known = known || name == options.kernels;
+  }
+  if (!known) return given + " is none of " + all + ".";
+  if (!options.reproducible) {
+    return given + " needs --reproducible: without it every process takes the fastest that it has.";
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void add_worker_options(option_table& table, run_options& options) {
@@ -202,7 +225,13 @@ double estimate_memory_bytes(const run_options& options) {
   return parameters(options) * bytes_per_parameter * copies + activation_bytes(options);
 }
 
+std::string kernels_of(const run_options& options) {
+  if (!options.reproducible) return "";
+  return options.kernels.empty() ? tensors::default_kernels() : options.kernels;
+}
+
 std::optional<std::string> check(const run_options& options, const memory_limit& memory) {
+  if (auto why = check_kernels(options)) return why;
   const auto& model = options.model;
   const auto& optimizer = options.optimizer;
   if (options.data.empty()) return "--data names no file; give a text or a .bin token shard.";

@@ -20,6 +20,9 @@ inline constexpr const char* default_corpus_package = "jargon-text";
 /// Most stages times workers, i.e. compute workers of one run.
 inline constexpr int64_t run_workers_max = 4096;
 
+/// Microbatches of a validation, the same for every program, so that one model has one loss.
+inline constexpr int64_t run_eval_batches = 20;
+
 /// What of a run a program has on its machine; options that it does not use are not checked.
 enum class run_scope {
   swarm,      ///< all stages and all their workers, in this process
@@ -49,9 +52,10 @@ struct run_options {
   int64_t workers = 2;    ///< per stage
   int64_t in_flight = 4;  ///< microbatches between their first forward and their last backward
   bool reproducible = false;
+  std::string kernels;  ///< level of a reproducible run; empty: see kernels_of
 
   int64_t eval_every = 0;  ///< steps; 0: only after the last one
-  int64_t eval_batches = 4;
+  int64_t eval_batches = run_eval_batches;
 
   std::string out;  ///< folder for results; empty: none are written
   bool json = false;
@@ -69,6 +73,10 @@ void add_worker_options(option_table& table, run_options& options);
 /// Declares every option above, and `check` as the table's check. What --smoke means is the
 /// program's: it adds its own preset.
 void add_run_options(option_table& table, run_options& options);
+
+/// The kernel level that every process of the run computes with; empty: each takes the fastest that
+/// it has, because the run is not reproducible.
+std::string kernels_of(const run_options& options);
 
 /// Bytes of parameters, optimizer state, gradient sums and activations over all workers that the
 /// scope has here, by counting; right to within a factor of two.

@@ -146,6 +146,7 @@ identity::run_description describe(const run_options& options, const tensors::co
   run.microbatches = options.microbatches;
   run.seed = static_cast<uint64_t>(options.seed);
   run.reproducible = options.reproducible;
+  run.kernels = kernels_of(options);
   run.steps = options.steps;
   run.data_source = options.data;
   run.data_hash = corpus_hash(data);
@@ -165,6 +166,7 @@ void apply(const identity::run_description& run, run_options& options) {
   options.microbatches = run.microbatches;
   options.seed = static_cast<int64_t>(run.seed);
   options.reproducible = run.reproducible;
+  options.kernels = run.kernels;
   options.steps = run.steps;
 }
 

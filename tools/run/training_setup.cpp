@@ -2,6 +2,8 @@
 
 #include <sched.h>
 
+#include <cmath>
+
 #include "tensors/engine/flat.hpp"
 #include "tensors/engine/thread_layout.hpp"
 
@@ -58,8 +60,9 @@ peer::embedded_options training_setup::swarm() const {
   // The closures may outlive this object.
   const auto setup = std::make_shared<const training_setup>(*this);
   result.make_engine = [setup](stage_id stage) {
-    tensors::configure_thread(1);
-    return tensors::make_torch_engine(setup->stage(stage.value()));
+    auto config = setup->stage(stage.value());
+    tensors::configure_thread(1, config.mode);
+    return tensors::make_torch_engine(config);
   };
   result.microbatches = [setup](int64_t step, int64_t index) {
     return setup->microbatch(step, index);
@@ -70,6 +73,7 @@ peer::embedded_options training_setup::swarm() const {
   result.context = options_.model.context;
   result.in_flight = static_cast<uint32_t>(options_.in_flight);
   result.optimizer = options_.optimizer;
+  result.uniform_loss = uniform_loss();
   result.devices = usable_cores();
   return result;
 }
@@ -91,6 +95,10 @@ double training_setup::evaluate(tensors::reference_trainer& trainer) const {
 
 host_tensor training_setup::combine(const std::vector<host_tensor>& stages) const {
   return tensors::combine_flat(options_.model, spans_, stages);
+}
+
+double training_setup::uniform_loss() const {
+  return std::log(static_cast<double>(options_.model.vocabulary));
 }
 
 int64_t training_setup::tokens_per_step() const {

@@ -33,7 +33,7 @@ class training_setup {
   /// machine's cores.
   peer::embedded_options swarm() const;
 
-  /// The single process, on `threads` intra-op threads.
+  /// The single process, on `threads` intra-op threads, or on one in reproducible mode.
   tensors::reference_trainer reference(int threads) const;
 
   /// Mean validation loss of the single process over options.eval_batches.
@@ -41,6 +41,9 @@ class training_setup {
 
   /// The stages' flat parameters as the whole model's.
   tensors::host_tensor combine(const std::vector<tensors::host_tensor>& stages) const;
+
+  /// Nats that a guess costs that knows nothing but the vocabulary.
+  double uniform_loss() const;
 
   int64_t tokens_per_step() const;
   const run_options& options() const { return options_; }

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "actors/identity/run_description.hpp"
-#include "tensors/engine/cpu_kernels.hpp"
 #include "tensors/engine/version.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
@@ -33,6 +32,5 @@ int dispatch(int argc, const char* const* argv) {
 
 int main(int argc, char** argv) {
   tools::open_standard_streams();
-  tensors::tune_and_reexec(argc, argv);
   return tools::checked_output("swarm", dispatch(argc, argv));
 }

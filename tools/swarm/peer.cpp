@@ -15,8 +15,8 @@
 #include "tools/run/run_files.hpp"
 #include "tools/run/training_setup.hpp"
 #include "tools/swarm/commands.hpp"
+#include "tools/swarm/computing_session.hpp"
 #include "tools/swarm/peer_options.hpp"
-#include "tools/swarm/session.hpp"
 
 namespace swarm::tools {
 
@@ -154,16 +154,10 @@ int serve(const peer_options& options, stop_signals& signals) {
   session::role role;
   role.agent = "swarm peer";
   role.description_file = options.run;
-  auto opened = session::open(options.net, role);
+  auto opened = open_computing(options.net, role, "peer", signals, options.join_timeout);
   if (const auto* why = std::get_if<std::string>(&opened)) return complain(*why);
-  auto& here = *std::get<std::unique_ptr<session>>(opened);
-  const auto& address = here.node().address();
-  std::printf("peer %llu, life %llu, %s\n", static_cast<unsigned long long>(here.id().value()),
-              static_cast<unsigned long long>(here.life()),
-              address.empty() ? "dials only" : ("at " + address).c_str());
-  auto described = here.describe(signals, options.join_timeout);
-  if (const auto* why = std::get_if<std::string>(&described)) return complain(*why);
-  const auto& run = std::get<identity::run_description>(described);
+  auto& here = *std::get<computing_session>(opened).here;
+  const auto& run = std::get<computing_session>(opened).run;
   if (options.stage >= run.stages) {
     return complain("--stage=" + std::to_string(options.stage) + ": the run has stages 0 to " +
                     std::to_string(run.stages - 1) + ".");

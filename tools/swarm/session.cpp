@@ -79,9 +79,17 @@ std::optional<std::string> session::start(const network_options& options, const 
   if (!what.description_file.empty()) {
     auto loaded = load_description(what.description_file, token_.run_key);
     if (const auto* why = std::get_if<std::string>(&loaded)) return "--run: " + *why;
-    auto& description = std::get<loaded_description>(loaded);
-    net.description_hash = identity::description_hash(description.run);
-    description_ = node.description = std::move(description.bytes);
+    description_ = std::get<loaded_description>(loaded).bytes;
+  } else if (!what.description.empty()) {
+    description_ = what.description;
+  }
+  if (description_) {
+    const auto read = identity::read_description(*description_, token_.run_key);
+    if (const auto* why = std::get_if<std::string>(&read)) return *why;
+    const auto& run = std::get<identity::run_description>(read);
+    net.description_hash = identity::description_hash(run);
+    net.same_kernels = run.reproducible;
+    node.description = *description_;
   }
   net.endpoint.bind = what.listens ? options.bind : "";
   net.endpoint.insecure = options.insecure;
@@ -99,6 +107,7 @@ std::optional<std::string> session::start(const network_options& options, const 
   net.self.announce = what.listens ? options.announce : "";
   net.self.agent = what.agent;
   net.self.observer = what.observer;
+  net.self.kernels = what.kernels;
   net.self.protocol_version = identity::protocol_version;
   net.self.id_of = &identity::peer_id_of;
   net.neighbours.seeds = seeds_of(options, token_, folder_);

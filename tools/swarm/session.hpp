@@ -32,6 +32,10 @@ class session {
     bool listens = true;    ///< at --bind, if there is one
     /// The file run.swarm; empty: it is asked for.
     std::string description_file;
+    /// The same, as signed, if there is no file.
+    std::string description;
+    /// What it computes with (tensors/engine/kernels_in_use.hpp); empty: nothing.
+    std::string kernels;
   };
 
   /// A sentence: the token, the folder, the description or the address, and what to do.
@@ -57,6 +61,9 @@ class session {
   /// Events of this process since the last call, waiting for the first at most so long.
   void events(std::chrono::milliseconds wait,
               const std::function<void(const telemetry::event&)>& handle);
+
+  /// As signed; empty while it is not known.
+  std::string description() const { return description_.value_or(""); }
 
   /// The status of everybody that is connected.
   std::vector<process_status> ask_everybody(uint32_t events);

@@ -116,6 +116,7 @@ int show_description(const identity::run_description& run, bool json) {
   out.add({"steps", std::to_string(run.steps)});
   out.add({"seed", std::to_string(run.seed)});
   out.add({"reproducible", run.reproducible ? "yes" : "no"});
+  if (!run.kernels.empty()) out.add({"kernels", one_line(run.kernels)});
   out.add({"data", one_line(run.data_source)});
   out.add({"data hash", one_line(run.data_hash)});
   out.add({"tokens of the data", std::to_string(run.data_tokens)});

@@ -124,6 +124,21 @@ std::string events_text(const std::vector<process_status>& all) {
   return result;
 }
 
+/// Nothing when all who compute do so with the same ones.
+std::string kernels_text(const std::vector<process_status>& all) {
+  std::map<std::string, std::string> peers;
+  for (const auto& p : all) {
+    if (p.kernels.empty()) continue;
+    auto& list = peers[p.kernels];
+    list += (list.empty() ? "" : ", ") + std::to_string(p.peer);
+  }
+  if (peers.size() < 2) return "";
+  std::string result = "\nprocesses compute with different kernels\n";
+  for (const auto& [kernels, list] : peers)
+    result += "  " + one_line(kernels) + ": " + list + "\n";
+  return result;
+}
+
 }  // namespace
 
 process_status read_status(const wire::status& message) {
@@ -136,6 +151,7 @@ process_status read_status(const wire::status& message) {
   result.unix_ms = in->getUnixMs();
   result.contacts = in->getContacts();
   result.description_hash = in->getDescriptionHash().cStr();
+  result.kernels = in->getKernels().cStr();
   for (const auto m : in->getMembers())
     result.members.push_back({m.getId().getPeer(), role_name(m.getRole()), state_name(m.getState()),
                               m.getStage(), m.getVersion()});
@@ -167,6 +183,7 @@ std::string status_screen(const std::vector<process_status>& all, int32_t stages
     result += "nobody leads: no optimizer step is being made\n\n";
   }
   result += stage_table(all, stages) + "\n" + process_table_text(all);
+  result += kernels_text(all);
   const auto events = events_text(all);
   if (!events.empty()) result += "\nlast events\n" + events;
   return result;
@@ -187,7 +204,8 @@ nlohmann::json status_json(const std::vector<process_status>& all) {
                          {"up_ms", p.up_ms},
                          {"members", members},
                          {"neighbours", p.neighbours.size()},
-                         {"description", p.description_hash}});
+                         {"description", p.description_hash},
+                         {"kernels", p.kernels}});
   }
   nlohmann::json result{{"processes", processes}};
   if (const auto* best = leader(all)) {

@@ -30,6 +30,7 @@ struct process_status {
   int64_t unix_ms = 0;  ///< its clock when it answered
   uint32_t contacts = 0;
   std::string description_hash;
+  std::string kernels;  ///< what it computes with; empty: nothing
   std::vector<member> members;
   std::vector<std::pair<uint64_t, std::string>> neighbours;  ///< peer, address
   std::vector<event> events;

@@ -10,6 +10,8 @@
 #include "actors/peer/questions.hpp"
 #include "actors/peer/status_board.hpp"
 #include "actors/peer/training_peer.hpp"
+#include "actors/training/errc.hpp"
+#include "tensors/engine/flat.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/report/output_file.hpp"
@@ -17,7 +19,7 @@
 #include "tools/run/run_files.hpp"
 #include "tools/run/training_setup.hpp"
 #include "tools/swarm/commands.hpp"
-#include "tools/swarm/session.hpp"
+#include "tools/swarm/computing_session.hpp"
 #include "tools/swarm/train_options.hpp"
 
 namespace swarm::tools {
@@ -73,6 +75,7 @@ peer::training_peer_options training_options(const train_options& options, const
   coordinator.microbatches = swarm.microbatches_per_step;
   coordinator.tokens_per_microbatch = swarm.tokens_per_microbatch;
   coordinator.optimizer = swarm.optimizer;
+  coordinator.uniform_loss = swarm.uniform_loss;
   coordinator.election_timeout = options.election_timeout;
   coordinator.gather_timeout = options.call_timeout;
   coordinator.rescue_after = options.rescue_after;
@@ -105,9 +108,7 @@ std::optional<std::string> weights_hash(session& here, const training_setup& set
       if (flat) stages.push_back(std::move(*flat));
     }
     if (stages.size() == static_cast<size_t>(setup.options().stages)) {
-      const auto whole = setup.combine(stages);
-      return identity::fingerprint(
-          {reinterpret_cast<const char*>(whole.data()), static_cast<size_t>(whole.bytes())});
+      return tensors::weights_hash(setup.combine(stages));
     }
     // A worker that has just come back serves in a moment.
     here.events(wake, {});
@@ -138,15 +139,36 @@ void print_step(const telemetry::event& e, int64_t every) {
   const auto step = static_cast<long long>(number("step"));
   if (step != 0 && (step + 1) % every != 0) return;
   const auto* workers = telemetry::find(e, "workers");
-  std::printf("step %5lld  loss %.4f  %7.0f tokens/s  workers %s\n", step, number("loss"),
+  char loss[32];
+  std::snprintf(loss, sizeof(loss), "%.4f", number("loss"));
+  // Nothing counted, or another leader had counted it.
+  const bool known = telemetry::find(e, "loss") != nullptr;
+  std::printf("step %5lld  loss %s  %7.0f tokens/s  workers %s\n", step, known ? loss : "unknown",
               number("tokens") / std::max(number("seconds"), 1e-9),
               workers == nullptr ? "?" : std::get<std::string>(*workers).c_str());
 }
 
-/// Blocks until the run has its steps. False: asked to stop before.
-bool wait_for_end(const train_options& options, session& here, const caf::actor& root,
-                  stop_signals& signals, int64_t steps) {
+/// Once: numbers that depend on the machine are no fault of a run that is not reproducible.
+void print_other_kernels(const telemetry::event& e, bool& told) {
+  if (e.name != "kernels_differ" || std::exchange(told, true)) return;
+  const auto* peer = telemetry::find(e, "peer");
+  const auto* text = telemetry::find(e, "text");
+  if (peer == nullptr || text == nullptr) return;
+  std::printf(
+      "peer %llu computes with kernels %s: the weights depend on who computes what, unless the "
+      "run is made with --reproducible\n",
+      static_cast<unsigned long long>(std::get<int64_t>(*peer)),
+      one_line(std::get<std::string>(*text)).c_str());
+}
+
+enum class ending : uint8_t { reached, diverged, asked_to_stop };
+
+/// Blocks until the run has its steps, or has none to come.
+ending wait_for_end(const train_options& options, session& here, const caf::actor& root,
+                    stop_signals& signals, int64_t steps) {
   bool reached = false;
+  bool diverged = false;
+  bool told_kernels = false;
   std::string told;
   caf::actor asked;
   const auto current = [&] {
@@ -161,9 +183,10 @@ bool wait_for_end(const train_options& options, session& here, const caf::actor&
             [](const caf::error&) {});
     return found;
   };
-  while (!reached) {
+  while (!reached && !diverged) {
     here.events(0ms, [&](const telemetry::event& e) {
       print_step(e, options.line_every);
+      print_other_kernels(e, told_kernels);
       const bool alone = e.name == "dial_failed" && here.node().neighbours().empty();
       if (!alone || here.last_failure() == told) return;
       told = here.last_failure();
@@ -179,13 +202,21 @@ bool wait_for_end(const train_options& options, session& here, const caf::actor&
                 ->request(caf::actor_cast<training::coordinator_actor>(coordinator), caf::infinite,
                           training::advance_atom::value, steps)
                 .then([=](int64_t) { asker->send(me, caf::atom("reached")); },
-                      [](const caf::error&) {});
+                      [=](const caf::error& why) {
+                        if (training::is_divergence(why))
+                          asker->send(me, *training::sentence_of(why));
+                      });
           });
     }
-    here.self()->receive([&](caf::atom_value) { reached = true; }, caf::after(0ms) >> [] {});
-    if (!reached && signals.wait(wake)) return false;
+    here.self()->receive([&](caf::atom_value) { reached = true; },
+                         [&](const std::string& why) {
+                           diverged = true;
+                           std::printf("%s\n", one_line(why).c_str());
+                         },
+                         caf::after(0ms) >> [] {});
+    if (!reached && !diverged && signals.wait(wake)) return ending::asked_to_stop;
   }
-  return true;
+  return diverged ? ending::diverged : ending::reached;
 }
 
 std::optional<std::string> write_result(const train_options& options, session& here,
@@ -212,16 +243,10 @@ int train(const train_options& options, stop_signals& signals) {
   session::role role;
   role.agent = "swarm train";
   role.description_file = options.run;
-  auto opened = session::open(options.net, role);
+  auto opened = open_computing(options.net, role, "trainer", signals, options.join_timeout);
   if (const auto* why = std::get_if<std::string>(&opened)) return complain(*why);
-  auto& here = *std::get<std::unique_ptr<session>>(opened);
-  const auto& address = here.node().address();
-  std::printf("trainer %llu, life %llu, %s\n", static_cast<unsigned long long>(here.id().value()),
-              static_cast<unsigned long long>(here.life()),
-              address.empty() ? "dials only" : ("at " + address).c_str());
-  auto described = here.describe(signals, options.join_timeout);
-  if (const auto* why = std::get_if<std::string>(&described)) return complain(*why);
-  const auto& run = std::get<identity::run_description>(described);
+  auto& here = *std::get<computing_session>(opened).here;
+  const auto& run = std::get<computing_session>(opened).run;
   run_options numbers;
   numbers.scope = run_scope::described;
   numbers.in_flight = options.in_flight;
@@ -240,10 +265,16 @@ int train(const train_options& options, stop_signals& signals) {
   if (!added) return complain("the trainer does not start");
   if (options.begin) std::printf("leads\n");
   int code = exit_success;
-  if (wait_for_end(options, here, *added, signals, run.steps)) {
-    if (const auto why = write_result(options, here, setup, *added)) code = complain(*why);
-  } else {
-    std::printf("leaves\n");
+  switch (wait_for_end(options, here, *added, signals, run.steps)) {
+    case ending::reached:
+      if (const auto why = write_result(options, here, setup, *added)) code = complain(*why);
+      break;
+    case ending::diverged:
+      code = exit_failure;
+      break;
+    case ending::asked_to_stop:
+      std::printf("leaves\n");
+      break;
   }
   // A second signal does not wait.
   signals.release();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tools/options/option_table.hpp"
+#include "tools/options/run_options.hpp"
 #include "tools/swarm/network_options.hpp"
 
 namespace swarm::tools {
@@ -17,7 +18,7 @@ struct train_options {
   bool begin = false;
   int64_t in_flight = 4;
   int64_t line_every = 20;
-  int64_t eval_batches = 8;
+  int64_t eval_batches = run_eval_batches;
   std::string result;
   std::chrono::milliseconds join_timeout{60'000};
   std::chrono::milliseconds leave_timeout{10'000};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/rebalancing/policy.hpp"
+#include "tensors/engine/cpu_kernels.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/processes/process_group.hpp"
 #include "tools/processes/state_folder.hpp"
@@ -105,6 +106,11 @@ int up(up_options options, const same_run& same) {
     std::printf("%s is there already: the run goes on as it describes\n",
                 one_line(description_file(options.dir)).c_str());
   }
+  if (!run.kernels.empty()) {
+    if (const auto why = tensors::kernels_missing(run.kernels, tensors::detect_cpu()))
+      return complain(*why);
+  }
+  tensors::prepare_kernels_of_children(run.kernels);
   const auto begin = beginning_of(options.dir, run.stages, process_names(options));
   if (begin.how == beginning::kind::impossible) return complain(begin.why);
   if (!begin.why.empty()) std::printf("%s\n", one_line(begin.why).c_str());

@@ -26,6 +26,8 @@ constexpr auto progress_every = 5s;
 /// What a trainer that leads prints, and the last line of one that has its steps.
 constexpr std::string_view step_line = "step ";
 constexpr const char* finished_line = "finished: ";
+/// And what ends its run for good.
+constexpr std::string_view diverged_line = "diverged at step ";
 
 std::string milliseconds(std::chrono::milliseconds time) {
   return std::to_string(time.count()) + "ms";
@@ -183,11 +185,12 @@ up_supervisor::ending up_supervisor::attempt(bool begins) {
                          ? std::nullopt
                          : std::optional{std::max(options_.limit - now_, 0ms)};
   const auto outcome = group.run(limit, [&] {
+    if (diverged_) return true;
     if (!begun_) return someone_is_down(group);
     group.arm_kills();
     return has_finished(group) || !is_possible(group.table());
   });
-  const bool early = !begun_ && outcome != process_group::outcome::asked_to_stop &&
+  const bool early = !begun_ && !diverged_ && outcome != process_group::outcome::asked_to_stop &&
                      outcome != process_group::outcome::time_is_up;
   if (early) {
     for (size_t i = 0; i < names_.size() && culprit_.empty(); ++i) {
@@ -235,7 +238,11 @@ void up_supervisor::conclude(const process_group& group, process_group::outcome 
     else if (table.is_over(i) && how && how->exit_code != 0)
       exit_code_ = exit_failure;
   }
-  if (!is_possible(table)) {
+  if (diverged_) {
+    exit_code_ = complain(
+        std::string{"the run has diverged, its trainer's line above says since when"} +
+        (options_.keep_state || options_.keep_copies ? "; what the peers kept is in --dir" : ""));
+  } else if (!is_possible(table)) {
     exit_code_ = complain("the run cannot go on without those that are given up (" + lost +
                           "); their lines above say why");
   }
@@ -247,6 +254,7 @@ void up_supervisor::conclude(const process_group& group, process_group::outcome 
 void up_supervisor::on_line(const std::string& name, const std::string& line) {
   if (line.compare(0, step_line.size(), step_line) == 0)
     on_step(std::atoll(line.c_str() + step_line.size()));
+  diverged_ = diverged_ || line.compare(0, diverged_line.size(), diverged_line) == 0;
   std::string shown = name;
   shown.resize(std::max<size_t>(shown.size(), 10), ' ');
   say(shown + " | " + one_line(line));

@@ -75,6 +75,7 @@ class up_supervisor {
   size_t trainers_;
   std::vector<uint16_t> ports_;
   bool begun_ = false;                  ///< a step has been made
+  bool diverged_ = false;               ///< a trainer says so: starting it again helps nobody
   bool told_alone_ = false;             ///< nobody reads standard output
   std::chrono::milliseconds now_{0};    ///< over all attempts
   std::chrono::milliseconds noted_{0};  ///< when the progress was written last

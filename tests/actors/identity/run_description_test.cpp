@@ -63,6 +63,7 @@ const std::vector<change>& changes() {
       [](auto& r) { r.microbatches += 1; },
       [](auto& r) { r.seed += 1; },
       [](auto& r) { r.reproducible = !r.reproducible; },
+      [](auto& r) { r.kernels = "avx2"; },
       [](auto& r) { r.steps += 1; },
       [](auto& r) { r.data_source += "x"; },
       [](auto& r) { r.data_hash += "x"; },

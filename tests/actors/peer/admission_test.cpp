@@ -130,3 +130,38 @@ BOOST_AUTO_TEST_CASE(an_observer_may_have_a_peers_token_and_is_somebody_else) {
   BOOST_TEST(std::get<acquaintance>(checked).observer);
   BOOST_TEST(refusal({looker, ""}, remote_of(peer)) == "");
 }
+
+BOOST_AUTO_TEST_CASE(other_kernels_are_refused_by_both_sides_of_a_reproducible_run) {
+  auto one = somebody(1);
+  one.kernels = "OpenBLAS 0.3.21 Haswell";
+  auto other = somebody(2);
+  other.kernels = "OpenBLAS 0.3.29 Haswell";
+  const admission here{one, "abc", true};
+  const admission there{other, "abc", true};
+  BOOST_TEST(contains(refusal(here, remote_of(there)),
+                      "'OpenBLAS 0.3.21 Haswell' here, 'OpenBLAS 0.3.29 Haswell' there"));
+  BOOST_TEST(contains(refusal(there, remote_of(here)),
+                      "'OpenBLAS 0.3.29 Haswell' here, 'OpenBLAS 0.3.21 Haswell' there"));
+  other.key.fill(3);
+  other.kernels = one.kernels;
+  BOOST_TEST(refusal(here, remote_of({other, "abc", true})) == "");
+  // One that says nothing is not believed to have them.
+  other.kernels.clear();
+  BOOST_TEST(contains(refusal(here, remote_of({other, "abc", true})), "there"));
+}
+
+BOOST_AUTO_TEST_CASE(other_kernels_are_let_in_where_they_do_no_harm) {
+  auto one = somebody(1);
+  one.kernels = "one";
+  auto other = somebody(2);
+  other.kernels = "other";
+  // A run in float mode.
+  BOOST_TEST(refusal({one, "abc"}, remote_of({other, "abc"})) == "");
+  // Who does not know the run yet.
+  BOOST_TEST(refusal({one, "abc", true}, remote_of({other, ""})) == "");
+  // Who only looks on.
+  other.observer = true;
+  BOOST_TEST(refusal({one, "abc", true}, remote_of({other, "abc"})) == "");
+  const auto checked = admission{one, "abc", true}.check(remote_of({other, "abc"}));
+  BOOST_TEST(std::get<acquaintance>(checked).kernels == "other");
+}

@@ -1,5 +1,6 @@
 #include "tensors/engine/cpu_kernels.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <map>
@@ -58,10 +59,50 @@ BOOST_AUTO_TEST_CASE(detection_is_consistent) {
 }
 
 BOOST_AUTO_TEST_CASE(a_restarted_program_does_not_restart_again) {
-  char name[] = "test";
-  char* argv[] = {name, nullptr};
   setenv("SWARM_KERNELS_TUNED", "1", 1);
-  tune_and_reexec(1, argv);
+  tune_and_reexec();
   unsetenv("SWARM_KERNELS_TUNED");
   BOOST_TEST(std::getenv("SWARM_KERNELS_TUNED") == nullptr);
 }
+
+BOOST_AUTO_TEST_CASE(every_architecture_has_levels_and_the_first_is_the_default) {
+  BOOST_REQUIRE(!kernel_levels().empty());
+  BOOST_TEST(default_kernels() == kernel_levels().front().name);
+  const auto known = known_kernels();
+  for (const auto& level : kernel_levels()) {
+    BOOST_TEST(std::count(known.begin(), known.end(), level.name) == 1, level.name);
+    BOOST_TEST(!kernels_missing(level.name, full512));
+  }
+#ifdef __x86_64__
+  BOOST_TEST(default_kernels() == "avx2");
+#endif
+}
+
+#ifdef __x86_64__
+BOOST_AUTO_TEST_CASE(a_processor_without_a_level_is_told_both_values) {
+  BOOST_TEST(!kernels_missing("baseline", plain));
+  BOOST_TEST(!kernels_missing("avx2", avx2));
+  for (const char* part : {"avx2", "this processor has baseline"}) {
+    const auto why = kernels_missing("avx2", plain);
+    BOOST_REQUIRE(why);
+    BOOST_TEST(why->find(part) != std::string::npos, *why);
+  }
+  BOOST_TEST(kernels_missing("avx512", avx2).has_value());
+  BOOST_TEST(kernels_missing("armv8", full512).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(children_are_given_the_level_in_advance_unless_it_is_forbidden) {
+  setenv("SWARM_KERNELS_TUNED", "1", 1);
+  prepare_kernels_of_children("avx2");
+  BOOST_TEST(std::getenv("SWARM_KERNELS_TUNED") == std::string{"1"});
+  unsetenv("SWARM_KERNELS_TUNED");
+  setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 1);
+  prepare_kernels_of_children("avx2");
+  BOOST_TEST(std::getenv("SWARM_KERNELS_TUNED") == std::string{"avx2"});
+  for (const auto& [name, value] : kernel_levels().front().settings)
+    BOOST_TEST(std::getenv(name.c_str()) == value);
+  for (const auto& [name, value] : kernel_levels().front().settings)
+    unsetenv(name.c_str());
+  unsetenv("SWARM_KERNELS_TUNED");
+}
+#endif

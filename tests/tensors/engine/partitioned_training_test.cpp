@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(one_whole_engine_is_the_reference_bit_for_bit) {
         const auto expected = reference.step();
         BOOST_TEST(train_step(whole, config, step) == expected.loss);
         BOOST_TEST(expected.learning_rate == learning_rate(config.optimizer, step));
-        BOOST_TEST(whole.engines[0]->weights_hash() == reference.weights_hash());
+        BOOST_TEST(whole.engines[0]->weights_hash() == quick_hash(reference.parameters()));
       }
       BOOST_TEST(weights_hash(reference.parameters()) == reference.weights_hash());
       const auto [inputs, targets] = microbatch(config.model, rows, 50, 0);

@@ -270,3 +270,15 @@ BOOST_AUTO_TEST_CASE(data_paths_are_the_users_under_bazel_run) {
   BOOST_REQUIRE(std::holds_alternative<swarm::tensors::corpus>(result));
   BOOST_TEST(std::get<swarm::tensors::corpus>(result).train().size() == 3600u);
 }
+
+BOOST_AUTO_TEST_CASE(a_reproducible_run_has_a_kernel_level_another_run_has_none) {
+  program subject;
+  BOOST_TEST(kernels_of(subject.options) == "");
+  BOOST_TEST(subject.table.parse(std::vector<std::string>{"--reproducible"}).ok);
+  BOOST_TEST(kernels_of(subject.options) == swarm::tensors::default_kernels());
+  BOOST_TEST(
+      subject.table.parse(std::vector<std::string>{"--reproducible", "--kernels=baseline"}).ok);
+  BOOST_TEST(kernels_of(subject.options) == "baseline");
+  expect_error({"--kernels=avx2"}, {"--kernels=avx2", "--reproducible"});
+  expect_error({"--reproducible", "--kernels=sse9"}, {"--kernels=sse9", "baseline", "avx512"});
+}

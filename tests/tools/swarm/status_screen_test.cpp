@@ -60,3 +60,17 @@ BOOST_AUTO_TEST_CASE(what_peers_say_does_not_reach_the_terminal_raw) {
   BOOST_TEST(!contains(text, "\x1b"));
   BOOST_TEST(!contains(text, "line\nbreak"));
 }
+
+BOOST_AUTO_TEST_CASE(kernels_are_shown_when_they_differ) {
+  auto one = peer_of(1, 0, "serving");
+  auto two = peer_of(2, 1, "serving");
+  auto looks_on = peer_of(3, 1, "serving");
+  one.kernels = two.kernels = "Haswell";
+  BOOST_TEST(!contains(tools::status_screen({one, two, looks_on}, 2), "kernels"));
+  two.kernels = "SkylakeX";
+  const auto text = tools::status_screen({one, two, looks_on}, 2);
+  BOOST_TEST(contains(text, "compute with different kernels"), text);
+  BOOST_TEST(contains(text, "Haswell: " + std::to_string(one.peer)), text);
+  BOOST_TEST(contains(text, "SkylakeX: " + std::to_string(two.peer)), text);
+  BOOST_TEST(tools::status_json({one})["processes"][0]["kernels"] == "Haswell");
+}

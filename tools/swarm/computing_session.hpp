@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "actors/identity/run_description.hpp"
+#include "tools/processes/signals.hpp"
+#include "tools/swarm/network_options.hpp"
+#include "tools/swarm/session.hpp"
+
+namespace swarm::tools {
+
+/// A session of a process that computes, with the kernels of its run in force.
+struct computing_session {
+  std::unique_ptr<session> here;
+  identity::run_description run;
+};
+
+/// Opens one and prints "NAME 7, life 1, at host:port". A reproducible run names the kernels that
+/// all compute with: this starts the program again if it has taken others, before the session opens
+/// when `what` names a description, after the run has told its description otherwise. Then the
+/// session is opened again, because only who knows the run is looked at by the others. A sentence
+/// when it cannot be had, or the processor has no such kernels.
+std::variant<computing_session, std::string> open_computing(const network_options& options,
+                                                            session::role what, const char* name,
+                                                            stop_signals& signals,
+                                                            std::chrono::milliseconds limit);
+
+}  // namespace swarm::tools
