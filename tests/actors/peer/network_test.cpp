@@ -196,6 +196,34 @@ BOOST_AUTO_TEST_CASE(a_peer_of_another_description_is_refused) {
   check_refused(a, b, "aaaa", "bbbb");
 }
 
+BOOST_AUTO_TEST_CASE(a_peer_with_other_kernels_is_refused_in_a_reproducible_run) {
+  auto first = options_of(1);
+  first.description_hash = "aaaa";
+  first.same_kernels = true;
+  first.self.kernels = "Haswell";
+  place a{first};
+  auto second = options_of(2, {a.address()});
+  second.description_hash = "aaaa";
+  second.same_kernels = true;
+  second.self.kernels = "SkylakeX";
+  place b{second};
+  check_refused(a, b, "'Haswell'", "'SkylakeX'");
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_with_other_kernels_is_told_of_in_any_other_run) {
+  auto first = options_of(1);
+  first.self.kernels = "Haswell";
+  place a{first};
+  auto second = options_of(2, {a.address()});
+  second.self.kernels = "SkylakeX";
+  place b{second};
+  BOOST_TEST(eventually({&a, &b}, [&] {
+    return a.told("kernels_differ") == std::vector<std::string>{"'SkylakeX', here 'Haswell'"} &&
+           b.told("kernels_differ") == std::vector<std::string>{"'Haswell', here 'SkylakeX'"};
+  }));
+  BOOST_TEST(a.is_neighbour(b.id()));
+}
+
 BOOST_AUTO_TEST_CASE(a_probe_names_who_answers_and_leaves_no_link) {
   place a{options_of(1)};
   place b{options_of(2)};
