@@ -161,6 +161,16 @@ bool write_curve(const quickstart_options& options, const progress& shown, doubl
   return !failure;
 }
 
+/// After all steps. Nothing, and a sentence on standard error, when a stage does not give its own.
+std::optional<std::string> weights_hash(const quickstart_options& options,
+                                        const tools::training_setup& setup,
+                                        experiments::swarm_session& session) {
+  const auto stages = session.swarm().parameters(options.run.steps);
+  if (stages) return tensors::weights_hash(setup.combine(*stages));
+  std::fprintf(stderr, "quickstart: %s\n", session.render(stages.error()).c_str());
+  return std::nullopt;
+}
+
 int run(const quickstart_options& options, const tools::option_table& table, tensors::corpus data) {
   const experiments::stopwatch watch;
   const tools::training_setup setup{options.run, std::move(data)};
@@ -190,14 +200,11 @@ int run(const quickstart_options& options, const tools::option_table& table, ten
     std::fprintf(stderr, "quickstart: %s\n", session.render(loss.error()).c_str());
     return tools::exit_failure;
   }
-  const auto stages = session.swarm().parameters(options.run.steps);
-  if (!stages) {
-    std::fprintf(stderr, "quickstart: %s\n", session.render(stages.error()).c_str());
-    return tools::exit_failure;
-  }
-  const auto hash = tensors::weights_hash(setup.combine(*stages));
-  std::printf("%6.1f s  validation loss %.4f %s, weights %s\n", watch.seconds(), *loss,
-              unit(options.run).c_str(), hash.c_str());
+  const auto hash = weights_hash(options, setup, session);
+  if (!hash) return tools::exit_failure;
+  std::printf("%6.1f s  validation loss %.4f %s, weights %s
+", watch.seconds(), *loss,
+              unit(options.run).c_str(), hash->c_str());
   std::string sample;
   const auto tokens =
       session.swarm().generate({is_text(options.run) ? '\n' : 0}, options.sample_tokens,
@@ -221,7 +228,7 @@ int run(const quickstart_options& options, const tools::option_table& table, ten
                 tools::one_line(options.run.out).c_str());
   const int code = experiments::conclude("quickstart", table, options.run,
                                          {{"validation_loss", *loss},
-                                          {"weights_hash", hash},
+                                          {"weights_hash", *hash},
                                           {"seconds", seconds},
                                           {"first_step_seconds", shown.first_step_seconds()},
                                           {"gradients_computed_again", shown.reworked()},
