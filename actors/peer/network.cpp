@@ -150,8 +150,10 @@ class network_body final : public network_actor::base {
     }
     links_[news.link] = {news.who.peer, news.who.announce, news.who.observer, {}, {}};
     report("peer_up", news.who.peer, news.agent + " at " + news.who.announce);
+    // In a reproducible run it only asks for the description yet.
     const auto& mine = options_.self.kernels;
-    if (!mine.empty() && !news.kernels.empty() && news.kernels != mine)
+    const bool differ = !mine.empty() && !news.kernels.empty() && news.kernels != mine;
+    if (differ && !options_.same_kernels)
       report("kernels_differ", news.who.peer, "'" + news.kernels + "', here '" + mine + "'");
     tell(news.link);
     settle_relays();

@@ -9,8 +9,8 @@ namespace swarm::tensors {
 /// parallel matrix product collapses when another process takes a core. Inter-op threads are never
 /// used.
 ///
-/// In reproducible mode it is one thread whatever is asked for: the rows of a matrix product, and
-/// of LayerNorm's gradient, are added up per thread, so that their number changes the last bits.
+/// In reproducible mode it is one thread whatever is asked for: matrix products are split and
+/// LayerNorm's gradient is summed per thread, so that their number changes the last bits.
 ///
 /// Also keeps freed memory inside the process: handing activations back to the kernel after
 /// every operation costs more than computing them.

@@ -208,6 +208,12 @@ BOOST_AUTO_TEST_CASE(a_peer_with_other_kernels_is_refused_in_a_reproducible_run)
   second.self.kernels = "SkylakeX";
   place b{second};
   check_refused(a, b, "'Haswell'", "'SkylakeX'");
+  // Who asks what the run is may come in, and is not talked about.
+  auto third = options_of(3, {a.address()});
+  third.self.kernels = "SkylakeX";
+  place c{third};
+  BOOST_TEST(eventually({&a, &c}, [&] { return a.is_neighbour(c.id()); }));
+  BOOST_TEST(a.told("kernels_differ").empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_with_other_kernels_is_told_of_in_any_other_run) {
