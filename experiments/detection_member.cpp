@@ -70,7 +70,7 @@ peer::node_options node_options_of(const member_options& options) {
   net.self.id_of = &identity::peer_id_of;
   if (!options.join.empty()) net.neighbours.seeds = {options.join};
   net.neighbours.retry.max = 500ms;
-  net.unix_ms = tools::unix_now_ms();
+  net.clock = &tools::unix_now_ms;
   result.key_seed = own.seed();
   result.clock = &tools::unix_now_ms;
   return result;

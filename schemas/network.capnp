@@ -21,7 +21,7 @@ $Cxx.namespace("swarm::schemas");
 struct Greeting {
   # The first message of both sides. Refused with a sentence that has both values when protocol
   # version, run or description differ, when the key is not the one that the certificate proves,
-  # and when a later life of the same peer is connected already.
+  # and when it is this peer's own key: itself, or another process with the same token.
 
   protocolVersion @0 :UInt32;
 
@@ -52,6 +52,16 @@ struct Greeting {
   kernels @9 :Text;
   # What it computes with: libraries, their versions, their kernels. In a reproducible run a
   # difference is refused with both values, once both know the run. Empty: it computes nothing.
+
+  startedUnixMs @10 :Int64;
+  # When its process started, by its clock. Of two lives of the same number the later one counts.
+
+  proof @11 :Data;
+  # Signature of run, life, start, agent and announce with the peer's key (actors/peer/admission).
+  # Whoever is greeted by a later life of a peer that it is connected to hands this whole message to
+  # the earlier one, to its network slot: the earlier one then knows that its token is in use
+  # elsewhere, and where, though it need not believe whoever says so. Empty from one that cannot
+  # sign, and from an observer.
 }
 
 struct Roster {

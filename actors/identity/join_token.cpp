@@ -114,8 +114,11 @@ std::optional<std::string> complaint(join_token& token, int64_t now_s) {
     return "the token expired " + std::to_string((now_s - token.not_after_s) / 3600) +
            " hours ago: ask for a new one, or check this machine's clock";
   }
-  if (now_s < mine->not_before_s)
-    return std::string{"the token is not valid yet: check this machine's clock"};
+  if (now_s < mine->not_before_s) {
+    return "the token is not valid yet, by this machine's clock only in " +
+           std::to_string((mine->not_before_s - now_s) / 3600 + 1) +
+           " hours: check this machine's clock, which is behind";
+  }
   return std::nullopt;
 }
 

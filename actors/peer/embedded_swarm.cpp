@@ -7,6 +7,7 @@
 
 #include "actors/peer/directory.hpp"
 #include "actors/peer/questions.hpp"
+#include "actors/wire/error_sentence.hpp"
 
 namespace swarm::peer {
 
@@ -27,6 +28,7 @@ void add_message_types(caf::actor_system_config& config) {
   wire::add_message_types(config);
   supervision::add_supervision_message_types(config);
   telemetry::add_telemetry_message_types(config);
+  wire::add_error_sentences(config);
 }
 
 embedded_swarm::embedded_swarm(caf::actor_system& system, embedded_options options)

@@ -70,23 +70,27 @@ neighbourhood::outcome neighbourhood::up(link_id link, const introduction& who, 
   }
   if (known.dial.link == link) known.dial.link.reset();
   if (known.current) {
-    const bool newer = who.life > known.life;
+    const auto life = std::pair{who.life, who.started_unix_ms};
+    const auto known_life = std::pair{known.life, known.started_unix_ms};
+    const bool newer = life > known_life;
     const bool by_smaller = who.dialled == (options_.self < who.peer);
     const bool preferred = !options_.observer && (who.dialled == known.dialled || by_smaller);
-    if (!newer && (who.life < known.life || !preferred)) {
-      result.over.push_back(link);
+    if (!newer && (life < known_life || !preferred)) {
+      result.over = surplus{link, life < known_life};
       return result;
     }
-    result.over.push_back(*known.current);
+    result.over = surplus{*known.current, newer};
     links_.erase(*known.current);
   }
   known.current = link;
   known.dialled = who.dialled;
   known.life = who.life;
+  known.started_unix_ms = who.started_unix_ms;
+  known.begun = now;
   known.observer = who.observer;
   // One that now only dials is not to be dialled where it once listened.
   known.address = who.announce;
-  known.dial = {known.dial.link, 0, now};
+  known.dial.next = now;
   links_[link] = who.peer;
   result.current = true;
   return result;
@@ -105,9 +109,13 @@ std::optional<peer_id> neighbourhood::down(link_id link, moment now) {
   who.current.reset();
   who.lost = now;
   // It may be back at once, but whoever lost it too tries as well.
-  who.dial.next = now + backoff_delay(options_.retry, 0, random_);
+  const bool settled = now - who.begun >= options_.settled_after;
+  if (settled) who.dial.failures = 0;
+  who.dial.next = now + backoff_delay(options_.retry, who.dial.failures, random_);
+  if (!settled) ++who.dial.failures;
+  const auto again = who.dial;
   if (who.observer) contacts_.erase(peer);
-  hurry_if_alone(now);
+  look_for_somebody(peer, again, settled, now);
   return peer;
 }
 
@@ -116,14 +124,20 @@ void neighbourhood::fail(attempt& what, moment now) {
   what.next = now + backoff_delay(options_.retry, what.failures++, random_);
 }
 
-void neighbourhood::hurry_if_alone(moment now) {
+/// Whoever lost the last one looks where the run may be found, at once, but for the one that it has
+/// only just lost.
+void neighbourhood::look_for_somebody(peer_id lost, const attempt& again, bool settled,
+                                      moment now) {
   if (!links_.empty()) return;
   for (auto& s : seeds_) {
+    const bool leads_there = s.peer == lost;
     s.peer.reset();
-    if (!s.dial.link) s.dial = {{}, 0, now};
+    if (s.dial.link) continue;
+    s.dial =
+        leads_there && !settled ? attempt{{}, again.failures, again.next} : attempt{{}, 0, now};
   }
   for (auto& [id, who] : contacts_)
-    if (!who.dial.link) who.dial.failures = 0;
+    if (!who.dial.link && id != lost) who.dial.failures = 0;
 }
 
 std::optional<link_id> neighbourhood::find(const std::string& address) const {

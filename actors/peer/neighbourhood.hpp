@@ -26,6 +26,9 @@ struct neighbourhood_options {
                                      std::chrono::milliseconds{30'000}};
   /// Who has the smaller id dials first, so that two peers do not both.
   std::chrono::milliseconds courtesy{300};
+  /// A link that ends earlier counts as a dial that failed, or two sides that end what the other
+  /// begins would do so without a pause.
+  std::chrono::milliseconds settled_after{3'000};
   /// A peer that could not be reached for so long is forgotten, unless a seed leads to it.
   std::chrono::milliseconds forget_after{600'000};
   uint64_t seed = 0;  ///< of the back-off's jitter
@@ -53,6 +56,7 @@ class neighbourhood {
     std::string announce;
     bool dialled = false;  ///< by us
     bool observer = false;
+    int64_t started_unix_ms = 0;  ///< of two lives of one number the later counts
   };
 
   struct neighbour {
@@ -69,9 +73,13 @@ class neighbourhood {
   std::vector<order> due(moment now);
   void dialling(const order& what, transport::link_id link);
 
+  struct surplus {
+    transport::link_id link;
+    bool superseded = false;  ///< its far side is an earlier life than another one that is there
+  };
   struct outcome {
-    bool current = false;                  ///< the new link is the one that counts
-    std::vector<transport::link_id> over;  ///< to be closed
+    bool current = false;         ///< the new link is the one that counts
+    std::optional<surplus> over;  ///< to be closed
   };
   outcome up(transport::link_id link, const introduction& who, moment now);
 
@@ -100,6 +108,8 @@ class neighbourhood {
     bool dialled = false;
     bool observer = false;
     uint64_t life = 0;
+    int64_t started_unix_ms = 0;
+    moment begun{0};  ///< the current link
     moment lost{0};
     attempt dial;
   };
@@ -112,7 +122,7 @@ class neighbourhood {
 
   bool wants(const contact& who) const;
   void fail(attempt& what, moment now);
-  void hurry_if_alone(moment now);
+  void look_for_somebody(peer_id lost, const attempt& again, bool settled, moment now);
 
   neighbourhood_options options_;
   std::mt19937_64 random_;

@@ -3,6 +3,7 @@
 #include <caf/sec.hpp>
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <cstdlib>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -10,8 +11,10 @@
 #include <set>
 #include <utility>
 
+#include "actors/peer/clock_watch.hpp"
 #include "actors/peer/peer_ids.hpp"
 #include "actors/peer/relays.hpp"
+#include "actors/peer/rival.hpp"
 #include "actors/peer/roster_message.hpp"
 #include "actors/peer/switchboard.hpp"
 #include "actors/telemetry/event.hpp"
@@ -45,7 +48,8 @@ class network_body final : public network_actor::base {
         options_(std::move(options)),
         line_(std::move(through)),
         handles_(std::move(handles)),
-        neighbours_(options_.neighbours) {}
+        neighbours_(options_.neighbours),
+        rivals_(options_.rival_patience) {}
 
   const char* name() const override { return "network"; }
 
@@ -95,6 +99,8 @@ class network_body final : public network_actor::base {
     peer_id peer;
     std::string announce;
     bool observer = false;
+    int64_t clock_ahead_ms = 0;
+    std::string greeting;  ///< as it came, to be handed on
     std::set<worker_id> announced;
     std::vector<wire::member> members;  ///< as announced here
 
@@ -126,6 +132,8 @@ class network_body final : public network_actor::base {
         return on_down(news);
       case link_news::kind::roster:
         return on_roster(news.link, news.roster);
+      case link_news::kind::superseded:
+        return on_superseded(news.other);
     }
   }
 
@@ -138,18 +146,17 @@ class network_body final : public network_actor::base {
     }
     end_dial(news.link);
     const auto outcome = neighbours_.up(news.link, news.who, now());
-    for (const auto& over : outcome.over) {
-      drop(over);
-      surplus_.insert(over);
-      line_->endpoint->close(over, "another link between the same two peers is kept");
-    }
+    if (outcome.over) close_surplus(*outcome.over, news);
     if (!outcome.current) {
       // Whoever waited for this dial has the link that is kept.
       if (const auto kept = neighbours_.find(news.who.peer)) answer_waiters(news.link, *kept);
       return;
     }
-    links_[news.link] = {news.who.peer, news.who.announce, news.who.observer, {}, {}};
-    report("peer_up", news.who.peer, news.agent + " at " + news.who.announce);
+    links_[news.link] = {news.who.peer, news.who.announce, news.who.observer, 0, {}, {}, {}};
+    links_[news.link].greeting = news.greeting;
+    report("peer_up", news.who.peer,
+           news.agent + (news.who.announce.empty() ? "" : " at " + news.who.announce));
+    compare_clocks(news);
     // In a reproducible run it only asks for the description yet.
     const auto& mine = options_.self.kernels;
     const bool differ = !mine.empty() && !news.kernels.empty() && news.kernels != mine;
@@ -177,7 +184,7 @@ class network_body final : public network_actor::base {
       report("peer_down", *peer, news.sentence);
       tell_soon();
     } else if (surplus_.erase(news.link) == 0) {
-      report("dial_failed", peer_id{}, news.sentence);
+      report_failed_dial(news);
     }
     const auto found = waiting_.find(news.link);
     if (found == waiting_.end()) return;
@@ -187,18 +194,70 @@ class network_body final : public network_actor::base {
     waiting_.erase(found);
   }
 
+  /// One of two links between the same peers. An earlier life is shown the later one's greeting.
+  void close_surplus(const neighbourhood::surplus& over, const link_news& newcomer) {
+    const auto& later = over.link == newcomer.link
+                            ? links_[*neighbours_.find(newcomer.who.peer)].greeting
+                            : newcomer.greeting;
+    if (over.superseded) {
+      transport::heading head;
+      head.target = network_slot;
+      head.type = capnp::typeId<schemas::Greeting>();
+      if (auto frame = greeting_frame(later))
+        line_->endpoint->send(over.link, head, std::move(frame));
+    }
+    drop(over.link);
+    surplus_.insert(over.link);
+    line_->endpoint->close(over.link, over.superseded
+                                          ? "a later process with the same token is connected"
+                                          : "another link between the same two peers is kept");
+  }
+
+  void on_superseded(const rival& other) {
+    const bool was_certain = rivals_.is_certain();
+    if (!rivals_.told(other, now()) || was_certain) return;
+    const auto why = token_in_use_sentence(options_.neighbours.self, other);
+    report("token_in_use", options_.neighbours.self, why);
+    for (const auto& [link, far] : links_)
+      line_->endpoint->close(link, "its token is in use by a later process");
+  }
+
+  void compare_clocks(const link_news& news) {
+    if (!news.clock_ahead_ms || news.who.observer) return;
+    links_[news.link].clock_ahead_ms = *news.clock_ahead_ms;
+    clocks_.heard(news.who.peer, *news.clock_ahead_ms, news.who.announce);
+    // Whoever has a wrong clock is one sentence, not one for each peer that finds out.
+    if (std::abs(*news.clock_ahead_ms) <= clock_difference_ms_max) return;
+    const bool others = clocks_.is_others();
+    if (others ? !clock_told_.insert(news.who.peer).second : std::exchange(own_clock_told_, true))
+      return;
+    if (const auto why = clocks_.complaint(options_.clock()))
+      report("clock_differs", others ? news.who.peer : options_.neighbours.self, *why);
+  }
+
   /// What was announced of its far side goes.
   void drop(link_id which) {
     const auto found = links_.find(which);
     if (found == links_.end()) return;
     for (const auto& id : found->second.announced)
       send(options_.directory, wire::withdraw_atom::value, id);
+    clocks_.forget(found->second.peer);
     links_.erase(found);
     relays_.forget(which);
   }
 
+  void report_failed_dial(const link_news& news) {
+    const bool itself = news.sentence.find(itself_sentence) != std::string::npos;
+    if (!options_.telemetry || itself) return;
+    caf::anon_send(options_.telemetry,
+                   telemetry::event{"dial_failed",
+                                    {{"text", news.sentence},
+                                     {"final", static_cast<int64_t>(news.final ? 1 : 0)}}});
+  }
+
   void on_check() {
     delayed_send(this, options_.check_interval, check_atom::value);
+    if (rivals_.is_certain()) return;
     for (const auto& order : neighbours_.due(now()))
       dial(order);
   }
@@ -370,7 +429,8 @@ class network_body final : public network_actor::base {
     std::vector<neighbour_status> result;
     for (const auto& [link, far] : links_)
       if (!far.observer)
-        result.push_back({far.peer, far.announce, line_->endpoint->counted(link).round_trip_us});
+        result.push_back({far.peer, far.announce, line_->endpoint->counted(link).round_trip_us,
+                          far.clock_ahead_ms});
     return result;
   }
 
@@ -381,6 +441,10 @@ class network_body final : public network_actor::base {
   std::map<worker_id, wire::member> own_;
   std::map<link_id, peer_link> links_;
   relays relays_;
+  rival_watch rivals_;
+  clock_watch clocks_;
+  std::set<peer_id> clock_told_;  ///< whose clock was said to be wrong
+  bool own_clock_told_ = false;
   std::map<std::string, link_id> dials_;
   std::set<link_id> surplus_;  ///< closed here, their end is no news
   std::map<link_id, std::vector<waiter>> waiting_;
@@ -400,19 +464,23 @@ std::variant<network, std::string> open_network(caf::actor_system& system,
   auto self = options.self;
   // Who listens is where it says, by default where it listens.
   auto door = std::make_shared<admission>(self, options.description_hash, options.same_kernels);
-  through->events = std::make_unique<switchboard>(result.handles, door);
+  through->events = std::make_unique<switchboard>(result.handles, door, options.clock);
   // Whoever comes before the address is known must not take us for one that only dials.
   const auto& bind = options.endpoint.bind;
   const bool any_port = bind.size() > 2 && bind.compare(bind.size() - 2, 2, ":0") == 0;
   if (self.announce.empty() && !any_port) door->announce(bind);
-  options.endpoint.greeting = door->greeting(options.unix_ms);
+  // Its clock and what it has learned of the run are of the moment when it is sent.
+  const auto introduce = [door, clock = options.clock] {
+    return door->greeting(clock ? clock() : 0);
+  };
+  options.endpoint.greeting = introduce();
   auto opened = transport::endpoint::open(options.endpoint, *through->events);
   if (auto* sentence = std::get_if<std::string>(&opened)) return std::move(*sentence);
   through->endpoint = std::move(std::get<std::unique_ptr<transport::endpoint>>(opened));
   result.address = through->endpoint->address();
   if (self.announce.empty()) self.announce = result.address;
   door->announce(self.announce);
-  through->endpoint->greet_with(door->greeting(options.unix_ms));
+  through->endpoint->greet_with(introduce);
   result.handles->open(*through->endpoint);
   options.neighbours.self = self.id_of(self.key);
   options.neighbours.announce = self.announce;

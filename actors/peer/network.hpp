@@ -37,10 +37,12 @@ struct neighbour_status {
   peer_id peer;
   std::string announce;
   uint64_t round_trip_us = 0;
+  /// Its clock minus ours when it greeted, as far as it is known.
+  int64_t clock_ahead_ms = 0;
 
   template <class Inspector>
   friend typename Inspector::result_type inspect(Inspector& f, neighbour_status& x) {
-    return f(x.peer, x.announce, x.round_trip_us);
+    return f(x.peer, x.announce, x.round_trip_us, x.clock_ahead_ms);
   }
 };
 
@@ -70,9 +72,12 @@ struct network_options {
   caf::actor telemetry;  ///< optional
   /// Called by the actor when the addresses worth keeping have changed; optional.
   std::function<void(const std::vector<std::string>&)> remember;
-  int64_t unix_ms = 0;  ///< the clock now, for the greeting
+  std::function<int64_t()> clock;  ///< Unix milliseconds; absent: clocks are not compared
   /// How often it looks whom to dial.
   std::chrono::milliseconds check_interval{100};
+  /// A process that is told for so long that a later one has its token has to end (rival.hpp): more
+  /// than the others' silence_timeout.
+  std::chrono::milliseconds rival_patience{4'000};
 };
 
 /// The connections of one process, and what others need of it besides.
@@ -89,6 +94,10 @@ struct network {
 /// of their members is announced here, with handles that lead over the link, and withdrawn when the
 /// link breaks. Stops serving when the actor ends. Owner: the peer root, right after the directory.
 /// It may drop: rosters beyond the limits.
+///
+/// What it tells as telemetry: peer_up, peer_down, dial_failed (final=1: dialling again changes
+/// nothing), clock_differs, bad_roster, and token_in_use, once, when another process has this one's
+/// token and began later: it has closed its links then, dials nobody any more, and is to be ended.
 ///
 /// On failure a sentence: the address that could not be bound, and why.
 std::variant<network, std::string> open_network(caf::actor_system& system, network_options options);

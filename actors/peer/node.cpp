@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "actors/dht/dht_node.hpp"
+#include "actors/identity/keys.hpp"
 #include "actors/peer/announcer.hpp"
 #include "actors/peer/directory.hpp"
 #include "actors/peer/status_actor.hpp"
@@ -39,6 +40,12 @@ struct node::shared {
   std::variant<network, std::string> open(caf::actor_system& system, const node_services& use) {
     const std::lock_guard<std::mutex> guard{mutex};
     auto mine = options.network;
+    if (!mine.self.sign) {
+      mine.self.sign = [seed = options.key_seed](const std::string& text) {
+        return std::string{
+            identity::view(identity::key_pair::from_seed(seed).sign(life_domain, text))};
+      };
+    }
     mine.directory = use.directory;
     mine.telemetry = use.telemetry;
     auto opened = open_network(system, std::move(mine));

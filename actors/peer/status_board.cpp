@@ -1,7 +1,10 @@
 #include "actors/peer/status_board.hpp"
 
-#include <cstdio>
+#include <algorithm>
+#include <utility>
 #include <variant>
+
+#include "actors/peer/event_sentence.hpp"
 
 namespace swarm::peer {
 
@@ -15,28 +18,19 @@ double number(const telemetry::event& e, const char* key) {
   return 0;
 }
 
-std::string text_of(const telemetry::field_value& value) {
-  if (const auto* integer = std::get_if<int64_t>(&value)) return std::to_string(*integer);
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  char buffer[32];
-  std::snprintf(buffer, sizeof(buffer), "%.4g", std::get<double>(value));
-  return buffer;
-}
-
 }  // namespace
-
-std::string to_line(const telemetry::event& e) {
-  std::string result = e.name;
-  for (const auto& f : e.fields)
-    result += " " + f.key + "=" + text_of(f.value);
-  return result;
-}
 
 void status_board::on_event(const telemetry::event& e, moment now) {
   if (e.name == "step") return on_step(e);
   if (e.name == "coordinator_leads") leads_ = true;
   if (e.name == "coordinator_stands_down") leads_ = false;
-  events_.push_back({now, to_line(e)});
+  auto text = event_sentence(e);
+  if (!text) return;
+  // What repeats itself must not push out the rest.
+  const auto before = std::find_if(events_.begin(), events_.end(),
+                                   [&](const happening& h) { return h.text == *text; });
+  if (before != events_.end()) events_.erase(before);
+  events_.push_back({now, std::move(*text)});
   if (events_.size() > status_events_max) events_.pop_front();
 }
 

@@ -43,7 +43,8 @@ class status_board {
   /// Nothing while no coordinator of this process has committed a step and still leads.
   std::optional<training> progress() const;
   const std::map<worker_id, wire::member>& members() const { return members_; }
-  /// The latest, oldest first.
+  /// The latest of those that people ask about (event_sentence.hpp), oldest first; one that repeats
+  /// itself is there once, at its last time.
   const std::deque<happening>& events() const { return events_; }
 
  private:
@@ -60,8 +61,5 @@ class status_board {
   training last_;
   bool leads_ = false;
 };
-
-/// One event as a line for people: "rework step=7 items=3".
-std::string to_line(const telemetry::event& e);
 
 }  // namespace swarm::peer

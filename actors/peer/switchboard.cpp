@@ -24,13 +24,19 @@ void switchboard::report_to_nobody() {
 
 std::optional<std::string> switchboard::on_greeting(const transport::remote& who) {
   auto checked = door_->check(who);
-  if (auto* sentence = std::get_if<std::string>(&checked)) return std::move(*sentence);
+  if (auto* sentence = std::get_if<std::string>(&checked)) {
+    tell_rival(who.link, who.greeting);
+    return std::move(*sentence);
+  }
   auto& known = std::get<acquaintance>(checked);
   link_news news;
   news.link = who.link;
-  news.who = {known.peer, known.life, std::move(known.announce), who.dialled, known.observer};
+  news.who = {known.peer,  known.life,     std::move(known.announce),
+              who.dialled, known.observer, known.started_unix_ms};
   news.agent = std::move(known.agent);
   news.kernels = std::move(known.kernels);
+  news.greeting = who.greeting;
+  if (clock_ && known.unix_ms != 0) news.clock_ahead_ms = known.unix_ms - clock_();
   greeted_[who.link] = std::move(news);
   return std::nullopt;
 }
@@ -46,6 +52,11 @@ void switchboard::on_up(link_id which) {
 void switchboard::on_message(link_id which, const transport::heading& head,
                              std::variant<wire::frame_ptr, wire::errc> body) {
   if (head.target != network_slot) return handles_->on_message(which, head, std::move(body));
+  if (head.type == capnp::typeId<schemas::Greeting>()) {
+    const auto* frame = std::get_if<wire::frame_ptr>(&body);
+    if (frame != nullptr && *frame) tell_rival(which, greeting_bytes(**frame));
+    return;
+  }
   auto roster = read_roster(head.type, std::move(body));
   if (!roster) return;
   link_news news;
@@ -62,7 +73,18 @@ void switchboard::on_down(link_id which, transport::down_reason reason,
   link_news news;
   news.what = link_news::kind::down;
   news.link = which;
-  news.sentence = std::string{to_string(reason)} + ": " + sentence;
+  news.sentence = sentence;
+  news.final = reason == transport::down_reason::refused;
+  tell(std::move(news));
+}
+
+void switchboard::tell_rival(link_id which, const std::string& greeting) {
+  auto other = door_->rival_in(greeting);
+  if (!other) return;
+  link_news news;
+  news.what = link_news::kind::superseded;
+  news.link = which;
+  news.other = std::move(*other);
   tell(std::move(news));
 }
 

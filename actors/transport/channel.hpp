@@ -25,6 +25,7 @@ struct io_result {
   size_t bytes = 0;
   io_state state = io_state::ready;
   std::string sentence;
+  bool verdict = false;  ///< failed for what the far side or this one is: again is in vain
 };
 
 using peer_key = std::array<uint8_t, 32>;

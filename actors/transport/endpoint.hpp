@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,7 +79,8 @@ enum class down_reason : uint8_t {
   closed,       ///< by close() here or there
   lost,         ///< the connection broke: the process is gone, most likely
   silent,       ///< nothing arrived within silence_timeout
-  refused,      ///< a greeting was refused, here or there; the sentence says why
+  refused,      ///< certificate or greeting, here or there: the sentence says why, and dialling
+                ///< again changes nothing
   unreachable,  ///< a dial failed: no route, nobody listens, no handshake
   protocol      ///< the far side broke the protocol
 };
@@ -116,8 +118,9 @@ class endpoint {
   /// Where it listens, "host:port" with the real port; empty when it does not.
   virtual std::string address() const = 0;
 
-  /// Replaces the greeting, for links from now on: the address is known only after opening.
-  virtual void greet_with(std::string greeting) = 0;
+  /// Replaces the greeting, for links from now on: the address is known only after opening, and
+  /// the time when it is sent. Called by the endpoint's thread for each link.
+  virtual void greet_with(std::function<std::string()> make) = 0;
 
   /// Events follow: on_greeting and on_up, or on_down. Address: "host:port", IPv6 in brackets.
   virtual link_id dial(const std::string& address) = 0;

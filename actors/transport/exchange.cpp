@@ -1,7 +1,6 @@
 #include "actors/transport/exchange.hpp"
 
 #include <algorithm>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/post.hpp>
 #include <future>
 
@@ -20,6 +19,14 @@ void add(traffic& sum, const traffic& more) {
   sum.overhead_bytes += more.overhead_bytes;
 }
 
+/// Not a name that somebody has to resolve.
+bool is_numeric(const std::string& address) {
+  const auto parts = parse_address(address);
+  boost::system::error_code failure;
+  if (parts) boost::asio::ip::make_address(parts->host, failure);
+  return parts && !failure;
+}
+
 void add(counters& sum, const counters& more) {
   add(sum.sent, more.sent);
   add(sum.received, more.received);
@@ -32,7 +39,7 @@ exchange::exchange(endpoint_options options, std::shared_ptr<tls_context> tls, e
     : options_(std::move(options)),
       settings_{options_, std::move(tls)},
       user_(user),
-      greeting_(options_.greeting),
+      greeting_([text = options_.greeting] { return text; }),
       acceptor_(thread_.context()),
       resolver_(thread_.context()),
       ticker_(thread_.context()) {}
@@ -108,9 +115,9 @@ exchange::session_ptr exchange::find(link_id which) const {
   return found == sessions_.end() ? nullptr : found->second;
 }
 
-void exchange::greet_with(std::string greeting) {
+void exchange::greet_with(std::function<std::string()> make) {
   const std::lock_guard<std::mutex> guard{shared_mutex_};
-  greeting_ = std::move(greeting);
+  greeting_ = std::move(make);
 }
 
 link_id exchange::dial(const std::string& address) {
@@ -157,14 +164,8 @@ counters exchange::counted(link_id which) const {
 // -- dialling -------------------------------------------------------------------------------------
 
 exchange::session_ptr exchange::make_session(link_id id, bool dialled) {
-  std::string greeting;
-  {
-    const std::lock_guard<std::mutex> guard{shared_mutex_};
-    greeting = greeting_;
-  }
   session_host& host = *this;
-  auto made = std::make_shared<session>(thread_.context(), settings_, host, id, dialled,
-                                        std::move(greeting));
+  auto made = std::make_shared<session>(thread_.context(), settings_, host, id, dialled);
   sessions_.emplace(id, made);
   return made;
 }
@@ -185,33 +186,51 @@ void exchange::resolve(const session_ptr& to, const std::string& address) {
   boost::system::error_code failure;
   const auto numeric = boost::asio::ip::make_address(parts->host, failure);
   if (!failure) {
-    const tcp::endpoint where{numeric, static_cast<uint16_t>(std::stoul(parts->port))};
-    return connect(to, tcp::resolver::results_type::create(where, parts->host, parts->port));
+    return connect(to, {{numeric, static_cast<uint16_t>(std::stoul(parts->port))}});
   }
+  resolving_.insert(to->id());
   resolver_.async_resolve(parts->host, parts->port,
                           [this, to](const boost::system::error_code& failed,
-                                     const tcp::resolver::results_type& where) {
+                                     const tcp::resolver::results_type& found) {
+                            resolving_.erase(to->id());
                             if (to->is_down()) return;
                             if (failed) return to->fail(down_reason::unreachable, failed.message());
-                            connect(to, where);
+                            connect(to, {found.begin(), found.end()});
                           });
 }
 
-void exchange::connect(const session_ptr& to, const tcp::resolver::results_type& where) {
-  const auto beyond = std::any_of(where.begin(), where.end(), [](const auto& each) {
-    return !each.endpoint().address().is_loopback();
-  });
+void exchange::connect(const session_ptr& to, const std::vector<tcp::endpoint>& where) {
+  const auto beyond = std::any_of(where.begin(), where.end(),
+                                  [](const auto& each) { return !each.address().is_loopback(); });
   if (beyond && !options_.tls && !options_.insecure)
     return to->fail(down_reason::unreachable,
                     "it is beyond loopback and this endpoint has no certificate: give it one, or "
                     "allow plain TCP with insecure");
-  boost::asio::async_connect(to->socket(), where,
-                             [to](const boost::system::error_code& failed, const tcp::endpoint&) {
-                               if (to->is_down()) return;
-                               if (failed)
-                                 return to->fail(down_reason::unreachable, failed.message());
-                               to->connected();
-                             });
+  const auto id = to->id();
+  const auto made = std::make_shared<connector>(
+      thread_.context(), where, options_.dial_timeout, [this, to, id](tcp::socket socket) {
+        if (to->is_down()) return;
+        if (!socket.is_open())
+          return to->fail(down_reason::unreachable, connecting_.at(id)->reason());
+        connecting_.erase(id);
+        to->socket() = std::move(socket);
+        to->connected();
+      });
+  connecting_.emplace(id, made);
+  made->start();
+}
+
+std::string exchange::whole_sentence(const session& which, const std::string& sentence) const {
+  const auto dialled = dialled_.find(which.id());
+  if (dialled == dialled_.end() || which.is_greeted()) return sentence;
+  const auto& address = dialled->second;
+  if (resolving_.count(which.id()) != 0)
+    return address + ": the name was not resolved in time: check the name and the name server";
+  const auto connecting = connecting_.find(which.id());
+  // An address that is one says itself what was tried.
+  const bool told = connecting == connecting_.end() ||
+                    (connecting->second->addresses() == 1 && is_numeric(address));
+  return address + ": " + sentence + (told ? "" : " (" + connecting->second->story() + ")");
 }
 
 // -- listening ------------------------------------------------------------------------------------
@@ -290,6 +309,15 @@ void exchange::tick() {
 
 // -- what sessions tell ---------------------------------------------------------------------------
 
+std::string exchange::own_greeting() {
+  std::function<std::string()> make;
+  {
+    const std::lock_guard<std::mutex> guard{shared_mutex_};
+    make = greeting_;
+  }
+  return make();
+}
+
 std::optional<std::string> exchange::on_greeting(const remote& who) {
   return user_.on_greeting(who);
 }
@@ -320,18 +348,18 @@ void exchange::on_down(session& which, down_reason reason, const std::string& se
       ++past_.refused;
     }
   }
-  if (!which.known()) return;
-  const auto dialled = dialled_.find(which.id());
-  const auto whole = dialled == dialled_.end() || which.is_greeted()
-                         ? sentence
-                         : dialled->second + ": " + sentence;
-  user_.on_down(which.id(), reason, whole);
+  if (which.known()) user_.on_down(which.id(), reason, whole_sentence(which, sentence));
 }
 
 void exchange::on_gone(session& which) {
   const auto id = which.id();
   strangers_.erase(id);
   dialled_.erase(id);
+  const auto connecting = connecting_.find(id);
+  if (connecting != connecting_.end()) {
+    connecting->second->cancel();
+    connecting_.erase(connecting);
+  }
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
   // It may stand below us on the stack.

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/transport/connector.hpp"
 #include "actors/transport/endpoint.hpp"
 #include "actors/transport/io_thread.hpp"
 #include "actors/transport/session.hpp"
@@ -36,7 +37,7 @@ class exchange final : public endpoint, private session_host {
   void start();
 
   std::string address() const override { return address_; }
-  void greet_with(std::string greeting) override;
+  void greet_with(std::function<std::string()> make) override;
   link_id dial(const std::string& address) override;
   void send(link_id to, const heading& head, wire::frame_ptr body) override;
   void close(link_id which, const std::string& sentence) override;
@@ -63,7 +64,8 @@ class exchange final : public endpoint, private session_host {
   session_ptr make_session(link_id id, bool dialled);
   void start_dial(link_id id, const std::string& address);
   void resolve(const session_ptr& to, const std::string& address);
-  void connect(const session_ptr& to, const tcp::resolver::results_type& where);
+  void connect(const session_ptr& to, const std::vector<tcp::endpoint>& where);
+  std::string whole_sentence(const session& which, const std::string& sentence) const;
 
   void accept_next();
   void accepted(tcp::socket socket);
@@ -72,6 +74,7 @@ class exchange final : public endpoint, private session_host {
   void tick();
   void shut_down();
 
+  std::string own_greeting() override;
   std::optional<std::string> on_greeting(const remote& who) override;
   void on_up(session& which) override;
   void on_message(session& which, const heading& head,
@@ -89,7 +92,7 @@ class exchange final : public endpoint, private session_host {
   std::vector<command> inbox_;
 
   mutable std::mutex shared_mutex_;
-  std::string greeting_;
+  std::function<std::string()> greeting_;
   std::map<link_id, std::shared_ptr<const tally>> tallies_;  ///< of links that are up
   counters past_;                                            ///< of links that were
 
@@ -97,6 +100,8 @@ class exchange final : public endpoint, private session_host {
   std::vector<command> running_;
   std::unordered_map<link_id, session_ptr> sessions_;
   std::map<link_id, std::string> dialled_;  ///< addresses, for sentences
+  std::map<link_id, std::shared_ptr<connector>> connecting_;
+  std::set<link_id> resolving_;
   std::set<link_id> strangers_;
   std::vector<link_id> to_flush_;
   bool accepting_ = false;

@@ -5,9 +5,11 @@
 
 #include <boost/asio/post.hpp>
 #include <cassert>
+#include <cstdio>
 
 #include "actors/transport/address.hpp"
 #include "actors/transport/clock.hpp"
+#include "actors/transport/tcp_facts.hpp"
 
 namespace swarm::transport {
 
@@ -45,6 +47,17 @@ std::string cut(const std::string& sentence) {
   return sentence.substr(0, sentence_bytes_max);
 }
 
+std::string in_seconds(std::chrono::milliseconds time) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%g s", static_cast<double>(time.count()) / 1000);
+  return text;
+}
+
+/// The way has a narrow place whose routers do not say so (RFC 2923, 2.1).
+constexpr const char* large_are_lost =
+    "small packets pass and larger ones are lost on the way: try ping -M do -s 1400 to it, and "
+    "lower the MTU of the network interface (ip link set DEVICE mtu 1280), of a tunnel above all";
+
 }  // namespace
 
 counters tally::read() const {
@@ -58,12 +71,11 @@ void tally::store(const counters& now) {
 }
 
 session::session(boost::asio::io_context& context, const session_settings& settings,
-                 session_host& host, link_id id, bool dialled, std::string greeting)
+                 session_host& host, link_id id, bool dialled)
     : settings_(settings),
       host_(host),
       id_(id),
       dialled_(dialled),
-      greeting_(std::move(greeting)),
       started_(now()),
       socket_(context),
       tokens_timer_(context),
@@ -105,7 +117,8 @@ void session::shake_hands() {
       return wait_write();
     case io_state::ended:
     case io_state::failed:
-      return fail(down_reason::unreachable, result.sentence);
+      return fail(result.verdict ? down_reason::refused : down_reason::unreachable,
+                  result.sentence);
   }
 }
 
@@ -121,7 +134,7 @@ void session::begin_greeting() {
 void session::introduce() {
   begun_ = true;
   queue_->push_magic();
-  queue_->push(packet_kind::hello, greeting_);
+  queue_->push(packet_kind::hello, host_.own_greeting());
 }
 
 void session::on_hello(std::string greeting) {
@@ -135,8 +148,13 @@ void session::on_hello(std::string greeting) {
   who.key = channel_->far_key();
   who.greeting = std::move(greeting);
   greeted_ = true;
-  if (auto refusal = host_.on_greeting(who)) return fail(down_reason::refused, *refusal);
+  const auto refusal = host_.on_greeting(who);
+  // Refused or not, it is told who refuses: it may be the same peer's earlier life.
   if (!dialled_) introduce();
+  if (refusal) {
+    pump();
+    return fail(down_reason::refused, *refusal);
+  }
   queue_->push(packet_kind::welcome);
   pump();
 }
@@ -177,7 +195,7 @@ void session::read_some() {
     if (result.bytes == 0) continue;
     turn += result.bytes;
     if (auto wrong = inbound_->filled(result.bytes, *this))
-      return fail(is_up() ? down_reason::protocol : down_reason::unreachable, *wrong);
+      return fail(is_up() ? down_reason::protocol : down_reason::refused, *wrong);
     if (is_down()) return;
     if (inbound_->bulk_bytes_read() - credited_bytes_ >= credit_every_bytes) pump();
   } while (result.state == io_state::ready && turn < turn_bytes && !is_down());
@@ -199,7 +217,8 @@ bool session::take(const io_result& result) {
     return false;
   }
   if (result.state == io_state::failed) {
-    fail(is_up() ? down_reason::lost : down_reason::unreachable, result.sentence);
+    const auto early = result.verdict ? down_reason::refused : down_reason::unreachable;
+    fail(is_up() ? down_reason::lost : early, result.sentence);
     return false;
   }
   return true;
@@ -232,7 +251,11 @@ void session::on_packet(packet_kind kind, const uint8_t* content, size_t bytes) 
       const auto reason = content[0] <= static_cast<uint8_t>(down_reason::protocol)
                               ? static_cast<down_reason>(content[0])
                               : down_reason::protocol;
-      return down(reason, "told by the far side: " + to_text(content + 1, bytes - 1));
+      const auto known = look_at(socket_.native_handle());
+      // We hear it, and it does not hear us.
+      const bool narrow = reason == down_reason::silent && known && known->unheard;
+      return down(reason, "told by the far side: " + to_text(content + 1, bytes - 1) +
+                              (narrow ? std::string{"; "} + large_are_lost : std::string{}));
     }
     default:
       assert(false);
@@ -338,6 +361,28 @@ void session::wait_for_tokens() {
   });
 }
 
+/// Of a connection that did not become a link in time. The answer to a dialler begins with a small
+/// packet (tls_channel.cpp), so that these three look different here:
+///   nothing came, all that was sent is acknowledged: somebody listens and does not speak;
+///   nothing came, what was sent is not acknowledged: nothing passes;
+///   the small packet came and the certificate behind it did not, or ours is not acknowledged.
+std::string session::why_stuck() {
+  const auto limit = in_seconds(settings_.options.dial_timeout);
+  const auto known = look_at(socket_.native_handle());
+  const bool heard = known && known->received_bytes > 0;
+  if (heard && (state_ == state::handshake || known->unheard)) {
+    return "it was connected, but the handshake did not get through within " + limit + ": " +
+           large_are_lost;
+  }
+  if (known && known->unheard) {
+    return "it was connected, but nothing that is sent to it arrives within " + limit +
+           ": check the firewalls between";
+  }
+  if (heard) return "it was connected, but did not greet within " + limit;
+  return "it was connected, but says nothing within " + limit +
+         ": check that a peer of a run listens there, not another program";
+}
+
 // -- time -----------------------------------------------------------------------------------------
 
 void session::tick(moment at) {
@@ -357,10 +402,9 @@ void session::tick(moment at) {
   if (state_ == state::lingering) return end();
   if (state_ == state::closing) return down(down_reason::closed, closing_sentence_);
   fail(down_reason::unreachable,
-       state_ == state::connecting  ? "it does not answer within dial_timeout"
-       : state_ == state::handshake ? "it was connected, but did not finish the TLS handshake "
-                                      "within dial_timeout"
-                                    : "it was connected, but did not greet within dial_timeout");
+       state_ == state::connecting
+           ? "it does not answer within " + in_seconds(settings_.options.dial_timeout)
+           : why_stuck());
 }
 
 // -- the end --------------------------------------------------------------------------------------

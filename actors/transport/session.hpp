@@ -25,6 +25,8 @@ class session;
 class session_host {
  public:
   virtual ~session_host() = default;
+  /// What to introduce ourselves with, now.
+  virtual std::string own_greeting() = 0;
   /// A sentence refuses it.
   virtual std::optional<std::string> on_greeting(const remote& who) = 0;
   virtual void on_up(session& which) = 0;
@@ -65,7 +67,7 @@ class session final : public std::enable_shared_from_this<session>, private inbo
   using socket_type = boost::asio::ip::tcp::socket;
 
   session(boost::asio::io_context& context, const session_settings& settings, session_host& host,
-          link_id id, bool dialled, std::string greeting);
+          link_id id, bool dialled);
 
   link_id id() const { return id_; }
   bool dialled() const { return dialled_; }
@@ -97,6 +99,7 @@ class session final : public std::enable_shared_from_this<session>, private inbo
  private:
   enum class state : uint8_t { connecting, handshake, greeting, up, closing, lingering, gone };
 
+  std::string why_stuck();
   void tune_socket();
   void shake_hands();
   void begin_greeting();
@@ -126,7 +129,6 @@ class session final : public std::enable_shared_from_this<session>, private inbo
   session_host& host_;
   const link_id id_;
   const bool dialled_;
-  const std::string greeting_;
   const moment started_;
 
   socket_type socket_;

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <ctime>
+#include <utility>
 
 #include "actors/transport/tls.hpp"
 
@@ -20,6 +22,7 @@ constexpr uint8_t record_handshake = 0x16;
 /// A fatal handshake_failure (RFC 8446, 6): what a stranger at a TLS port understands if it speaks
 /// TLS, and what our plain side knows as TLS.
 constexpr std::array<uint8_t, 7> alert_for_strangers{record_alert, 3, 1, 0, 2, 2, 40};
+constexpr size_t record_header_bytes = 5;
 constexpr size_t record_bytes = SSL3_RT_MAX_PLAIN_LENGTH;
 /// Encrypted with one key; AES-GCM allows for six times as much (RFC 8446, 5.5).
 constexpr uint64_t key_bytes_max = uint64_t{64} << 30;
@@ -29,6 +32,17 @@ constexpr size_t record_growth = 64;
 struct release {
   void operator()(SSL* x) const { SSL_free(x); }
 };
+
+/// What OpenSSL takes for now when it looks at a certificate.
+std::string clock_here() {
+  const std::unique_ptr<ASN1_TIME, void (*)(ASN1_TIME*)> now{X509_gmtime_adj(nullptr, 0),
+                                                             &ASN1_TIME_free};
+  std::tm parts{};
+  char text[32] = "?";
+  if (now && ASN1_TIME_to_tm(now.get(), &parts) == 1)
+    std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+  return std::string{"the clock here says "} + text + " UTC, check both clocks";
+}
 
 class tls_channel final : public channel {
  public:
@@ -48,6 +62,8 @@ class tls_channel final : public channel {
   io_result flush();
   io_result failure();
   std::string explain() const;
+  bool is_verdict() const;
+  size_t piece() const;
   std::string explain_alert(int reason) const;
 
   /// Where a list of spans has been taken to.
@@ -84,6 +100,8 @@ class tls_channel final : public channel {
   bool first_byte_seen_ = false;
   bool plain_text_ = false;
   bool established_ = false;
+  size_t first_record_left_ = 0;  ///< of the answer to a dialler, not yet sent
+  bool answered_ = false;
   bool ended_ = false;
   std::string socket_error_;
 };
@@ -178,10 +196,22 @@ int tls_channel::bio_write(const char* from, int bytes) {
   return bytes;
 }
 
+/// The first record of the answer goes in a packet of its own: it is small and arrives where larger
+/// ones are lost, so that the dialler can tell such a way from a far side that says nothing.
+size_t tls_channel::piece() const {
+  const size_t all = out_end_ - out_begin_;
+  return first_record_left_ > 0 ? std::min(first_record_left_, all) : all;
+}
+
 io_result tls_channel::flush() {
+  if (!dialled_ && holds_back() && !std::exchange(answered_, true) &&
+      out_end_ - out_begin_ >= record_header_bytes)
+    first_record_left_ =
+        record_header_bytes + (size_t{out_[out_begin_ + 3]} << 8) + out_[out_begin_ + 4];
   while (holds_back()) {
-    auto result = system_calls::send(socket_, {{out_.data() + out_begin_, out_end_ - out_begin_}});
+    auto result = system_calls::send(socket_, {{out_.data() + out_begin_, piece()}});
     out_begin_ += result.bytes;
+    first_record_left_ -= std::min(first_record_left_, result.bytes);
     result.bytes = 0;
     if (result.state != io_state::ready) return result;
   }
@@ -192,10 +222,12 @@ io_result tls_channel::flush() {
 std::string tls_channel::explain_alert(int reason) const {
   switch (reason) {
     case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-      return "it refuses our certificate: certificate has expired";
+      return "it refuses our certificate: certificate has expired by its clock; " + clock_here();
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
       return "it refuses our certificate: it is not of its run's authority";
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+      // OpenSSL's word for one that is not yet valid, too.
+      return "it refuses our certificate: damaged, or not yet valid by its clock; " + clock_here();
     case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
     case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
     case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
@@ -212,8 +244,12 @@ std::string tls_channel::explain() const {
     return "it answers in plain text and this side asks for TLS: give both sides certificates or "
            "neither";
   const auto verdict = SSL_get_verify_result(ssl_.get());
-  if (verdict != X509_V_OK)
-    return std::string{"its certificate was refused: "} + X509_verify_cert_error_string(verdict);
+  if (verdict != X509_V_OK) {
+    const bool of_time =
+        verdict == X509_V_ERR_CERT_HAS_EXPIRED || verdict == X509_V_ERR_CERT_NOT_YET_VALID;
+    return std::string{"its certificate was refused: "} + X509_verify_cert_error_string(verdict) +
+           (of_time ? "; " + clock_here() : std::string{});
+  }
   const int reason = ERR_GET_REASON(ERR_peek_error());
   if (auto alert = explain_alert(reason); !alert.empty()) return alert;
   if (!socket_error_.empty()) return socket_error_;
@@ -222,8 +258,14 @@ std::string tls_channel::explain() const {
   return std::string{"TLS failed: "} + (text != nullptr ? text : "for no reason given");
 }
 
+/// Our certificate is judged when the handshake is over for us.
+bool tls_channel::is_verdict() const {
+  return plain_text_ || SSL_get_verify_result(ssl_.get()) != X509_V_OK ||
+         !explain_alert(ERR_GET_REASON(ERR_peek_error())).empty();
+}
+
 io_result tls_channel::failure() {
-  io_result result{0, io_state::failed, explain()};
+  io_result result{0, io_state::failed, explain(), is_verdict()};
   // A close without an alert says nothing that the connection's end does not say.
   if (ended_ && established_ && !plain_text_) result.state = io_state::ended;
   ERR_clear_error();
@@ -243,7 +285,7 @@ io_result tls_channel::handshake() {
   auto flushed = flush();
   if (flushed.state != io_state::ready) return flushed;
   if (error == SSL_ERROR_WANT_READ) return {0, io_state::wait_read, {}};
-  if (!far_key()) return {0, io_state::failed, "its certificate has no Ed25519 key"};
+  if (!far_key()) return {0, io_state::failed, "its certificate has no Ed25519 key", true};
   established_ = true;
   // From here on the far side is one of ours, and speed counts.
   SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);

@@ -4,6 +4,7 @@
 #include <caf/io/all.hpp>
 #include <caf/openssl/all.hpp>
 
+#include "actors/wire/error_sentence.hpp"
 #include "actors/wire/messages.hpp"
 #include "actors/wire/tensor.hpp"
 #include "experiments/stopwatch.hpp"
@@ -22,6 +23,7 @@ struct config : caf::actor_system_config {
   explicit config(const rival_settings& given) {
     load<caf::io::middleman>();
     wire::add_message_types(*this);
+    wire::add_error_sentences(*this);
     // The faster of its schedulers when there is little to do (shared/toolchain).
     set("scheduler.policy", caf::atom("sharing"));
     const auto tls = given.find("tls");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <variant>
@@ -18,14 +19,20 @@ struct computing_session {
   identity::run_description run;
 };
 
-/// Opens one and prints "NAME 7, life 1, at host:port". A reproducible run names the kernels that
-/// all compute with: this starts the program again if it has taken others, before the session opens
-/// when `what` names a description, after the run has told its description otherwise. Then the
-/// session is opened again, because only who knows the run is looked at by the others. A sentence
-/// when it cannot be had, or the processor has no such kernels.
-std::variant<computing_session, std::string> open_computing(const network_options& options,
-                                                            session::role what, const char* name,
-                                                            stop_signals& signals,
-                                                            std::chrono::milliseconds limit);
+/// Why there is none, and what the program is to end with.
+struct session_failure {
+  std::string sentence;
+  int exit_code = exit_failure;
+};
+
+/// Opens one and prints "NAME 1234abcd, life 1, at host:port". A reproducible run names the kernels
+/// that all compute with: this starts the program again if it has taken others, before the session
+/// opens when `what` names a description, after the run has told its description otherwise. Then
+/// the session is opened again, because only who knows the run is looked at by the others. A
+/// sentence when it cannot be had, or the processor has no such kernels. `say` is told alarms.
+std::variant<computing_session, session_failure> open_computing(
+    const network_options& options, session::role what, const char* name,
+    const std::function<void(const std::string&)>& say, stop_signals& signals,
+    std::chrono::milliseconds limit);
 
 }  // namespace swarm::tools

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/peer/peer_ids.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/run/run_files.hpp"
@@ -17,9 +18,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto look_again = 100ms;
-/// Records of the DHT expire by the clock, so it must be right to within this.
-constexpr int64_t clock_difference_ms_max = 10'000;
 constexpr int64_t seconds_per_day = 24 * 3600;
 
 /// Prints each step and remembers whether one failed.
@@ -32,6 +30,9 @@ class findings {
     failed_ = true;
     std::printf("FAIL  %-12s %s\n", step, one_line(what).c_str());
   }
+  void skip(const char* step, const std::string& why) {
+    std::printf("-     %-12s %s\n", step, one_line(why).c_str());
+  }
   bool failed() const { return failed_; }
 
  private:
@@ -40,41 +41,55 @@ class findings {
 
 void check_token(const identity::join_token& token, findings& found) {
   const auto days = (token.not_after_s - unix_now_ms() / 1000) / seconds_per_day;
-  found.good("token", "peer " + std::to_string(identity::peer_id_of(token.peer.key()).value()) +
+  found.good("token", "peer " + peer::short_name(identity::peer_id_of(token.peer.key())) +
                           " of run '" + token.run_name + "', valid for " + std::to_string(days) +
                           " days");
+}
+
+/// What to do about a dial that failed, as far as the failure itself does not say.
+std::string advice_on(const std::string& failure) {
+  for (const char* told : {"check ", " MTU "})
+    if (failure.find(told) != std::string::npos) return "";
+  if (failure.find("certificate") != std::string::npos) return ". Use a token of this run";
+  return ". Check the address, that a peer runs there, and the firewalls between";
 }
 
 /// Somebody of the run is connected.
 bool check_dial(const network_options& options, session& here, stop_signals& signals,
                 std::chrono::milliseconds limit, findings& found) {
-  for (auto waited = 0ms; waited < limit && here.node().neighbours().empty();
-       waited += look_again) {
-    if (signals.wait(look_again)) return false;
-    here.events(0ms, {});
-  }
-  const auto known = here.node().neighbours();
-  if (!known.empty()) {
+  if (here.reach_somebody(signals, limit)) {
+    const auto known = here.node().neighbours();
     found.good("dial", "connected to " + std::to_string(known.size()) + ", the first at " +
                            (known[0].announce.empty() ? "no address" : known[0].announce));
     return true;
   }
   const auto& why = here.last_failure();
   const auto where = options.join.empty() ? "the token's addresses" : options.join;
-  found.bad("dial", where + ": " + (why.empty() ? "no answer" : why) +
-                        ". Check the address, that a peer runs there, and the firewalls between");
+  found.bad("dial", where + ": " + (why.empty() ? "no answer" : why) + advice_on(why));
   return false;
 }
 
-void check_clock(const std::vector<process_status>& all, findings& found) {
-  for (const auto& p : all) {
-    const auto difference = p.unix_ms - unix_now_ms();
-    if (std::abs(difference) <= clock_difference_ms_max) continue;
-    return found.bad("clock", "the clock of " + p.announce + " differs by " +
-                                  std::to_string(difference / 1000) +
-                                  " s: set both by NTP, since records expire by the clock");
+/// Before whatever a wrong clock would make fail for another reason.
+bool check_clock(session& here, findings& found) {
+  if (const auto why = here.clock_complaint()) {
+    found.bad("clock", *why);
+    return false;
   }
-  if (!all.empty()) found.good("clock", "agrees with " + std::to_string(all.size()) + " peers");
+  found.good("clock", "agrees with that of every peer that is connected");
+  return true;
+}
+
+/// How many stages the run has; 0: not known.
+int32_t check_description(session& here, stop_signals& signals, std::chrono::milliseconds limit,
+                          findings& found) {
+  const auto described = here.describe(signals, limit);
+  if (const auto* run = std::get_if<identity::run_description>(&described)) {
+    found.good("description", identity::description_hash(*run) + ", protocol version " +
+                                  std::to_string(run->protocol) + ", signed by the run's key");
+    return run->stages;
+  }
+  found.bad("description", std::get<std::string>(described));
+  return 0;
 }
 
 void check_dial_back(const network_options& options, session& here, findings& found) {
@@ -130,19 +145,13 @@ int doctor(const network_options& options, std::chrono::milliseconds timeout,
   auto& here = *std::get<std::unique_ptr<session>>(opened);
   if (!options.bind.empty()) found.good("bind", here.node().address());
   if (!check_dial(options, here, signals, timeout, found)) return exit_failure;
-  const auto described = here.describe(signals, timeout);
   int32_t stages = 0;
-  if (const auto* run = std::get_if<identity::run_description>(&described)) {
-    stages = run->stages;
-    found.good("description", identity::description_hash(*run) + ", protocol version " +
-                                  std::to_string(run->protocol) + ", signed by the run's key");
-  } else {
-    found.bad("description", std::get<std::string>(described));
-  }
-  const auto all = here.ask_everybody(0);
-  check_clock(all, found);
+  if (check_clock(here, found))
+    stages = check_description(here, signals, timeout, found);
+  else
+    found.skip("description", "not looked for: by a wrong clock it looks expired");
   check_dial_back(options, here, found);
-  check_donors(all, stages, found);
+  check_donors(here.ask_everybody(0), stages, found);
   return found.failed() ? exit_failure : exit_success;
 }
 

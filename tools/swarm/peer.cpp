@@ -138,15 +138,6 @@ std::string progress_line(const telemetry::event& e) {
   if (e.name == "serving") return "serves";
   if (e.name == "moves") return "moves to stage " + number_text(e, "stage");
   if (e.name == "restored") return "went back to step " + number_text(e, "version");
-  const auto* why = telemetry::find(e, "why");
-  const auto* text = why == nullptr ? nullptr : std::get_if<std::string>(why);
-  const auto reason = text == nullptr ? std::string{"no reason given"} : one_line(*text);
-  if (e.name == "fetch_failed") {
-    if (reason != "no donor") return "its state cannot be fetched: " + reason;
-    return "waits for somebody who serves its stage, to fetch its state from";
-  }
-  if (e.name == "refetch")
-    return "its stage went on without it (" + reason + "): fetches its state";
   return "";
 }
 
@@ -154,8 +145,17 @@ int serve(const peer_options& options, stop_signals& signals) {
   session::role role;
   role.agent = "swarm peer";
   role.description_file = options.run;
-  auto opened = open_computing(options.net, role, "peer", signals, options.join_timeout);
-  if (const auto* why = std::get_if<std::string>(&opened)) return complain(*why);
+  std::string last;
+  const auto say = [&](const std::string& line) {
+    // What is so still is not said again.
+    if (!line.empty() && line != last) std::printf("%s\n", line.c_str());
+    if (!line.empty()) last = line;
+  };
+  auto opened = open_computing(options.net, role, "peer", say, signals, options.join_timeout);
+  if (const auto* why = std::get_if<session_failure>(&opened)) {
+    complain(why->sentence);
+    return why->exit_code;
+  }
   auto& here = *std::get<computing_session>(opened).here;
   const auto& run = std::get<computing_session>(opened).run;
   if (options.stage >= run.stages) {
@@ -177,22 +177,17 @@ int serve(const peer_options& options, stop_signals& signals) {
         return peer::spawn_stage_peer(system, std::move(mine));
       });
   if (!added) return complain("the stage does not start");
-  std::string last;
-  const auto show = [&](const telemetry::event& e) {
-    const bool alone = e.name == "dial_failed" && here.node().neighbours().empty();
-    const auto line =
-        alone ? "nobody of the run is reached: " + one_line(here.last_failure()) : progress_line(e);
-    // A peer that waits for a donor says so once.
-    if (!line.empty() && line != last) std::printf("%s\n", line.c_str());
-    if (!line.empty()) last = line;
-  };
-  while (!signals.wait(wake))
+  const auto show = [&](const telemetry::event& e) { say(progress_line(e)); };
+  while (here.token_in_use().empty() && !signals.wait(wake))
     here.events(0ms, show);
-  std::printf("leaves\n");
+  const bool turned_out = !here.token_in_use().empty();
+  if (!turned_out) std::printf("leaves\n");
   // A second signal does not wait.
   signals.release();
   here.node().stop(options.leave_timeout);
-  return exit_success;
+  if (!turned_out) return exit_success;
+  complain(here.token_in_use());
+  return exit_token_in_use;
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "tools/swarm/session.hpp"
 
+#include <algorithm>
 #include <caf/all.hpp>
 #include <utility>
 
 #include "actors/identity/certificate.hpp"
+#include "actors/peer/clock_watch.hpp"
 #include "actors/peer/embedded_swarm.hpp"
 #include "actors/peer/status_actor.hpp"
 #include "actors/telemetry/log.hpp"
@@ -18,15 +20,11 @@ namespace {
 
 constexpr std::chrono::seconds ask_timeout{5};
 constexpr std::chrono::milliseconds look_again{200};
+constexpr std::chrono::milliseconds reason_wait{2'000};
 
-/// Dials that failed are told here as telemetry.
-constexpr const char* dial_failed = "dial_failed";
-
-std::string text_of(const telemetry::event& e, const char* key) {
-  const auto* value = telemetry::find(e, key);
-  const auto* text = value == nullptr ? nullptr : std::get_if<std::string>(value);
-  return text == nullptr ? std::string{} : *text;
-}
+/// Others miss a dead life of this peer within their silence timeout, which is like ours.
+constexpr int rival_patience_timeouts = 3;
+constexpr std::chrono::milliseconds rival_patience_min{4'000};
 
 std::vector<std::string> seeds_of(const network_options& options, const identity::join_token& token,
                                   const state_folder& folder) {
@@ -52,7 +50,8 @@ session::session(identity::join_token token, state_folder folder, uint64_t life)
       life_(life),
       id_(identity::peer_id_of(token_.peer.key())),
       system_(config_),
-      self_(system_) {}
+      self_(system_),
+      alarms_(now()) {}
 
 session::~session() {
   node_.reset();
@@ -104,6 +103,9 @@ std::optional<std::string> session::start(const network_options& options, const 
   net.self.run_key = token_.run_key;
   net.self.key = token_.peer.key();
   net.self.life = life_;
+  net.self.started_unix_ms = unix_now_ms();
+  net.rival_patience =
+      std::max(rival_patience_min, rival_patience_timeouts * options.silence_timeout);
   net.self.announce = what.listens ? options.announce : "";
   net.self.agent = what.agent;
   net.self.observer = what.observer;
@@ -111,7 +113,7 @@ std::optional<std::string> session::start(const network_options& options, const 
   net.self.protocol_version = identity::protocol_version;
   net.self.id_of = &identity::peer_id_of;
   net.neighbours.seeds = seeds_of(options, token_, folder_);
-  net.unix_ms = unix_now_ms();
+  net.clock = &unix_now_ms;
   // In the DHT, too, one who looks on with a peer's token is somebody else.
   node.key_seed = what.observer ? identity::key_pair::generate().seed() : token_.peer.seed();
   node.clock = &unix_now_ms;
@@ -138,8 +140,8 @@ std::optional<std::string> session::start(const network_options& options, const 
 std::variant<identity::run_description, std::string> session::describe(
     stop_signals& signals, std::chrono::milliseconds limit) {
   if (description_) return identity::read_description(*description_, token_.run_key);
-  auto left = limit;
-  while (left.count() > 0) {
+  const auto until = now() + limit;
+  while (now() < until) {
     for (const auto& found : node_->descriptions()) {
       auto read = identity::read_description(found, token_.run_key);
       const auto* run = std::get_if<identity::run_description>(&read);
@@ -150,12 +152,41 @@ std::variant<identity::run_description, std::string> session::describe(
       return read;
     }
     events(std::chrono::milliseconds{0}, {});
+    if (!token_in_use().empty()) return token_in_use();
     if (signals.wait(look_again)) return std::string{"asked to stop before the run was found"};
-    left -= look_again;
   }
-  return "the run's description was not found within " + std::to_string(limit.count() / 1000) +
-         " s: check --join" + (last_failure_.empty() ? "" : " (" + last_failure_ + ")") +
-         ", or give --run=FILE";
+  return not_found(limit);
+}
+
+bool session::reach_somebody(stop_signals& signals, std::chrono::milliseconds limit) {
+  const auto until = now() + limit;
+  while (node_->neighbours().empty()) {
+    events(std::chrono::milliseconds{0}, {});
+    const auto late = now() - until;
+    // A dial that hears nothing says so when its own time is over, which may be just now.
+    if (late >= reason_wait || (late >= alarms::moment::zero() && !last_failure().empty()))
+      return false;
+    if (signals.wait(look_again / 2)) return false;
+  }
+  return true;
+}
+
+std::string session::not_found(std::chrono::milliseconds limit) {
+  const auto what =
+      "the run's description was not found within " + std::to_string(limit.count() / 1000) + " s: ";
+  // By a wrong clock all that is published has expired, or is not valid yet.
+  if (const auto why = clock_complaint()) return what + *why;
+  if (!node_->neighbours().empty())
+    return what + "those that are connected do not have it yet; try again, or give --run=FILE";
+  const auto& why = last_failure();
+  return what + "check --join" + (why.empty() ? "" : " (" + why + ")") + ", or give --run=FILE";
+}
+
+std::optional<std::string> session::clock_complaint() {
+  peer::clock_watch clocks;
+  for (const auto& each : node_->neighbours())
+    clocks.heard(each.peer, each.clock_ahead_ms, each.announce);
+  return clocks.complaint(unix_now_ms());
 }
 
 void session::events(std::chrono::milliseconds wait,
@@ -164,12 +195,18 @@ void session::events(std::chrono::milliseconds wait,
   while (more) {
     self_->receive(
         [&](const telemetry::event& e) {
-          if (e.name == dial_failed) last_failure_ = text_of(e, "text");
+          const auto lines = alarms_.saw(e, now());
+          if (say_)
+            for (const auto& line : lines)
+              say_(line);
           if (handle) handle(e);
         },
         caf::after(wait) >> [&] { more = false; });
     wait = std::chrono::milliseconds{0};
   }
+  if (!say_) return;
+  for (const auto& line : alarms_.look(node_->neighbours().size(), now()))
+    say_(line);
 }
 
 std::vector<process_status> session::ask_everybody(uint32_t events) {

@@ -17,10 +17,15 @@
 #include "actors/telemetry/event.hpp"
 #include "tools/processes/signals.hpp"
 #include "tools/processes/state_folder.hpp"
+#include "tools/swarm/alarms.hpp"
 #include "tools/swarm/network_options.hpp"
 #include "tools/swarm/status_screen.hpp"
 
 namespace swarm::tools {
+
+/// Exit code of a process that ends because a later one has its token: starting it again would only
+/// turn the other one out.
+inline constexpr int exit_token_in_use = 3;
 
 /// One process' place in a run: its token, its folder, its actor system and its node. What every
 /// command but keygen and up begins with.
@@ -58,6 +63,17 @@ class session {
   std::variant<identity::run_description, std::string> describe(stop_signals& signals,
                                                                 std::chrono::milliseconds limit);
 
+  /// Waits until somebody is connected. False: nobody within the limit, or a signal came; then
+  /// last_failure() says why, for which it waits a moment longer.
+  bool reach_somebody(stop_signals& signals, std::chrono::milliseconds limit);
+
+  /// From now on alarms (alarms.hpp) are said here, by whoever asks for the events.
+  void say_alarms(std::function<void(const std::string&)> say) { say_ = std::move(say); }
+  /// Why this process has to end: another one has its token. With exit_token_in_use.
+  const std::string& token_in_use() const { return alarms_.token_in_use(); }
+  /// A sentence when clocks differ.
+  std::optional<std::string> clock_complaint();
+
   /// Events of this process since the last call, waiting for the first at most so long.
   void events(std::chrono::milliseconds wait,
               const std::function<void(const telemetry::event&)>& handle);
@@ -69,7 +85,7 @@ class session {
   std::vector<process_status> ask_everybody(uint32_t events);
 
   /// Why nobody is connected, as far as it is known: the last dial that failed.
-  const std::string& last_failure() const { return last_failure_; }
+  const std::string& last_failure() const { return alarms_.last_failure(); }
 
  private:
   struct config : caf::actor_system_config {
@@ -78,6 +94,8 @@ class session {
 
   session(identity::join_token token, state_folder folder, uint64_t life);
   std::optional<std::string> start(const network_options& options, const role& what);
+  alarms::moment now() { return self_->clock().now().time_since_epoch(); }
+  std::string not_found(std::chrono::milliseconds limit);
 
   identity::join_token token_;
   state_folder folder_;
@@ -88,7 +106,8 @@ class session {
   caf::actor_system system_;
   caf::scoped_actor self_;
   std::unique_ptr<peer::node> node_;
-  std::string last_failure_;
+  alarms alarms_;
+  std::function<void(const std::string&)> say_;
 };
 
 }  // namespace swarm::tools

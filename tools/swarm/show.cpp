@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "actors/peer/peer_ids.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/processes/state_folder.hpp"
 #include "tools/report/one_line.hpp"
@@ -25,12 +26,14 @@ int print(const nlohmann::json& object) {
 int show_token(const identity::join_token& token, int64_t unix_ms, bool json) {
   const auto days = (token.not_after_s - unix_ms / 1000) / seconds_per_day;
   const auto run_key = identity::to_hex(identity::view(token.run_key));
-  const auto peer = std::to_string(identity::peer_id_of(token.peer.key()).value());
+  const auto id = identity::peer_id_of(token.peer.key());
   const auto peer_key = identity::to_hex(identity::view(token.peer.key()));
   if (json) {
     return print({{"run", token.run_name},
                   {"run_key", run_key},
-                  {"peer", peer},
+                  {"peer", std::to_string(id.value())},
+                  {"name", peer::short_name(id)},
+                  {"id", peer::full_name(id)},
                   {"peer_key", peer_key},
                   {"not_after_unix_s", token.not_after_s},
                   {"valid_days", days},
@@ -39,7 +42,8 @@ int show_token(const identity::join_token& token, int64_t unix_ms, bool json) {
   table out{{"token", ""}};
   out.add({"run", one_line(token.run_name)});
   out.add({"run key", run_key});
-  out.add({"peer", peer});
+  out.add({"peer", peer::short_name(id)});
+  out.add({"peer id", peer::full_name(id)});
   out.add({"peer key", peer_key});
   out.add({"valid for", std::to_string(days) + " days"});
   for (const auto& address : token.addresses)

@@ -37,6 +37,7 @@ int complain(const std::string& sentence) {
 
 /// Until those who know each other have introduced everybody.
 bool meet(session& here, stop_signals& signals, std::chrono::milliseconds limit) {
+  if (!here.reach_somebody(signals, limit)) return false;
   size_t known = 0;
   int quiet = 0;
   for (auto waited = 0ms; waited < limit; waited += look_again) {

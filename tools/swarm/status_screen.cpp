@@ -1,12 +1,12 @@
 #include "tools/swarm/status_screen.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
+#include "actors/peer/peer_ids.hpp"
 #include "tools/report/one_line.hpp"
 #include "tools/report/table.hpp"
 
@@ -40,12 +40,8 @@ const char* state_name(schemas::Roster::Member::State state) {
   return "unknown";
 }
 
-/// Coordinators go by another id than the trainer of their process.
 std::string peer_name(uint64_t peer) {
-  char text[24];
-  std::snprintf(text, sizeof(text), "%016llx",
-                static_cast<unsigned long long>(peer & ~(uint64_t{1} << 63)));
-  return std::string{text}.substr(0, 8);
+  return peer::short_name(peer_id{peer});
 }
 
 std::string seconds(int64_t ms) {
@@ -112,10 +108,27 @@ const process_status* leader(const std::vector<process_status>& all) {
 }
 
 std::string events_text(const std::vector<process_status>& all) {
+  // What several have seen is one line.
+  struct seen {
+    int64_t ago_ms = 0;
+    std::string by;
+    size_t peers = 0;
+  };
+  std::map<std::string, seen> happened;
+  for (const auto& p : all) {
+    for (const auto& e : p.events) {
+      auto& known = happened[one_line(e.text)];
+      if (known.peers == 0 || e.ago_ms < known.ago_ms)
+        known = {e.ago_ms, peer_name(p.peer), known.peers};
+      ++known.peers;
+    }
+  }
   std::vector<std::pair<int64_t, std::string>> lines;
-  for (const auto& p : all)
-    for (const auto& e : p.events)
-      lines.emplace_back(e.ago_ms, peer_name(p.peer) + "  " + one_line(e.text));
+  for (const auto& [text, what] : happened)
+    lines.emplace_back(what.ago_ms,
+                       what.by + "  " + text +
+                           (what.peers > 1 ? " (as " + std::to_string(what.peers) + " peers say)"
+                                           : std::string{}));
   std::sort(lines.begin(), lines.end());
   if (lines.size() > events_shown) lines.resize(events_shown);
   std::string result;
@@ -130,7 +143,7 @@ std::string kernels_text(const std::vector<process_status>& all) {
   for (const auto& p : all) {
     if (p.kernels.empty()) continue;
     auto& list = peers[p.kernels];
-    list += (list.empty() ? "" : ", ") + std::to_string(p.peer);
+    list += (list.empty() ? "" : ", ") + peer_name(p.peer);
   }
   if (peers.size() < 2) return "";
   std::string result = "\nprocesses compute with different kernels\n";
@@ -195,14 +208,21 @@ nlohmann::json status_json(const std::vector<process_status>& all) {
     nlohmann::json members = nlohmann::json::array();
     for (const auto& m : p.members)
       members.push_back({{"peer", m.peer},
+                         {"id", peer::full_name(peer_id{m.peer})},
                          {"role", m.role},
                          {"state", m.state},
                          {"stage", m.stage},
                          {"version", m.version}});
+    nlohmann::json events = nlohmann::json::array();
+    for (const auto& e : p.events)
+      events.push_back({{"ago_ms", e.ago_ms}, {"text", e.text}});
     processes.push_back({{"peer", p.peer},
+                         {"name", peer_name(p.peer)},
+                         {"id", peer::full_name(peer_id{p.peer})},
                          {"address", p.announce},
                          {"up_ms", p.up_ms},
                          {"members", members},
+                         {"events", events},
                          {"neighbours", p.neighbours.size()},
                          {"description", p.description_hash},
                          {"kernels", p.kernels}});

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "actors/peer/event_sentence.hpp"
+#include "actors/peer/peer_ids.hpp"
 #include "actors/peer/questions.hpp"
 #include "actors/peer/status_board.hpp"
 #include "actors/peer/training_peer.hpp"
@@ -132,8 +134,8 @@ void print_step(const telemetry::event& e, int64_t every) {
         number("version"));
   for (const char* told : {"rescued", "resumed", "stage_lost", "stage_needs_peer", "peer_dropped",
                            "promise_withdrawn", "promise_regained"}) {
-    const auto* detail = e.name == told ? telemetry::find(e, "detail") : nullptr;
-    if (detail != nullptr) std::printf("%s\n", std::get<std::string>(*detail).c_str());
+    const auto sentence = e.name == told ? peer::event_sentence(e) : std::nullopt;
+    if (sentence) std::printf("%s\n", one_line(*sentence).c_str());
   }
   if (e.name != "step") return;
   const auto step = static_cast<long long>(number("step"));
@@ -155,13 +157,13 @@ void print_other_kernels(const telemetry::event& e, bool& told) {
   const auto* text = telemetry::find(e, "text");
   if (peer == nullptr || text == nullptr) return;
   std::printf(
-      "peer %llu computes with kernels %s: the weights depend on who computes what, unless the "
+      "peer %s computes with kernels %s: the weights depend on who computes what, unless the "
       "run is made with --reproducible\n",
-      static_cast<unsigned long long>(std::get<int64_t>(*peer)),
+      peer::short_name(peer_id{static_cast<uint64_t>(std::get<int64_t>(*peer))}).c_str(),
       one_line(std::get<std::string>(*text)).c_str());
 }
 
-enum class ending : uint8_t { reached, diverged, asked_to_stop };
+enum class ending : uint8_t { reached, diverged, asked_to_stop, turned_out };
 
 /// Blocks until the run has its steps, or has none to come.
 ending wait_for_end(const train_options& options, session& here, const caf::actor& root,
@@ -169,7 +171,6 @@ ending wait_for_end(const train_options& options, session& here, const caf::acto
   bool reached = false;
   bool diverged = false;
   bool told_kernels = false;
-  std::string told;
   caf::actor asked;
   const auto current = [&] {
     caf::actor found;
@@ -187,11 +188,8 @@ ending wait_for_end(const train_options& options, session& here, const caf::acto
     here.events(0ms, [&](const telemetry::event& e) {
       print_step(e, options.line_every);
       print_other_kernels(e, told_kernels);
-      const bool alone = e.name == "dial_failed" && here.node().neighbours().empty();
-      if (!alone || here.last_failure() == told) return;
-      told = here.last_failure();
-      std::printf("nobody of the run is reached: %s\n", one_line(told).c_str());
     });
+    if (!here.token_in_use().empty()) return ending::turned_out;
     // A candidate that stands by answers, too, when the leader has got there.
     const auto coordinator = current();
     if (coordinator && coordinator != asked) {
@@ -222,7 +220,8 @@ ending wait_for_end(const train_options& options, session& here, const caf::acto
 std::optional<std::string> write_result(const train_options& options, session& here,
                                         const training_setup& setup, const caf::actor& root) {
   const auto steps = setup.options().steps;
-  nlohmann::json result{{"steps", steps}, {"peer", here.id().value()}};
+  nlohmann::json result{
+      {"steps", steps}, {"peer", here.id().value()}, {"name", peer::short_name(here.id())}};
   const auto evaluator = peer::evaluator_of(here.self(), root);
   if (evaluator && options.eval_batches > 0) {
     here.self()
@@ -243,8 +242,12 @@ int train(const train_options& options, stop_signals& signals) {
   session::role role;
   role.agent = "swarm train";
   role.description_file = options.run;
-  auto opened = open_computing(options.net, role, "trainer", signals, options.join_timeout);
-  if (const auto* why = std::get_if<std::string>(&opened)) return complain(*why);
+  const auto say = [](const std::string& line) { std::printf("%s\n", line.c_str()); };
+  auto opened = open_computing(options.net, role, "trainer", say, signals, options.join_timeout);
+  if (const auto* why = std::get_if<session_failure>(&opened)) {
+    complain(why->sentence);
+    return why->exit_code;
+  }
   auto& here = *std::get<computing_session>(opened).here;
   const auto& run = std::get<computing_session>(opened).run;
   run_options numbers;
@@ -274,6 +277,10 @@ int train(const train_options& options, stop_signals& signals) {
       break;
     case ending::asked_to_stop:
       std::printf("leaves\n");
+      break;
+    case ending::turned_out:
+      complain(here.token_in_use());
+      code = exit_token_in_use;
       break;
   }
   // A second signal does not wait.

@@ -3,6 +3,8 @@
 #include <boost/test/unit_test.hpp>
 #include <string>
 
+#include "actors/identity/keys.hpp"
+
 using namespace swarm;
 using peer::acquaintance;
 using peer::admission;
@@ -87,6 +89,55 @@ BOOST_AUTO_TEST_CASE(a_key_other_than_the_certificates_is_refused) {
 BOOST_AUTO_TEST_CASE(itself_is_refused) {
   const admission here{somebody(1), ""};
   BOOST_TEST(contains(refusal(here, remote_of(here)), "itself"));
+}
+
+BOOST_AUTO_TEST_CASE(another_process_with_the_same_token_is_refused_and_named) {
+  auto later = somebody(1);
+  later.life += 1;
+  later.agent = "swarm peer";
+  later.started_unix_ms = 1'700'000'000'000;
+  const auto why = refusal({somebody(1), ""}, remote_of({later, ""}));
+  for (const char* part : {"same token", "swarm peer at host:1", "2023-11-14 22:13:20 UTC"})
+    BOOST_TEST(contains(why, part), why);
+}
+
+BOOST_AUTO_TEST_CASE(a_later_life_is_believed_when_it_is_signed_with_the_own_key) {
+  const auto keys = identity::key_pair::generate();
+  auto early = somebody(1);
+  early.key = keys.key();
+  early.started_unix_ms = 5;
+  early.sign = [keys](const std::string& text) {
+    return std::string{identity::view(keys.sign(peer::life_domain, text))};
+  };
+  auto late = early;
+  late.started_unix_ms = 6;
+  const admission here{early, ""};
+  const auto found = here.rival_in(admission{late, ""}.greeting(0));
+  BOOST_REQUIRE(found.has_value());
+  BOOST_TEST(found->announce == "host:1");
+  BOOST_TEST(found->started_unix_ms == 6);
+  // The later one is not told, nor anybody by itself.
+  BOOST_TEST(!admission(late, "").rival_in(here.greeting(0)));
+  BOOST_TEST(!here.rival_in(here.greeting(0)));
+  // Made up: not signed, signed by somebody else, of another run, another peer's, an observer's.
+  auto liar = late;
+  liar.sign = nullptr;
+  BOOST_TEST(!here.rival_in(admission{liar, ""}.greeting(0)));
+  liar.sign = [](const std::string& text) {
+    return std::string{
+        identity::view(identity::key_pair::generate().sign(peer::life_domain, text))};
+  };
+  BOOST_TEST(!here.rival_in(admission{liar, ""}.greeting(0)));
+  auto elsewhere = late;
+  elsewhere.run_key.fill(8);
+  BOOST_TEST(!here.rival_in(admission{elsewhere, ""}.greeting(0)));
+  auto other = late;
+  other.key.fill(7);
+  BOOST_TEST(!here.rival_in(admission{other, ""}.greeting(0)));
+  auto looker = late;
+  looker.observer = true;
+  BOOST_TEST(!here.rival_in(admission{looker, ""}.greeting(0)));
+  BOOST_TEST(!here.rival_in("nonsense"));
 }
 
 BOOST_AUTO_TEST_CASE(texts_beyond_the_limit_are_refused) {

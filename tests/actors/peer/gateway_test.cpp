@@ -26,7 +26,7 @@ class wire_end final : public transport::endpoint {
   bool damages = false;
 
   std::string address() const override { return ""; }
-  void greet_with(std::string) override {}
+  void greet_with(std::function<std::string()>) override {}
   link_id dial(const std::string&) override { return {}; }
   void send(link_id to, const transport::heading& head, wire::frame_ptr body) override {
     if (far == nullptr) return;
@@ -227,7 +227,7 @@ BOOST_AUTO_TEST_CASE(two_processes_talk_through_a_third_one) {
     gateway* to_left = nullptr;
     gateway* to_right = nullptr;
     std::string address() const override { return ""; }
-    void greet_with(std::string) override {}
+    void greet_with(std::function<std::string()>) override {}
     link_id dial(const std::string&) override { return {}; }
     void send(link_id to, const transport::heading& head, wire::frame_ptr body) override {
       (to == left_link ? to_left : to_right)->on_message(to, head, std::move(body));

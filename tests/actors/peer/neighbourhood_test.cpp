@@ -1,5 +1,6 @@
 #include "actors/peer/neighbourhood.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <map>
 #include <set>
@@ -92,14 +93,78 @@ BOOST_AUTO_TEST_CASE(a_later_life_replaces_an_earlier_one_and_never_the_other_wa
   BOOST_TEST(n.up(link_id{1}, peer_of(5, false, 10), 0s).current);
   const auto later = n.up(link_id{2}, peer_of(5, false, 11), 0s);
   BOOST_TEST(later.current);
-  BOOST_REQUIRE(later.over.size() == 1U);
-  BOOST_CHECK(later.over[0] == link_id{1});
+  BOOST_REQUIRE(later.over.has_value());
+  BOOST_CHECK(later.over->link == link_id{1});
+  BOOST_TEST(later.over->superseded);
   const auto earlier = n.up(link_id{3}, peer_of(5, true, 10), 0s);
   BOOST_TEST(!earlier.current);
-  BOOST_CHECK(earlier.over.at(0) == link_id{3});
+  BOOST_REQUIRE(earlier.over.has_value());
+  BOOST_CHECK(earlier.over->link == link_id{3});
+  BOOST_TEST(earlier.over->superseded);
   // The end of a link that does not count is no news.
   BOOST_TEST(!n.down(link_id{1}, 1s));
   BOOST_CHECK(n.down(link_id{2}, 1s) == peer_id{5});
+}
+
+BOOST_AUTO_TEST_CASE(of_two_lives_of_one_number_the_one_that_started_later_counts) {
+  auto n = make(1);
+  const auto started = [](int64_t when) {
+    auto who = peer_of(5, false, 10);
+    who.started_unix_ms = when;
+    return who;
+  };
+  BOOST_TEST(n.up(link_id{1}, started(100), 0s).current);
+  const auto later = n.up(link_id{2}, started(101), 0s);
+  BOOST_TEST(later.current);
+  BOOST_TEST(later.over->superseded);
+  // Whoever dialled: the earlier one never gets it back.
+  auto again = started(100);
+  again.dialled = true;
+  BOOST_TEST(!n.up(link_id{3}, again, 0s).current);
+}
+
+BOOST_AUTO_TEST_CASE(links_that_end_as_soon_as_they_begin_are_dialled_slower_and_slower) {
+  auto n = make(1, {"a:1", "b:2"});
+  const auto to = [&](const std::string& address, moment now) {
+    const auto orders = n.due(now);
+    return std::count_if(orders.begin(), orders.end(),
+                         [&](const auto& o) { return o.address == address; });
+  };
+  moment now{0};
+  uint64_t next = 1;
+  size_t dials = 0;
+  for (; now < 60s; now += 10ms) {
+    for (const auto& order : n.due(now)) {
+      const link_id link{next++};
+      n.dialling(order, link);
+      if (order.address == "b:2") {
+        n.down(link, now);
+        continue;
+      }
+      ++dials;
+      BOOST_TEST(n.up(link, {peer_id{5}, 1, "a:1", true, false, 0}, now).current);
+      n.down(link, now + 5ms);
+    }
+  }
+  BOOST_TEST(dials > 4U);
+  BOOST_TEST(dials < 25U);
+  // One that lasted is dialled at once when it is lost.
+  for (bool lasted = false; !lasted; now += 10ms) {
+    for (const auto& order : n.due(now)) {
+      const link_id link{next++};
+      n.dialling(order, link);
+      if (order.address == "a:1") {
+        n.up(link, {peer_id{5}, 1, "a:1", true, false, 0}, now);
+        n.down(link, now + 10s);
+        lasted = true;
+        now += 10s;
+      } else {
+        n.down(link, now);
+      }
+    }
+    BOOST_REQUIRE(now < 1h);
+  }
+  BOOST_TEST(to("a:1", now + 300ms) > 0);
 }
 
 BOOST_AUTO_TEST_CASE(two_peers_that_dial_each_other_keep_the_same_link) {
@@ -114,8 +179,10 @@ BOOST_AUTO_TEST_CASE(two_peers_that_dial_each_other_keep_the_same_link) {
         const uint64_t order[2] = {first_dialled ? 1U : 2U, first_dialled ? 2U : 1U};
         for (const auto link : order) {
           const bool dialled = (link == 1) == self_is_a;
-          for (const auto over : n.up(link_id{link}, peer_of(other, dialled), 0s).over)
-            open.erase(over.value());
+          const auto over = n.up(link_id{link}, peer_of(other, dialled), 0s).over;
+          if (!over) continue;
+          open.erase(over->link.value());
+          BOOST_TEST(!over->superseded);
         }
         return open;
       };
@@ -170,7 +237,8 @@ BOOST_AUTO_TEST_CASE(an_observer_keeps_the_link_it_has) {
   BOOST_TEST(n.up(link_id{1}, peer_of(5, true), 0s).current);
   const auto probe = n.up(link_id{2}, peer_of(5, false), 0s);
   BOOST_TEST(!probe.current);
-  BOOST_CHECK(probe.over.at(0) == link_id{2});
+  BOOST_REQUIRE(probe.over.has_value());
+  BOOST_CHECK(probe.over->link == link_id{2});
 }
 
 BOOST_AUTO_TEST_CASE(any_number_of_strangers_is_bounded) {
@@ -245,8 +313,8 @@ class mesh {
       const auto there = at_dialler ? to : from;
       here.links.insert(link);
       const auto who = peer_of(there, at_dialler, all_.at(there).life);
-      for (const auto o : here.n.up(link_id{link}, who, now_).over)
-        over.insert(o.value());
+      const auto surplus = here.n.up(link_id{link}, who, now_).over;
+      if (surplus) over.insert(surplus->link.value());
     }
     for (const auto o : over)
       close(o);

@@ -42,6 +42,10 @@ inline network_options options_of(uint8_t number, std::vector<std::string> seeds
   result.self.key = key_of(number).key();
   result.self.id_of = &identity::peer_id_of;
   result.self.agent = "test";
+  result.self.sign = [number](const std::string& text) {
+    return std::string{identity::view(key_of(number).sign(life_domain, text))};
+  };
+  result.rival_patience = std::chrono::milliseconds{300};
   result.neighbours.seeds = std::move(seeds);
   result.neighbours.retry = {std::chrono::milliseconds{20}, std::chrono::milliseconds{200}};
   result.neighbours.courtesy = std::chrono::milliseconds{20};

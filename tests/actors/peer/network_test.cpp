@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(a_peer_of_another_protocol_version_is_refused) {
   auto newer = options_of(2, {a.address()});
   newer.self.protocol_version = 77;
   place b{newer};
-  check_refused(a, b, "version 1 ", "77 ");
+  check_refused(a, b, "1 there", "version 77 here");
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_of_another_description_is_refused) {
@@ -287,4 +287,118 @@ BOOST_AUTO_TEST_CASE(a_port_that_is_taken_is_said_with_its_address) {
   } catch (const std::runtime_error& why) {
     BOOST_TEST(std::string{why.what()}.find(a.address()) != std::string::npos);
   }
+}
+
+// -- one token, two processes
+// -----------------------------------------------------------------------
+
+namespace {
+
+peer::network_options life_of(uint8_t number, uint64_t life, const std::string& seed) {
+  auto result = options_of(number, {seed});
+  result.self.life = life;
+  result.self.agent = "life " + std::to_string(life);
+  result.self.started_unix_ms = 1'700'000'000'000;
+  return result;
+}
+
+/// Told once, where the later one is, and let go by everybody.
+void check_gives_way(place& earlier, place& later, const std::string& agent,
+                     std::vector<place*> all) {
+  BOOST_TEST(eventually(all, [&] { return earlier.told("token_in_use").size() == 1; }));
+  const auto why = earlier.told("token_in_use");
+  BOOST_REQUIRE(why.size() == 1U);
+  for (const auto& part : {agent, later.address(), std::string{"2023-11-14 22:13:20 UTC"}})
+    BOOST_TEST(why[0].find(part) != std::string::npos, part << " in: " << why[0]);
+  BOOST_TEST(eventually(all, [&] { return earlier.counted().links_up == 0; }));
+  BOOST_TEST(later.told("token_in_use").empty());
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(of_two_with_one_token_the_earlier_is_told_where_the_later_is) {
+  place host{options_of(1)};
+  place earlier{life_of(2, 1, host.address())};
+  earlier.add_worker(1);
+  BOOST_REQUIRE(eventually({&host, &earlier}, [&] { return host.reaches(earlier.id()); }));
+  place later{life_of(2, 2, host.address())};
+  later.add_worker(2);
+  check_gives_way(earlier, later, "life 2", {&host, &earlier, &later});
+  // The later one was never disturbed.
+  BOOST_TEST(host.reaches(later.id()));
+  BOOST_TEST(host.member_of(later.id())->id.incarnation.value() == 2U);
+  BOOST_TEST(later.told("peer_down").empty());
+  BOOST_TEST(host.neighbours().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(it_is_told_too_when_it_comes_second) {
+  place host{options_of(1)};
+  place later{life_of(2, 2, host.address())};
+  later.add_worker(2);
+  BOOST_REQUIRE(eventually({&host, &later}, [&] { return host.reaches(later.id()); }));
+  place earlier{life_of(2, 1, host.address())};
+  check_gives_way(earlier, later, "life 2", {&host, &earlier, &later});
+  BOOST_TEST(host.reaches(later.id()));
+  BOOST_TEST(later.told("peer_down").empty());
+}
+
+BOOST_AUTO_TEST_CASE(two_with_one_token_that_dial_each_other_need_nobody_else) {
+  place later{life_of(2, 2, "")};
+  place earlier{life_of(2, 1, later.address())};
+  check_gives_way(earlier, later, "life 2", {&earlier, &later});
+}
+
+BOOST_AUTO_TEST_CASE(a_restart_with_a_smaller_life_is_let_in_when_the_dead_one_is_missed) {
+  auto patient = options_of(1);
+  place host{patient};
+  auto before = std::make_unique<place>(life_of(2, 9, host.address()));
+  before->add_worker(9);
+  BOOST_REQUIRE(eventually({&host, before.get()}, [&] { return host.reaches(before->id()); }));
+  auto young = life_of(2, 1, host.address());
+  young.rival_patience = patience;
+  place now_here{young};
+  now_here.add_worker(1);
+  // It comes while the old one is still taken for alive, and is turned away.
+  BOOST_REQUIRE(
+      eventually({&host, &now_here}, [&] { return !now_here.told("peer_down").empty(); }));
+  before.reset();
+  BOOST_TEST(eventually({&host, &now_here}, [&] { return host.reaches(now_here.id()); }));
+  BOOST_TEST(now_here.told("token_in_use").empty());
+}
+
+// -- clocks
+// -----------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_clock_that_is_hours_off_is_said_by_both_at_once) {
+  constexpr int64_t here_ms = 1'700'000'000'000;
+  constexpr int64_t three_hours_ms = 3 * 3'600'000;
+  auto first = options_of(1);
+  first.clock = [] { return here_ms; };
+  place a{first};
+  auto second = options_of(2, {a.address()});
+  second.clock = [] { return here_ms + three_hours_ms; };
+  place b{second};
+  BOOST_TEST(eventually({&a, &b}, [&] {
+    return !a.told("clock_differs").empty() && !b.told("clock_differs").empty();
+  }));
+  const auto behind = a.told("clock_differs").at(0);
+  BOOST_TEST(behind.find("the clock of this machine is 3 h 0 min behind") != std::string::npos,
+             behind);
+  const auto ahead = b.told("clock_differs").at(0);
+  BOOST_TEST(ahead.find("the clock of this machine is 3 h 0 min ahead") != std::string::npos,
+             ahead);
+  BOOST_TEST(b.neighbours().at(0).clock_ahead_ms == -three_hours_ms);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_looks_on_with_a_wrong_clock_is_its_own_affair) {
+  auto first = options_of(1);
+  first.clock = [] { return int64_t{1'700'000'000'000}; };
+  place a{first};
+  auto looks = options_of(3, {a.address()});
+  looks.self.observer = true;
+  looks.endpoint.bind.clear();
+  looks.clock = [] { return int64_t{1'600'000'000'000}; };
+  place observer{looks};
+  BOOST_TEST(eventually({&a, &observer}, [&] { return !observer.told("clock_differs").empty(); }));
+  BOOST_TEST(a.told("clock_differs").empty());
 }

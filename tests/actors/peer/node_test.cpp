@@ -37,7 +37,7 @@ struct machine {
     what.key_seed = key_of(number).seed();
     // Any time does, as long as it is the same for all.
     what.clock = [] { return int64_t{1'800'000'000'000}; };
-    what.network.unix_ms = what.clock();
+    what.network.clock = what.clock;
     return node::start(system, std::move(what));
   }
 

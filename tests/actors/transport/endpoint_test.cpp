@@ -85,7 +85,7 @@ BOOST_DATA_TEST_CASE(a_greeting_comes_with_address_and_proven_key, data::make(pl
 
 BOOST_AUTO_TEST_CASE(the_greeting_may_be_changed_after_opening) {
   party b{listening()};
-  b.end->greet_with("at " + b.end->address());
+  b.end->greet_with([text = "at " + b.end->address()] { return text; });
   party a{endpoint_options{}};
   a.end->dial(b.end->address());
   BOOST_REQUIRE(a.saw.wait_up());

@@ -17,7 +17,7 @@ std::string told(endpoint_options dialler, endpoint_options listener) {
   const auto link = a.end->dial(b.end->address());
   const auto ending = a.saw.wait_down(link);
   BOOST_REQUIRE(ending);
-  BOOST_TEST((ending->reason == down_reason::unreachable), ending->sentence);
+  BOOST_TEST((ending->reason == down_reason::refused), ending->sentence);
   BOOST_TEST(ending->sentence.find(b.end->address()) != std::string::npos);
   BOOST_TEST(a.saw.look([](witness& w) { return w.greeted.size() + w.up.size(); }) == 0U);
   BOOST_TEST(b.saw.look([](witness& w) { return w.greeted.size() + w.up.size(); }) == 0U);
@@ -71,4 +71,13 @@ BOOST_AUTO_TEST_CASE(plain_text_at_a_tls_port_is_told) {
 
 BOOST_AUTO_TEST_CASE(tls_at_a_plain_port_is_told) {
   BOOST_TEST(says(told(with(run.issue()), with(std::nullopt)), "it answers in plain text"));
+}
+
+BOOST_AUTO_TEST_CASE(a_refusal_for_its_time_names_the_clock) {
+  const auto expired = [] { return run.issue(authority::long_ago_s, day_s); };
+  const auto early = [] { return run.issue(far_ahead_s, day_s); };
+  BOOST_TEST(says(told(with(run.issue()), with(expired())), "the clock here says 2"));
+  BOOST_TEST(says(told(with(expired()), with(run.issue())), "the clock here says 2"));
+  BOOST_TEST(says(told(with(run.issue()), with(early())), "check both clocks"));
+  BOOST_TEST(says(told(with(early()), with(run.issue())), "check both clocks"));
 }

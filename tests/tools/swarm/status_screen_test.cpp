@@ -39,6 +39,33 @@ BOOST_AUTO_TEST_CASE(the_screen_shows_stages_processes_and_the_leaders_figures) 
   BOOST_TEST(contains(text, "1.2 s ago  00000003  rework step=40"), text);
 }
 
+BOOST_AUTO_TEST_CASE(what_several_have_seen_is_one_line) {
+  auto one = peer_of(1, 0, "serving");
+  auto two = peer_of(2, 0, "serving");
+  one.events.push_back({3'000, "peer 00000009 is gone: it closed the connection"});
+  two.events.push_back({2'000, "peer 00000009 is gone: it closed the connection"});
+  two.events.push_back({9'000, "moves to stage 1"});
+  const auto text = tools::status_screen({one, two}, 1);
+  BOOST_TEST(contains(text,
+                      "2.0 s ago  00000002  peer 00000009 is gone: it closed the connection (as 2 "
+                      "peers say)"),
+             text);
+  BOOST_TEST(!contains(text, "3.0 s ago"), text);
+  BOOST_TEST(contains(text, "9.0 s ago  00000002  moves to stage 1"), text);
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_has_the_same_name_on_the_screen_and_in_json) {
+  auto one = peer_of(0x1234abcd, 0, "serving");
+  one.events.push_back({5, "serves"});
+  const auto json = tools::status_json({one});
+  const auto& process = json["processes"][0];
+  BOOST_TEST(process["name"] == "1234abcd");
+  BOOST_TEST(process["id"] == "1234abcd00000000");
+  BOOST_TEST(process["peer"] == one.peer);
+  BOOST_TEST(process["events"][0]["text"] == "serves");
+  BOOST_TEST(contains(tools::status_screen({one}, 1), "1234abcd"));
+}
+
 BOOST_AUTO_TEST_CASE(without_a_leader_it_says_so) {
   BOOST_TEST(contains(tools::status_screen({}, 1), "nobody leads"));
 }
