@@ -107,4 +107,11 @@ void hosts::mend(size_t host) {
   BOOST_REQUIRE_MESSAGE(!why, why.value_or(""));
 }
 
+void hosts::narrow(size_t host, size_t packet_bytes_max) {
+  // The bridge drops what is too large for a port; its own ends go by their own size.
+  const auto why =
+      ip(holders_[0], {"link", "set", cable(host), "mtu", std::to_string(packet_bytes_max)});
+  BOOST_REQUIRE_MESSAGE(!why, why.value_or(""));
+}
+
 }  // namespace swarm::chaos

@@ -26,6 +26,8 @@ class hosts {
   /// Takes the host's cable out of the switch, or puts it in. Both sides live on.
   void cut(size_t host);
   void mend(size_t host);
+  /// From here on its cable carries no packets of more bytes towards it, and says so to nobody.
+  void narrow(size_t host, size_t packet_bytes_max);
 
  private:
   std::optional<std::string> make(const std::string& name);

@@ -17,6 +17,7 @@ const std::vector<exemption>& seams() {
       {"actors/transport/clock.cpp", "wall-clock", "of the transport's own thread"},
       {"actors/transport/io_thread.cpp", "thread", "waits in the kernel for sockets"},
       {"actors/transport/io_thread.hpp", "thread", "waits in the kernel for sockets"},
+      {"tests/chaos/shifted_clock.cpp", "wall-clock", "is the clock of a machine whose is wrong"},
       {"experiments/stopwatch.cpp", "wall-clock", "measures how long a program took"},
       {"tools/processes/state_folder.cpp", "wall-clock", "what other machines read"}};
   return table;
