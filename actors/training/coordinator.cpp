@@ -172,7 +172,8 @@ void coordinator::on_tick() {
   const bool trains = election_.leading() && !taking_over_ && !divergence_.diverged();
   if (trains && options_.settle.count() > 0 && !ran_ && !ledger_)
     begin_step(step_ledger::beginning::fresh);
-  if (trains) {
+  // What has not begun cannot be lost.
+  if (trains && !settling()) {
     const auto unready = crew_.unready_stage(version_, given_up_, uncommitted_);
     if (unready && rescue_if_due(unready)) return;
   }
