@@ -6,6 +6,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tensors/engine/cpu_kernels.hpp"
+
 namespace {
 
 using namespace swarm::tools;
