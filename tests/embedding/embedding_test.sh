@@ -59,7 +59,7 @@ grep -q "path = \"$checkout\"" "$stranger/workspace/WORKSPACE" || fail "WORKSPAC
 # output there.
 HOME=$(getent passwd "$(id -u)" | cut -d: -f6)
 export HOME
-unset TEST_TMPDIR
+unset TEST_TMPDIR TMPDIR
 # In a test /bin comes first, so that the compiler is another to Bazel than the person's is.
 PATH=/usr/local/bin:/usr/bin:/bin
 cd "$stranger/workspace"
@@ -68,7 +68,7 @@ output=$stranger/output${compiler:+_$compiler}
 
 bazel --output_base="$output" --max_idle_secs=60 build --color=no --curses=no --noshow_progress \
   --experimental_convenience_symlinks=ignore --experimental_repository_disable_download \
-  --copt=-Wall --copt=-Wextra --copt=-Wpedantic --copt=-Werror \
+  --incompatible_strict_action_env --copt=-Wall --copt=-Wextra --copt=-Wpedantic --copt=-Werror \
   "//:$program" || fail "the build of //:$program failed"
 bin=$(bazel --output_base="$output" --max_idle_secs=60 info bazel-bin 2>/dev/null)
 "$bin/$program" || fail "$program ended with $?"

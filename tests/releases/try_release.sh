@@ -82,7 +82,8 @@ mountpoint -q "$root/cache" || mount --bind "$cache" "$root/cache"
 
 # A clean clone, as a stranger has it.
 find "$root/swarm" -mindepth 1 -delete
-git -C "$checkout" archive HEAD | tar -x -C "$root/swarm"
+commit=$(git -C "$checkout" rev-parse --short HEAD)
+git -C "$checkout" archive "$commit" | tar -x -C "$root/swarm"
 
 # A LibTorch of one's own is not installed.
 home=""
@@ -125,7 +126,7 @@ run_bazel shutdown
 version_of() {
   inside dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo none
 }
-echo "try_release: $release, $(date -u +%F), commit $(git -C "$checkout" rev-parse --short HEAD):" \
+echo "try_release: $release, $(date -u +%F), commit $commit:" \
   "$(inside "$cc" --version | head -n 1)," \
   "Bazel $(version_of bazel-bootstrap), Cap'n Proto $(version_of libcapnp-dev)," \
   "LibTorch $(version_of libtorch-dev), CAF $(version_of libcaf-dev)"
