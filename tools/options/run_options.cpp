@@ -59,7 +59,9 @@ void add_optimizer_options(option_table& table, tensors::optimizer_config& optim
 void add_batch_options(option_table& table, run_options& options) {
   table
       .add(options.data, "data",
-           "Corpus: text, gzipped text or .bin token shards, separated by commas.", "path")
+           "Corpus: text, gzipped text or .bin token shards, separated by commas; * and ? name "
+           "several, sorted.",
+           "path")
       .add(options.validation_fraction, "val-fraction",
            "Share of the corpus kept for validation when no validation file is named.", "", 0.001,
            0.9)
