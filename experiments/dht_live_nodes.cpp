@@ -92,7 +92,7 @@ struct live_nodes::parts {
     net.self.life = n + 1;
     net.self.id_of = id_of;
     net.directory = peer::spawn_directory(system);
-    net.unix_ms = unix_ms();
+    net.clock = unix_ms;
     net.check_interval = check_interval;
     if (n > 0) net.neighbours.seeds.push_back(addresses[n / 2]);
     others.push_back(caf::actor_cast<caf::actor>(net.directory));
