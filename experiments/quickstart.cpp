@@ -198,7 +198,7 @@ int run(const quickstart_options& options, const tools::option_table& table, ten
   const auto hash = weights_hash(options, setup, session);
   if (!hash) return tools::exit_failure;
   std::printf("%6.1f s  validation loss %.4f %s, weights %s\n", watch.seconds(), *loss,
-              unit(is_text).c_str(), hash->c_str());
+              unit(is_text), hash->c_str());
   std::string sample;
   const auto tokens =
       session.swarm().generate({is_text ? '\n' : 0}, options.sample_tokens, options.temperature,
