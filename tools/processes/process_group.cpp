@@ -202,6 +202,8 @@ process_table::ending process_group::ending_of(size_t process,
                                                const child_process::ending& how) const {
   if (how.signal != 0) return process_table::ending::killed;
   if (slots_[process]->said_last_line) return process_table::ending::finished;
+  if (how.exit_code != 0 && how.exit_code == table_.spec(process).hopeless_exit_code)
+    return process_table::ending::hopeless;
   if (how.exit_code != 0) return process_table::ending::failed;
   return table_.spec(process).last_line.empty() ? process_table::ending::finished
                                                 : process_table::ending::left;
@@ -210,7 +212,7 @@ process_table::ending process_group::ending_of(size_t process,
 void process_group::tell_given_up(size_t process) {
   if (!table_.is_given_up(process)) return;
   events_.on_event(table_.spec(process).name +
-                   " is given up: it fails as soon as it is started, and its lines say why");
+                   " is given up: starting it again does not help, and its lines say why");
 }
 
 void process_group::reap() {

@@ -47,6 +47,7 @@ void process_table::ended(size_t process, moment now, ending how) {
   e.next = now + options_.restart_after;
   const bool at_once = how == ending::failed && now - e.started < options_.fail_within;
   e.failures = at_once ? e.failures + 1 : 0;
+  if (how == ending::hopeless) e.failures = options_.failures_max;
   if (!e.spec.keep || how == ending::finished || e.failures >= options_.failures_max) e.over = true;
 }
 

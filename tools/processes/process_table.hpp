@@ -18,6 +18,8 @@ struct process_spec {
   bool keep = true;                          ///< started again when it ends, unless it has finished
   /// It has finished when it ends by itself after a line that begins so. Empty: with exit code 0.
   std::string last_line{};
+  /// The exit code that says that starting it again is of no use; 0: none.
+  int hopeless_exit_code = 0;
   /// Nothing goes on without it: when it is given up, so is the group.
   bool needed = true;
 };
@@ -56,6 +58,7 @@ class process_table {
     finished,  ///< there is nothing left to do
     left,      ///< with exit code 0, but not finished: somebody asked it to leave
     failed,    ///< with an error of its own
+    hopeless,  ///< the same, and it says that starting it again is of no use
     killed     ///< by a signal that somebody sent
   };
   void ended(size_t process, moment now, ending how);

@@ -8,6 +8,10 @@
 
 namespace swarm::tools {
 
+/// Exit code of a process that ends because a later one has its token: starting it again would only
+/// turn the other one out.
+inline constexpr int exit_token_in_use = 3;
+
 /// How one process meets the others; the same for every command that does.
 struct network_options {
   std::string token;  ///< the line, or a file with it

@@ -19,8 +19,8 @@ int dispatch(int argc, const char* const* argv) {
   if (name == "peer") return tools::run_peer(argc - 1, argv + 1);
   if (name == "train") return tools::run_train(argc - 1, argv + 1);
   if (name == "--version") {
-    std::printf("swarm, protocol version %u, LibTorch %s\n", identity::protocol_version,
-                tensors::libtorch_version().c_str());
+    std::printf("swarm, protocol version %u, LibTorch %s by its headers\n",
+                identity::protocol_version, tensors::libtorch_version().c_str());
     return tools::exit_success;
   }
   std::fprintf(stderr, "swarm_node: '%s' is no command of this program, which `swarm` starts.\n",

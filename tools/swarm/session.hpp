@@ -23,10 +23,6 @@
 
 namespace swarm::tools {
 
-/// Exit code of a process that ends because a later one has its token: starting it again would only
-/// turn the other one out.
-inline constexpr int exit_token_in_use = 3;
-
 /// One process' place in a run: its token, its folder, its actor system and its node. What every
 /// command but keygen and up begins with.
 class session {

@@ -10,6 +10,7 @@
 #include "tools/report/one_line.hpp"
 #include "tools/report/standard_streams.hpp"
 #include "tools/run/run_files.hpp"
+#include "tools/swarm/network_options.hpp"
 
 namespace swarm::tools {
 
@@ -114,6 +115,8 @@ std::vector<process_spec> up_supervisor::specs(bool begins) const {
     spec.needed = false;
     // Nobody else has finished, however it leaves.
     spec.last_line = finished_line;
+    // The other one would only be turned out in its turn.
+    spec.hopeless_exit_code = exit_token_in_use;
     spec.arguments = {i < trainers ? "train" : "peer",
                       "--token=" + token_file(options_.dir, tokens_.at(spec.name)),
                       "--run=" + description_file(options_.dir),

@@ -134,6 +134,20 @@ BOOST_AUTO_TEST_CASE(one_that_is_not_needed_is_given_up_alone) {
              all.happened);
 }
 
+BOOST_AUTO_TEST_CASE(an_exit_code_tells_that_starting_again_is_of_no_use) {
+  tools::process_table_options options;
+  options.restart_after = 1ms;
+  auto specs = shell::specs({"exit 3", "exec sleep 600"}, true);
+  specs[0].needed = false;
+  specs[0].hopeless_exit_code = 3;
+  shell all{std::move(specs), options};
+  BOOST_CHECK(all.group.run(60s, [&] { return all.group.table().is_over(0); }) ==
+              process_group::outcome::condition_met);
+  BOOST_TEST(all.group.table().lives(0) == 1U);
+  BOOST_TEST(all.happened.find("0 is given up: ") != std::string::npos, all.happened);
+  BOOST_TEST(all.group.stop(60s) == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(children_do_not_inherit_what_a_program_of_ours_ignores) {
   const auto before = std::signal(SIGPIPE, SIG_IGN);
   shell all{{"kill -PIPE $$; echo alive"}};

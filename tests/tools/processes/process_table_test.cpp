@@ -136,3 +136,12 @@ BOOST_AUTO_TEST_CASE(one_that_is_not_needed_does_not_end_the_others) {
   BOOST_TEST(table.is_over(2));
   BOOST_TEST(!table.given_up());
 }
+
+BOOST_AUTO_TEST_CASE(one_that_says_that_it_is_hopeless_is_given_up_at_once) {
+  process_table table{three(), {}};
+  table.due(0ms);
+  table.ended(1, 1h, process_table::ending::hopeless);
+  BOOST_TEST(table.is_given_up(1));
+  BOOST_TEST(table.is_over(1));
+  BOOST_TEST(table.due(2h).empty());
+}
