@@ -44,9 +44,9 @@ struct RunDescription {
   createdUnixMs @12 :Int64;
 
   kernels @13 :Text;
-  # The level of instructions that every process computes with: another one has other bits. "avx2",
-  # "avx512", "baseline" on x86-64, "armv8" on ARM. Empty unless reproducible: each process takes the
-  # fastest that it has.
+  # The level of instructions that every process computes with: another one has other bits.
+  # "avx2", "avx512", "baseline" on x86-64, "armv8" on ARM. Empty unless reproducible: each process
+  # takes the fastest that it has.
 
   struct Model {
     layers @0 :UInt32;

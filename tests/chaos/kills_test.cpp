@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(a_stage_that_loses_all_its_peers_comes_back_a_few_steps_ear
   int to = 0;
   for (int64_t t = 0; t < run.what().trainers; ++t) {
     const auto line = run.all().line_with(run.trainer(t), "goes back");
-    std::sscanf(line.c_str(), "a stage was lost: goes back from step %d to %d", &from, &to);
+    std::sscanf(line.c_str(), "stage 1 was lost: the run goes back from step %d to %d", &from, &to);
   }
   BOOST_TEST(to > 20, run.all().story());
   BOOST_TEST(from - to <= 20, run.all().story());

@@ -194,7 +194,8 @@ BOOST_FIXTURE_TEST_CASE(a_death_at_any_moment_leaves_the_old_or_the_new, fixture
     BOOST_TEST((sum == last_sum || sum == sum_before), "moment " << moment << " left " << sum);
     if (!died) BOOST_TEST((found == last && sum == last_sum));
     const auto states = versions_of(*next);
-    BOOST_TEST(states.size() <= stage::states_kept_max);
+    // A death may come between the new one's name and the end of the oldest.
+    BOOST_TEST(states.size() <= stage::states_kept_max + 1);
     BOOST_TEST((states.empty() ? -1 : states.front()) == found);
     // The next life goes on, and nothing of the last one stays behind.
     next->put(state_of(20));
