@@ -80,6 +80,7 @@ std::variant<token_numbers, std::string> prepare_tokens(const up_options& option
 }
 
 int up(up_options options, const same_run& same) {
+  if (const auto why = node_refusal()) return complain(*why);
   options.dir = user_path(options.dir);
   std::optional<tensors::corpus> data;
   // Bad input leaves nothing behind.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -458,4 +459,23 @@ BOOST_FIXTURE_TEST_CASE(stop_signals_nobody_when_the_lock_does_not_tell, a_place
   BOOST_TEST(contains(stopped.errors, "cannot be proven"), stopped.errors);
   BOOST_TEST(stranger.is_alive());
   BOOST_TEST(holder.is_alive());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_limit_that_leaves_no_room_for_libtorch_is_named, a_place) {
+  BOOST_REQUIRE(keygen({}).exit_code == 0);
+  for (const words& command :
+       {words{"train", "--token=run/peer-1.token", "--begin"},
+        words{"peer", "--token=run/peer-1.token", "--begin"}, words{"up", "--dir=run"}}) {
+    const rlimit before = [] {
+      rlimit now{};
+      getrlimit(RLIMIT_AS, &now);
+      return now;
+    }();
+    const rlimit tight{rlim_t{700} << 20, before.rlim_max};
+    setrlimit(RLIMIT_AS, &tight);
+    const auto result = run(command);
+    setrlimit(RLIMIT_AS, &before);
+    BOOST_TEST(result.exit_code == 1, command[0]);
+    BOOST_TEST(contains(result.errors, "ulimit -v"), result.errors);
+  }
 }
