@@ -28,6 +28,8 @@ const std::string state_prefix = "state-";
 const std::string suffix = ".kept";
 const std::string part_suffix = ".part";
 const std::string sum_name = "sum" + suffix;
+/// An empty file beside the version of this number: it stays, however old, in the next life, too.
+const std::string pin_prefix = "pinned-";
 
 std::string state_name(step_id version) {
   return state_prefix + std::to_string(version.value()) + suffix;
@@ -44,6 +46,10 @@ std::optional<step_id> version_in(const std::string& name) {
     return std::nullopt;
   const step_id version{std::stoll(digits)};
   return state_name(version) == name ? std::optional{version} : std::nullopt;
+}
+
+std::string pin_name(step_id version) {
+  return pin_prefix + std::to_string(version.value());
 }
 
 std::string sentence_of(int error) {
@@ -190,6 +196,21 @@ class file_state_store final : public state_store {
     }
     if (error) throw directory_lock::unusable(options_.directory, error.message());
     std::sort(versions_.rbegin(), versions_.rend());
+    for (const auto version : versions_)
+      if (fs::exists(path_of(pin_name(version)), error)) pinned_ = marked_ = version;
+  }
+
+  /// Precondition: `files_` is held. A pin is worth nothing if the next life forgets it: it would
+  /// put the version that it begins with, and the pinned one would go.
+  void mark_pin() {
+    const bool beyond = versions_.size() > states_kept_max;
+    const auto wanted = beyond ? pinned_ : std::nullopt;
+    if (wanted == marked_) return;
+    int file = -1;
+    if (wanted && options_.where->create(path_of(pin_name(*wanted)), file) == 0)
+      options_.where->close(file);
+    if (marked_) options_.where->remove(path_of(pin_name(*marked_)));
+    marked_ = wanted;
   }
 
   // -- reading, with `files_` held --------------------------------------------------------------
@@ -330,6 +351,7 @@ class file_state_store final : public state_store {
     keep_newest(versions_, state.version, [](step_id version) { return version; });
     const bool was_there = pinned_ && std::find(old.begin(), old.end(), *pinned_) != old.end();
     if (was_there && *pinned_ < versions_.back()) versions_.push_back(*pinned_);
+    mark_pin();
     for (const auto version : old)
       if (std::find(versions_.begin(), versions_.end(), version) == versions_.end())
         options_.where->remove(path_of(state_name(version)));
@@ -425,6 +447,7 @@ class file_state_store final : public state_store {
   mutable std::vector<step_id> versions_;  ///< on the disk, newest first
   mutable std::vector<step_id> refused_;   ///< go when something better is there
   std::optional<step_id> pinned_;          ///< stays, however old
+  std::optional<step_id> marked_;          ///< the pin that the next life knows of
   keep_promise promise_;
 
   mutable std::mutex mutex_;
@@ -437,43 +460,7 @@ class file_state_store final : public state_store {
   std::thread writer_;
 };
 
-class unkept_store final : public state_store {
- public:
-  explicit unkept_store(const std::string& sentence) : word_{true, 1, sentence} {}
-
-  void put(stored_state state) override {
-    const std::lock_guard guard{mutex_};
-    memory_.put(std::move(state));
-  }
-  void put(stored_sum sum) override {
-    const std::lock_guard guard{mutex_};
-    memory_.put(std::move(sum));
-  }
-  std::optional<stored_state> state() const override {
-    const std::lock_guard guard{mutex_};
-    return memory_.state();
-  }
-  std::optional<stored_sum> sum() const override {
-    const std::lock_guard guard{mutex_};
-    return memory_.sum();
-  }
-  std::vector<stored_state> states() const override {
-    const std::lock_guard guard{mutex_};
-    return memory_.states();
-  }
-  keeping_word word() const override { return word_; }
-
- private:
-  const keeping_word word_;
-  mutable std::mutex mutex_;
-  memory_state_store memory_;
-};
-
 }  // namespace
-
-std::shared_ptr<state_store> make_unkept_store(const std::string& sentence) {
-  return std::make_shared<unkept_store>(sentence);
-}
 
 std::shared_ptr<state_store> open_file_state_store(file_store_options options) {
   return std::make_shared<file_state_store>(std::move(options));

@@ -27,7 +27,8 @@ struct file_store_options {
   std::shared_ptr<disk> where;
 };
 
-/// Survives the process: `state-VERSION.kept` for each of the last two versions and `sum.kept`.
+/// Survives the process: `state-VERSION.kept` for each of the last two versions and of the pinned
+/// one, `sum.kept`, and `pinned-VERSION` where that is not one of the two.
 ///
 /// Each is written to `*.part`, synced, renamed, and the directory synced, so that whatever moment
 /// the process or the machine dies at, the last one is whole under its name, or the one before it
@@ -45,9 +46,5 @@ struct file_store_options {
 ///
 /// Throws std::runtime_error with a sentence when the directory cannot be used.
 std::shared_ptr<state_store> open_file_state_store(file_store_options options);
-
-/// For a process that is under way and must not end for want of a directory: what is put survives
-/// the worker, not the process, and word() is withdrawn from the beginning, with this sentence.
-std::shared_ptr<state_store> make_unkept_store(const std::string& sentence);
 
 }  // namespace swarm::stage

@@ -9,6 +9,7 @@
 #include "actors/rebalancing/plan.hpp"
 #include "actors/rebalancing/rebalancer.hpp"
 #include "actors/stage/file_state_store.hpp"
+#include "actors/stage/unkept_state_store.hpp"
 #include "tools/options/option_table.hpp"
 #include "tools/planner/workload.hpp"
 #include "tools/report/one_line.hpp"
