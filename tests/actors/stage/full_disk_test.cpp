@@ -297,7 +297,8 @@ BOOST_FIXTURE_TEST_CASE(what_every_stage_has_gives_no_room, fixture) {
   where->size = where->used();
   store->put(state_of(4));
   BOOST_TEST(!store->word().withdrawn);
-  BOOST_TEST(files() == (names{"state-1.kept", "state-3.kept", "state-4.kept"}), per_element());
+  BOOST_TEST(files() == (names{"pinned-1", "state-1.kept", "state-3.kept", "state-4.kept"}),
+             per_element());
   where->size = where->used() - block;  // even without 3 there is no room
   store->put(state_of(5));
   BOOST_TEST(store->word().withdrawn);
