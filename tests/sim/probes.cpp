@@ -11,6 +11,7 @@ const std::vector<probe>& probes() {
       {"worker_silent", "a worker did not answer a gather or a reduce in time"},
       {"reduce_failed", "an all-reduce attempt failed; another one was opened"},
       {"worker_diverged", "a member reported another sum, or other weights, than its group"},
+      {"peer_dropped", "a worker was left out, and why was said"},
       {"lease_failed", "a trainer gave a microbatch back"},
       {"stage_empty", "a stage had no serving worker"},
       {"stage_behind", "a stage had nobody at the version a new coordinator found"},
@@ -23,6 +24,7 @@ const std::vector<probe>& probes() {
       // The rescue and moves: actors/training/coordinator_rescue.cpp, actors/stage/steward.cpp.
       {"rescue_begins", "a stage had nobody for too long"},
       {"rescued", "every stage had a copy of one version; the run went back to it"},
+      {"resumed", "all peers were new; the run went on from what they had kept"},
       {"restored", "a worker went back to that version"},
       {"peer_moved", "a peer was sent into an empty stage"},
       {"stage_needs_peer", "a stage was empty and nobody could be spared"},
