@@ -240,7 +240,9 @@ invocation hostile_invocation(const command_line& what, uint64_t seed) {
   splitmix64 random{seed};
   invocation result;
   result.arguments.push_back(what.command);
-  for (size_t count = random.below(arguments_max + 1); count > 0; --count)
+  const bool sound = !what.sound.empty() && !one_in(random, 3);
+  if (sound) result.arguments.insert(result.arguments.end(), what.sound.begin(), what.sound.end());
+  for (size_t count = random.below(sound ? 2 : arguments_max + 1); count > 0; --count)
     result.arguments.push_back(argument_of(random, what));
   result.arguments.insert(result.arguments.end(), what.ending.begin(), what.ending.end());
   for (size_t count = one_in(random, 3) ? 1 + random.below(3) : 0; count > 0; --count) {

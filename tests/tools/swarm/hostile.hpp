@@ -31,6 +31,8 @@ struct invocation {
 struct command_line {
   std::string command;
   std::vector<std::string> options;  ///< with their dashes
+  /// What a careful person would type; most invocations begin with it, to get past the door.
+  std::vector<std::string> sound;
   /// Given last, so that it ends soon when nothing else is wrong.
   std::vector<std::string> ending;
 };
