@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <csignal>
 #include <exception>
 #include <iostream>
 
@@ -275,9 +274,6 @@ int run_main(int argc, const char* const* argv, option_table& table,
     (parsed.exit_code == exit_success ? std::cout : std::cerr) << parsed.text << std::flush;
     return checked_output(table.program(), parsed.exit_code);
   }
-  // Beyond a limit of a file's size a write fails, as on a full disk, instead of ending the
-  // process.
-  std::signal(SIGXFSZ, SIG_IGN);
   int code = exit_failure;
   try {
     code = body();

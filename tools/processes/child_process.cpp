@@ -33,6 +33,7 @@ struct launch {
   if (getppid() != what.parent) _exit(exit_no_program);
   // What this program ignores is not its children's: neither they nor a shell expect it.
   signal(SIGPIPE, SIG_DFL);
+  signal(SIGXFSZ, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -39,6 +39,9 @@ void open_standard_streams() {
     if (opened > STDERR_FILENO) ::close(opened);
   }
   std::signal(SIGPIPE, SIG_IGN);
+  // Beyond a limit of a file's size a write fails, as on a full disk, instead of ending the
+  // process.
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 int checked_output(const std::string& program, int exit_code) {
