@@ -126,14 +126,9 @@ void print_step(const telemetry::event& e, int64_t every) {
     const auto* real = std::get_if<double>(value);
     return real == nullptr ? 0.0 : *real;
   };
-  if (e.name == "coordinator_leads") std::printf("leads\n");
-  if (e.name == "copies_late" || e.name == "copies_missing")
-    std::printf(
-        "copies of step %.0f are late: until they come, a lost stage costs more than "
-        "--copy-every steps\n",
-        number("version"));
-  for (const char* told : {"rescued", "resumed", "stage_lost", "stage_needs_peer", "peer_dropped",
-                           "promise_withdrawn", "promise_regained"}) {
+  for (const char* told :
+       {"coordinator_leads", "copies_late", "copies_missing", "rescued", "resumed", "stage_lost",
+        "stage_needs_peer", "peer_dropped", "promise_withdrawn", "promise_regained"}) {
     const auto sentence = e.name == told ? peer::event_sentence(e) : std::nullopt;
     if (sentence) std::printf("%s\n", one_line(*sentence).c_str());
   }
