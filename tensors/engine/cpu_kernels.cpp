@@ -78,6 +78,7 @@ void start_again() {
   sigemptyset(&stops);
   sigaddset(&stops, SIGTERM);
   sigaddset(&stops, SIGINT);
+  sigaddset(&stops, SIGHUP);
   pthread_sigmask(SIG_UNBLOCK, &stops, &before);
   execv("/proc/self/exe", arguments.data());
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
