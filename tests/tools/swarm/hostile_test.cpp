@@ -141,17 +141,26 @@ void arrange(int target, descriptor how, const std::string& file) {
   _exit(98);
 }
 
+sigset_t child_ends() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  return set;
+}
+
+/// Waits a second at most. True: a child has ended meanwhile.
+bool hears_of_a_child() {
+  const auto set = child_ends();
+  const timespec second{1, 0};
+  return sigtimedwait(&set, nullptr, &second) >= 0;
+}
+
 /// Its status, or nothing when it hangs; then it has been killed.
 std::optional<int> wait_for(pid_t child) {
-  sigset_t child_ends;
-  sigemptyset(&child_ends);
-  sigaddset(&child_ends, SIGCHLD);
   int status = 0;
   for (time_t waited = 0; waited < patience_s;) {
     if (waitpid(child, &status, WNOHANG) == child) return status;
-    const timespec second{1, 0};
-    if (sigtimedwait(&child_ends, nullptr, &second) < 0 && ++waited == serves_s)
-      kill(child, SIGTERM);
+    if (!hears_of_a_child() && ++waited == serves_s) kill(child, SIGTERM);
   }
   kill(child, SIGKILL);
   waitpid(child, &status, 0);
@@ -173,11 +182,7 @@ bool leaves_processes(const std::set<pid_t>& ours) {
     for (pid_t pid = 0; in >> pid;)
       left = left || ours.count(pid) == 0;
     if (!left) return false;
-    sigset_t child_ends;
-    sigemptyset(&child_ends);
-    sigaddset(&child_ends, SIGCHLD);
-    const timespec second{1, 0};
-    sigtimedwait(&child_ends, nullptr, &second);
+    hears_of_a_child();
   }
   return true;
 }
@@ -295,10 +300,8 @@ BOOST_AUTO_TEST_CASE(hostile_invocations_end_with_one_sentence_and_harm_nobody) 
   BOOST_REQUIRE(mkdtemp(name.data()) != nullptr);
   const place at{name};
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  sigset_t child_ends;
-  sigemptyset(&child_ends);
-  sigaddset(&child_ends, SIGCHLD);
-  sigprocmask(SIG_BLOCK, &child_ends, nullptr);
+  const auto held_back = child_ends();
+  sigprocmask(SIG_BLOCK, &held_back, nullptr);
   fs::create_directories(at.root / "busy");
   std::ofstream{at.root / "text.txt"} << std::string(20'000, 'a');
   const auto made = program + " keygen --dir=" + name + "/run --peers=2 --data=" + name +
