@@ -6,6 +6,8 @@
 #include <boost/test/unit_test.hpp>
 #include <utility>
 
+#include "tests/skip.hpp"
+
 namespace swarm::chaos {
 
 namespace {
@@ -89,6 +91,12 @@ std::optional<std::string> hosts::open(size_t count) {
       if (auto why = ip(holders_.back(), arguments)) return why;
   }
   return std::nullopt;
+}
+
+bool hosts::open_or_skip(size_t count) {
+  const auto why = open(count);
+  if (why) tests::skip(has_tools() ? "network namespaces" : "iproute2", *why);
+  return !why;
 }
 
 std::vector<std::string> hosts::prefix(size_t host) const {

@@ -17,6 +17,9 @@ class hosts {
 
   /// A sentence when this machine does not allow it.
   std::optional<std::string> open(size_t count);
+  /// The same for a test that does nothing without them: false, and it has said so
+  /// (tests/skip.hpp).
+  bool open_or_skip(size_t count);
 
   /// 10.77.0.1, 10.77.0.2 ...
   static std::string address(size_t host);

@@ -1,9 +1,7 @@
 #include <boost/test/unit_test.hpp>
-#include <cstdio>
 
 #include "tests/chaos/hosts.hpp"
 #include "tests/chaos/rig.hpp"
-#include "tests/skip.hpp"
 
 // Links between machines fall silent and come back, and the weights are those of a single process.
 
@@ -30,18 +28,11 @@ chaos::rig::shape on_two_hosts(const chaos::hosts& machines, bool whole) {
   return shape;
 }
 
-/// False, and says why, when this machine has no namespaces for us.
-bool open(chaos::hosts& machines) {
-  const auto why = machines.open(2);
-  if (why) tests::skip(chaos::hosts::has_tools() ? "network namespaces" : "iproute2", *why);
-  return !why;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(both_halves_of_a_partition_train_and_agree_when_it_heals) {
   chaos::hosts machines;
-  if (!open(machines)) return;
+  if (!machines.open_or_skip(2)) return;
   chaos::rig run{"halves", on_two_hosts(machines, true)};
   run.begin();
   BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
@@ -57,7 +48,7 @@ BOOST_AUTO_TEST_CASE(both_halves_of_a_partition_train_and_agree_when_it_heals) {
 
 BOOST_AUTO_TEST_CASE(a_trainer_that_is_cut_off_finishes_with_the_others) {
   chaos::hosts machines;
-  if (!open(machines)) return;
+  if (!machines.open_or_skip(2)) return;
   chaos::rig run{"cut-off", on_two_hosts(machines, false)};
   run.begin();
   BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
