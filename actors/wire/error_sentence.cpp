@@ -126,7 +126,7 @@ std::string error_sentence(const caf::error& error) {
 void add_error_sentences(caf::actor_system_config& config) {
   for (const char* room :
        {"system", "exit", "wire", "stage", "training", "dht", "superv", "faults"})
-    config.error_renderers[caf::atom_from_string(room)] = say;
+    config.error_renderers[caf::atom_from_string(std::string{room})] = say;
 }
 
 }  // namespace swarm::wire
