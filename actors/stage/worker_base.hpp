@@ -1,6 +1,7 @@
 #pragma once
 
 #include <caf/typed_event_based_actor.hpp>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,14 @@ class worker_host {
   virtual void keep(stored_sum sum) = 0;
   /// The engine stands where the guard says: take part from here on.
   virtual void serve(std::string weights_hash) = 0;
+  virtual bool serving() const = 0;
+  /// Grows whenever the engine's state is given up for another.
+  virtual uint64_t states_given_up() const = 0;
+  /// This worker cannot follow any more: it was left out of a commit, and the others are at
+  /// `wanted`. The last one of its stage goes on, since nobody has anything newer.
+  virtual void fall_back(const char* why, step_id wanted) = 0;
+  /// Reports the damage and says it to the sender.
+  virtual caf::error damaged(wire::errc fault) = 0;
 };
 
 }  // namespace swarm::stage

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "actors/stage/rate_meter.hpp"
+#include "actors/stage/stage_worker.hpp"
+#include "actors/stage/worker_base.hpp"
+
+namespace swarm::stage {
+
+/// The requests of a worker that come from trainers (schemas/pipeline.capnp): admits each, or
+/// refuses it, sends it to the compute actor, and counts what may still change the gradient sum.
+class pipeline {
+ public:
+  pipeline(worker_host& host, const stage_worker_options& options)
+      : host_(host), options_(options), guard_(host.guard()) {}
+
+  promise<wire::activation> on_forward(const wire::forward& m);
+  promise<wire::input_gradient> on_backward(const wire::backward& m);
+  promise<wire::loss_done> on_loss(const wire::loss& m);
+  promise<wire::inferred> on_infer(const wire::infer& m);
+
+  /// Runs `answer` once nothing that was admitted before can still change the sum.
+  void when_drained(std::function<void()> answer);
+  /// Requests at the compute actor that may change the sum.
+  size_t accumulating() const { return accumulating_; }
+
+  /// Requests that wait for a commit are tried again.
+  void retry_waiting();
+  /// Another state is loaded over what was added.
+  void forget_sum() { in_sum_.clear(); }
+
+  const rate_meter& meter() const { return meter_; }
+
+  void clear();
+
+ private:
+  double now_s();
+  std::optional<refusal> unavailable() const;
+  template <class Reply, class Ask>
+  void admit(std::optional<refusal> why, step_id step, promise<Reply> reply,
+             std::function<void()> again, Ask&& ask);
+  void settled();
+  template <class Reply, class... Args>
+  void relay(promise<Reply> reply, const Args&... args);
+  template <class Reply, class Request>
+  void accumulate(const Request& m, microbatch_id index, int asked, promise<Reply> reply);
+  void serve_forward(const wire::forward& m, promise<wire::activation> reply);
+  template <class Request, class Reply>
+  void serve_accumulating(const Request& m, promise<Reply> reply);
+
+  worker_host& host_;
+  const stage_worker_options& options_;
+  step_guard& guard_;
+  size_t pending_ = 0;
+  size_t accumulating_ = 0;
+  std::set<microbatch_id> in_sum_;  ///< at the compute actor with a weight
+  std::vector<std::function<void()>> waiting_;
+  std::vector<std::function<void()>> drained_;
+  rate_meter meter_;
+};
+
+}  // namespace swarm::stage

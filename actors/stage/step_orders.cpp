@@ -1,0 +1,162 @@
+#include "actors/stage/step_orders.hpp"
+
+#include <utility>
+
+#include "actors/planted_bug.hpp"
+#include "actors/stage/errc.hpp"
+#include "actors/stage/replies.hpp"
+
+namespace swarm::stage {
+
+/// Answers and returns true when the order is not to be carried out.
+template <class Reply>
+bool step_orders::refused(std::optional<refusal> why, step_id step, promise<Reply>& reply) {
+  if (why && why->reason == refusal_reason::behind) host_.fall_back("missed a commit", step);
+  if (!host_.serving()) why = guard_.because(refusal_reason::not_serving);
+  if (why) reply.deliver(make_error(*why));
+  return why.has_value();
+}
+
+promise<wire::standing> step_orders::on_take_over(const wire::take_over& m) {
+  auto reply = host_.self()->make_response_promise<promise<wire::standing>>();
+  if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
+  auto why = guard_.take_over(term_id{m.read()->getTerm()});
+  if (!why && !host_.serving()) why = guard_.because(refusal_reason::not_serving);
+  if (why) return reply.deliver(make_error(*why));
+  return reply.deliver(standing_of(options_.id, options_.stage, guard_));
+}
+
+promise<wire::holding> step_orders::on_gather(const wire::gather& m) {
+  auto reply = host_.self()->make_response_promise<promise<wire::holding>>();
+  if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
+  const auto when = wire::epoch_of(*m.read());
+  if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return reply;
+  pipeline_.when_drained([this, reply, when]() mutable {
+    // A later gather, or a commit, has come meanwhile.
+    if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return;
+    reply.deliver(holding_of(options_.id, guard_.version(), when.round, guard_.held()));
+  });
+  return reply;
+}
+
+promise<wire::holding> step_orders::on_drop(const wire::drop& m) {
+  auto reply = host_.self()->make_response_promise<promise<wire::holding>>();
+  if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
+  const auto when = wire::epoch_of(*m.read());
+  if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return reply;
+  pipeline_.when_drained([this, reply, when]() mutable {
+    if (auto why = guard_.drop(when.term, when.step, when.round))
+      return static_cast<void>(reply.deliver(make_error(*why)));
+    host_.self()
+        ->request(options_.compute, caf::infinite, clear_atom::value)
+        .then(
+            [this, reply, when](bool) mutable {
+              reply.deliver(holding_of(options_.id, guard_.version(), when.round, guard_.held()));
+            },
+            [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
+  });
+  return reply;
+}
+
+promise<wire::reduced> step_orders::on_reduce(const wire::reduce& m) {
+  auto reply = host_.self()->make_response_promise<promise<wire::reduced>>();
+  if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
+  if (joiner_.following()) {
+    joiner_.on_reduce(m, reply);
+    return reply;
+  }
+  const auto when = wire::epoch_of(*m.read());
+  // Ordered while it was still a follower: what it holds by now does not count.
+  if (!contributes(options_.id, m)) guard_.gather(when.term, when.step, when.round);
+  if (refused(guard_.reduce(when.term, when.step, when.round), when.step, reply)) return reply;
+  const auto fail = [reply](caf::error& error) mutable { reply.deliver(std::move(error)); };
+  const auto counted = m.read()->getCounted();
+  pipeline_.when_drained([=]() mutable {
+    host_.self()
+        ->request(options_.compute, caf::infinite, sum_atom::value)
+        .then(
+            [=](const tensors::host_tensor& sum) {
+              host_.self()
+                  ->request(options_.averager, caf::infinite, m, sum)
+                  .then(
+                      [=](const tensors::host_tensor& total, const std::string& hash) mutable {
+                        take_reduced(when, total,
+                                     {attempt_id{when.term, when.round}, hash, 0, counted}, reply);
+                      },
+                      fail);
+            },
+            fail);
+  });
+  return reply;
+}
+
+void step_orders::take_reduced(wire::epoch when, const tensors::host_tensor& total, reduced_sum sum,
+                               promise<wire::reduced> reply) {
+  if (auto why = guard_.reduce(when.term, when.step, when.round))
+    return static_cast<void>(reply.deliver(make_error(*why)));
+  guard_.reducing(sum.attempt);
+  host_.self()
+      ->request(options_.compute, caf::infinite, reduced_atom::value, total)
+      .then(
+          [=](double squared_norm) mutable {
+            // A later gather has reopened the step: this result is void.
+            if (auto why = guard_.reduce(when.term, when.step, when.round))
+              return static_cast<void>(reply.deliver(make_error(*why)));
+            sum.squared_norm = squared_norm;
+            guard_.reduced(sum);
+            host_.keep({when.step, sum, total});
+            reply.deliver(reduced_of(options_.id, when, sum));
+          },
+          [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
+}
+
+promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
+  auto reply = host_.self()->make_response_promise<promise<wire::committed>>();
+  if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
+  if (joiner_.following()) {
+    joiner_.on_commit(m, reply);
+    return reply;
+  }
+  const auto body = m.read();
+  const auto when = wire::epoch_of(*body);
+  const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
+  if (is_repeat(when, attempt)) {
+    if (planted(planted_bug::commit_applied_twice)) apply(when.step, body->getScale(), 0, false);
+    answers_.answer(guard_, reply);
+    return reply;
+  }
+  auto why = guard_.commit(when.term, when.step, attempt);
+  // Only a confused coordinator leases a later round and then commits this one.
+  if (!why && pipeline_.accumulating() > 0) why = guard_.because(refusal_reason::wrong_round);
+  // The stage commits without this worker.
+  else if (why && why->reason == refusal_reason::wrong_round)
+    host_.fall_back("missed a reduce", when.step.next());
+  if (refused(why, when.step, reply)) return reply;
+  donor_.pin(m);
+  apply(when.step, body->getScale(), body->getCounted(), body->getKeep());
+  answers_.answer(guard_, reply);
+  return reply;
+}
+
+bool step_orders::is_repeat(const wire::epoch& when, attempt_id attempt) {
+  return host_.serving() && !guard_.take_over(when.term) && when.step.next() == guard_.version() &&
+         guard_.committed().attempt == attempt;
+}
+
+void step_orders::apply(step_id step, double scale, uint32_t counted, bool keep) {
+  host_.self()
+      ->request(options_.compute, caf::infinite, apply_atom::value, step.value(), scale)
+      .then(
+          [this, keep, version = step.next(),
+           state = host_.states_given_up()](const std::string& hash) {
+            // Another state may be on its way into the engine.
+            if (state == host_.states_given_up())
+              donor_.leave(keep, [=] { answers_.made(version, hash, donor_.kept()); });
+          },
+          [this](caf::error& error) { host_.self()->quit(std::move(error)); });
+  // The compute actor works in order, so whatever is admitted from here on sees the new weights.
+  guard_.commit_applied(scale, counted);
+  pipeline_.retry_waiting();
+}
+
+}  // namespace swarm::stage
