@@ -7,7 +7,7 @@
 #      |<----------------------------------- Holding ---|
 #      |   none holds m: lease m again to the stages that lack it
 #      |   two hold m:   one gives it up (weight -1, or Drop), then Gather(round + 1)
-#      |-- Reduce(round, group) ----------------------->| butterfly inside each stage
+#      |-- Reduce(round, group) ----------------------->| all-reduce inside each stage
 #      |<----------------------------------- Reduced ---|
 #      |-- Commit(scale) ------------------------------>| optimizer step, version + 1
 #      |<--------------------------------- Committed ---|
@@ -133,11 +133,34 @@ struct GroupMember {
   worker @0 :WorkerId;
   contributes @1 :Bool;
   # False: a joiner that only follows the result.
+  bandwidth @2 :Float32;
+  # Relative; the parts that it owns are in proportion. 0 at all members: all equal.
+}
+
+struct Share {
+  # A piece of a lost member's microbatches, which `helper` computes again. The cut is fixed when
+  # the loss is first named; the helper may be replaced in a later revision.
+
+  helper @0 :UInt32;
+  # Index in `members`.
+  microbatches @1 :Data;
+  # Bitmap, as in Holding.
+}
+
+struct GroupLoss {
+  # A contributing member that counts as dead: whatever it still sends is void.
+
+  member @0 :UInt32;
+  # Index in `members`.
+  shares @1 :List(Share);
+  # Together the microbatches that it held; at most two.
 }
 
 struct Reduce {
   # Coordinator -> each member of a stage's group: all-reduce your sums (averaging.capnp). A higher
-  # round of the same step replaces a lower one.
+  # round of the same step replaces a lower one. A death does not need one: the same round goes on
+  # with a higher revision, whose losses begin with those of the lower ones. A repeat starts and
+  # sends nothing again; it shares the answer.
 
   term @0 :UInt64;
   step @1 :Int64;
@@ -147,10 +170,18 @@ struct Reduce {
   # In an order that is the same for all.
   counted @5 :UInt32;
   # Microbatches in the sum over the group: those of the step less the dropped ones.
+
+  revision @6 :UInt32;
+  # Of this round's losses, from 0.
+  losses @7 :List(GroupLoss);
+  # All so far, in an order that is the same for all and for every higher revision.
+  holdMs @8 :UInt32;
+  # Answer after this time with `done` false and how far it is, to be asked again; 0: when done.
 }
 
 struct Reduced {
-  # The reply, when the butterfly is through. All members of a group must report one hash.
+  # The reply, when the all-reduce is through at this member, or sooner to say how far it is
+  # (holdMs). All contributing members of a group that are not lost must report one hash.
 
   worker @0 :WorkerId;
   step @1 :Int64;
@@ -158,6 +189,17 @@ struct Reduced {
   hash @3 :Text;
   squaredNorm @4 :Float64;
   # Of the stage's whole gradient; the coordinator sums them over the stages.
+
+  done @5 :Bool = true;
+  # False: hash and norm are not there yet.
+  partsDone @6 :UInt32;
+  partsTotal @7 :UInt32;
+  waitingFor @8 :List(WorkerId);
+  # A few of those that owe this member an answer.
+  revision @9 :UInt32;
+  # The highest that it has taken.
+  bytesPerS @10 :Float64;
+  # Measured, of what it receives for the all-reduce; 0: nothing yet.
 }
 
 struct Commit {

@@ -35,6 +35,7 @@ void for_each_message(Visit&& visit) {
   visit(message_tag<restore>{}, "swarm.restore");
   visit(message_tag<standing>{}, "swarm.standing");
   visit(message_tag<refusal>{}, "swarm.refusal");
+  visit(message_tag<want>{}, "swarm.want");
   visit(message_tag<part>{}, "swarm.part");
   visit(message_tag<state_request>{}, "swarm.state_request");
   visit(message_tag<state_chunk>{}, "swarm.state_chunk");

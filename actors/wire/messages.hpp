@@ -41,6 +41,7 @@ using restore = message<schemas::Restore>;
 using standing = message<schemas::Standing>;
 using refusal = message<schemas::Refusal>;
 
+using want = message<schemas::Want>;
 using part = message<schemas::Part>;
 
 using state_request = message<schemas::StateRequest>;
