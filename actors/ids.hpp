@@ -53,6 +53,8 @@ using step_id = strong_id<struct step_id_tag, std::int64_t>;
 using microbatch_id = strong_id<struct microbatch_id_tag, std::int64_t>;
 /// A coordinator's term of office; the higher one wins.
 using term_id = strong_id<struct term_id_tag, std::uint64_t>;
+/// The term of the restore that a history of the weights begins with; 0 for the run's first.
+using history_id = strong_id<struct history_id_tag, std::uint64_t>;
 /// An attempt of a step: a further gather or reduce after a failed one.
 using round_id = strong_id<struct round_id_tag, std::uint32_t>;
 /// Grows with every restart of a peer's worker, so that a dead one's messages are told apart.
@@ -77,6 +79,40 @@ struct attempt_id {
   }
   friend constexpr bool operator<=(const attempt_id& a, const attempt_id& b) noexcept {
     return !(b < a);
+  }
+};
+
+/// Which weights: of two histories the later one wins, and within a history the later version. So
+/// what was made before a run went back to an earlier version never counts as newer than what was
+/// made since. Two weights of one stage with the same id are the same weights.
+struct weights_id {
+  history_id history;
+  step_id version;
+
+  constexpr weights_id next() const noexcept { return {history, version.next()}; }
+
+  friend constexpr bool operator==(const weights_id& a, const weights_id& b) noexcept {
+    return a.history == b.history && a.version == b.version;
+  }
+  friend constexpr bool operator!=(const weights_id& a, const weights_id& b) noexcept {
+    return !(a == b);
+  }
+  friend constexpr bool operator<(const weights_id& a, const weights_id& b) noexcept {
+    return a.history != b.history ? a.history < b.history : a.version < b.version;
+  }
+  friend constexpr bool operator>(const weights_id& a, const weights_id& b) noexcept {
+    return b < a;
+  }
+  friend constexpr bool operator<=(const weights_id& a, const weights_id& b) noexcept {
+    return !(b < a);
+  }
+  friend constexpr bool operator>=(const weights_id& a, const weights_id& b) noexcept {
+    return !(a < b);
+  }
+
+  /// "<history>:<version>"
+  friend std::ostream& operator<<(std::ostream& out, const weights_id& id) {
+    return out << id.history << ':' << id.version;
   }
 };
 

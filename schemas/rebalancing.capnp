@@ -38,6 +38,7 @@ struct Inventory {
   struct Item {
     stage @0 :UInt32;
     version @1 :Int64;
+    history @2 :UInt64;
   }
   items @0 :List(Item);
   # At most 64.

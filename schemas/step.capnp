@@ -107,6 +107,9 @@ struct Gather {
   term @0 :UInt64;
   step @1 :Int64;
   round @2 :UInt32;
+
+  history @3 :UInt64;
+  # Of the weights that the step starts from. A worker of an earlier one fetches its state again.
 }
 
 struct Holding {
@@ -245,6 +248,13 @@ struct Restore {
   version @1 :Int64;
   holders @2 :List(WorkerId);
   # Workers whose stewards have a copy for this stage.
+
+  history @3 :UInt64 = 0xffffffffffffffff;
+  # That the copy is of: (history, version) names the weights. What is made of them is a new
+  # history, `term`. Without it: of the latest history that has such a version.
+  progress @4 :Bool;
+  # Answer a repeat at once: Standing, or refused (restoring) with how far it is. Without it a
+  # repeat waits for the end.
 }
 
 struct Standing {
@@ -264,6 +274,9 @@ struct Standing {
   scale @8 :Float64;
   committedCounted @9 :UInt32;
   # The commit that made `version`, if this worker took part in it (round 0: it fetched).
+
+  history @10 :UInt64;
+  # (history, version): of two workers the greater one stands at what counts.
 }
 
 struct Attempt {
@@ -309,10 +322,18 @@ struct Refusal {
     # The device is full: ask another worker, or later.
     wrongShape @10;
     # The tensors do not fit this stage.
+    restoring @11;
+    # It is fetching the state that a Restore has named: doneBytes of totalBytes are here.
   }
 
   reason @0 :Reason;
   term @1 :UInt64;
   version @2 :Int64;
   frozenRound @3 :UInt32;
+
+  history @4 :UInt64;
+  # Of `version`.
+  doneBytes @5 :UInt64;
+  totalBytes @6 :UInt64;
+  # Of a state that is being fetched; 0 of 0: none is, or nobody knows yet.
 }

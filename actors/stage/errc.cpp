@@ -34,8 +34,15 @@ caf::error make_error(errc code, const char* detail) {
 
 caf::error make_error(const refusal& why) {
   static_assert(static_cast<uint8_t>(errc::refused) == wire::refusal_code);
-  return wire::make_refusal(static_cast<schemas::Refusal::Reason>(why.reason), why.term,
-                            why.version, why.frozen_round);
+  wire::builder<schemas::Refusal> message;
+  message->setReason(static_cast<schemas::Refusal::Reason>(why.reason));
+  message->setTerm(why.term.value());
+  message->setVersion(why.version.value());
+  message->setFrozenRound(why.frozen_round.value());
+  message->setHistory(why.history.value());
+  message->setDoneBytes(why.done_bytes);
+  message->setTotalBytes(why.total_bytes);
+  return wire::make_refusal(message.finish());
 }
 
 }  // namespace swarm::stage

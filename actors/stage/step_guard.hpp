@@ -23,7 +23,8 @@ enum class refusal_reason : uint8_t {
   wrong_round,
   non_finite,
   out_of_memory,
-  wrong_shape
+  wrong_shape,
+  restoring
 };
 
 struct refusal {
@@ -31,6 +32,9 @@ struct refusal {
   term_id term{0};
   step_id version{0};
   round_id frozen_round{0};
+  history_id history{0};     ///< of `version`
+  uint64_t done_bytes = 0;   ///< of a state that is being fetched
+  uint64_t total_bytes = 0;  ///< 0: none is, or nobody knows yet
 };
 
 /// A step has no more; a request for another is malformed.

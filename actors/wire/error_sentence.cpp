@@ -39,6 +39,8 @@ const char* refusal_sentence(why reason) {
       return "the worker refuses: its device is full; ask another, or later";
     case why::WRONG_SHAPE:
       return "the worker refuses: the tensors do not fit its stage";
+    case why::RESTORING:
+      return "the worker refuses: it is still fetching the state that it goes back to";
   }
   return "the worker refuses for a reason that this version does not know";
 }

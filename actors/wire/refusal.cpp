@@ -2,6 +2,7 @@
 
 #include <caf/make_message.hpp>
 #include <caf/message.hpp>
+#include <utility>
 
 namespace swarm::wire {
 
@@ -12,7 +13,11 @@ caf::error make_refusal(schemas::Refusal::Reason reason, term_id term, step_id v
   message->setTerm(term.value());
   message->setVersion(version.value());
   message->setFrozenRound(frozen_round.value());
-  return {refusal_code, refusal_category, caf::make_message(message.finish())};
+  return make_refusal(message.finish());
+}
+
+caf::error make_refusal(refusal why) {
+  return {refusal_code, refusal_category, caf::make_message(std::move(why))};
 }
 
 std::optional<refusal> refusal_of(const caf::error& error) {

@@ -18,6 +18,8 @@ inline constexpr uint8_t refusal_code = 1;
 caf::error make_refusal(schemas::Refusal::Reason reason, term_id term, step_id version,
                         round_id frozen_round);
 
+caf::error make_refusal(refusal why);
+
 /// The refusal inside an error reply, if that is what the error is.
 std::optional<refusal> refusal_of(const caf::error& error);
 

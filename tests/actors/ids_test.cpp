@@ -42,6 +42,20 @@ BOOST_AUTO_TEST_CASE(ids_order_and_hash_by_value) {
   BOOST_TEST(workers.count(worker(7, 3)) == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(of_two_histories_the_later_wins_whatever_its_version) {
+  const auto weights = [](uint64_t history, int64_t version) {
+    return weights_id{history_id{history}, step_id{version}};
+  };
+  BOOST_TEST(weights(0, 118) < weights(0, 119));
+  BOOST_TEST(weights(0, 118) < weights(4, 100));
+  BOOST_TEST(weights(4, 101) > weights(4, 100));
+  BOOST_TEST(weights(4, 100) <= weights(4, 100));
+  BOOST_TEST(weights(4, 100).next() == weights(4, 101));
+  std::ostringstream out;
+  out << weights(4, 100);
+  BOOST_TEST(out.str() == "4:100");
+}
+
 BOOST_AUTO_TEST_CASE(ids_print_their_number) {
   std::ostringstream out;
   out << peer_id(17) << ' ' << stage_id(-2) << ' ' << worker(4, 2);
