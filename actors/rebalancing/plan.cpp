@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "actors/random.hpp"
 
@@ -73,7 +74,7 @@ class planner {
       slowest_mover = std::min(slowest_mover, rates_.rate(*next.who, neediest()));
       moves.push_back(make(next));
       const auto gain = pipeline_throughput(settled_) - before;
-      if (gain < options_.gain_of_mover_min * slowest_mover) continue;
+      if (gain < options_.gain_of_mover_min * slowest_mover + doubt()) continue;
       const auto dip = std::max(0.0, served - pipeline_throughput(during_));
       const auto cost = lost_work_ + dip * longest_.count();
       const auto earned = gain * (options_.horizon - longest_).count();
@@ -90,6 +91,14 @@ class planner {
   stage_id neediest() const {
     return at(
         static_cast<size_t>(std::min_element(settled_.begin(), settled_.end()) - settled_.begin()));
+  }
+
+  /// The gain may be no more than what is not known of the stages involved.
+  double doubt() const {
+    double squared = 0;
+    for (const auto s : involved_)
+      squared += std::pow(rates_.doubt(at(s)), 2);
+    return std::sqrt(squared);
   }
 
   candidate best_candidate() const {
@@ -120,6 +129,7 @@ class planner {
     settled_[index(to)] += rates_.rate(w, to);
     during_[from] -= rate;
     --serving_[from];
+    involved_.insert({from, index(to)});
     moved_[static_cast<size_t>(&w - view_.workers.data())] = true;
     longest_ = std::max(longest_, chosen.transfer);
     // A worker's rate is one stage's share of the pipeline's.
@@ -134,6 +144,7 @@ class planner {
   std::vector<double> during_;  ///< while the movers fetch their states
   std::vector<size_t> serving_;
   std::vector<bool> moved_;
+  std::set<size_t> involved_;
   seconds longest_{0};
   double lost_work_ = 0;  ///< microbatches
 };

@@ -13,7 +13,8 @@ struct plan_options {
   seconds horizon{1800};
   /// Hysteresis: what is gained over the horizon must be this many times what the moves cost.
   double gain_over_cost_min = 2;
-  /// Hysteresis: the slowest stage must gain at least this share of what its slowest newcomer does.
+  /// Hysteresis: the slowest stage must gain at least this share of what its slowest newcomer does,
+  /// besides what is not known of the stages involved (rate_estimate::doubt).
   double gain_of_mover_min = 0.5;
   /// Moves planned at once.
   size_t moves_max = 16;

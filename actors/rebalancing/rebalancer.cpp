@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "actors/rebalancing/question.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/wire/messages.hpp"
 #include "actors/wire/ticket.hpp"
@@ -71,6 +72,16 @@ class rebalancer final : public rebalancer_actor::base {
       members_.erase(id);
     for (const auto& m : update.changed)
       members_[m.id] = {m, now()};
+    observe_leader();
+  }
+
+  /// Ends a question that will have no answer.
+  void observe_leader() {
+    if (!question_.open()) return;
+    const auto* leads = leader();
+    question_.observe(leads != nullptr ? std::optional<worker_id>{leads->id} : std::nullopt,
+                      step_id{leads != nullptr ? leads->version : 0});
+    if (!question_.open()) policy_->refused(now());
   }
 
   /// The latest life of this peer's worker.
@@ -94,7 +105,7 @@ class rebalancer final : public rebalancer_actor::base {
 
   void look() {
     const auto* me = self();
-    if (asking_ || me == nullptr) return;
+    if (question_.open() || me == nullptr) return;
     std::vector<heard_member> all;
     for (const auto& [id, m] : members_)
       all.push_back(m);
@@ -102,21 +113,20 @@ class rebalancer final : public rebalancer_actor::base {
     if (!wish) return;
     const auto* asked = leader();
     if (asked == nullptr || !me->steward) return policy_->refused(now());
-    ask(*wish, caf::actor_cast<wire::coordinator_inbox>(asked->handle),
-        caf::actor_cast<wire::steward_actor>(me->steward));
+    ask(*wish, *asked, caf::actor_cast<wire::steward_actor>(me->steward));
   }
 
-  void ask(const move& wish, const wire::coordinator_inbox& leader,
-           const wire::steward_actor& steward) {
-    asking_ = true;
+  void ask(const move& wish, const wire::member& leader, const wire::steward_actor& steward) {
+    const auto serial = question_.ask(leader.id, step_id{leader.version});
     wire::builder<schemas::MoveRequest> message;
     wire::to_wire(wish.who, message->initWorker());
     message->setFrom(static_cast<uint32_t>(wish.from.value()));
     message->setTo(static_cast<uint32_t>(wish.to.value()));
-    request(leader, options_.ask_timeout, message.finish())
+    request(caf::actor_cast<wire::coordinator_inbox>(leader.handle), caf::infinite,
+            message.finish())
         .then(
             [=](const wire::move_answer& m) {
-              asking_ = false;
+              if (!question_.answered(serial)) return;
               const auto* me = self();
               const bool granted =
                   !m.fault() && m.read()->getVerdict() == schemas::MoveAnswer::Verdict::GRANTED;
@@ -126,8 +136,7 @@ class rebalancer final : public rebalancer_actor::base {
               carry_out(wish, steward);
             },
             [=](caf::error&) {
-              asking_ = false;
-              policy_->refused(now());
+              if (question_.answered(serial)) policy_->refused(now());
             });
   }
 
@@ -140,14 +149,14 @@ class rebalancer final : public rebalancer_actor::base {
                                        {"to", int64_t{wish.to.value()}}}});
     wire::builder<schemas::MoveOrder> order;
     order->setStage(static_cast<uint32_t>(wish.to.value()));
-    request(steward, options_.ask_timeout, order.finish())
+    request(steward, caf::infinite, order.finish())
         .then([](const wire::move_done&) {}, [](caf::error&) {});
   }
 
   rebalancer_options options_;
   std::unique_ptr<rebalance_policy> policy_;
   std::map<worker_id, heard_member> members_;
-  bool asking_ = false;
+  question question_;
 };
 
 }  // namespace

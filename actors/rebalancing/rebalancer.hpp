@@ -28,8 +28,6 @@ struct rebalancer_options {
   caf::actor telemetry;  ///< optional
   /// How often the policy is asked; it paces itself.
   std::chrono::milliseconds look_period{1'000};
-  /// The coordinator answers between two steps.
-  std::chrono::milliseconds ask_timeout{120'000};
 };
 
 /// One peer's wish to be of more use: asks its policy, then the coordinator that leads

@@ -30,16 +30,10 @@ bool counts(const swarm_view& view, const worker_record& worker, const estimate_
 
 rate_estimate::rate_estimate(const swarm_view& view, const estimate_options& options)
     : view_(view), options_(options) {
-  double sum = 0;
-  size_t measured = 0;
-  for (const auto& w : view.workers) {
-    if (!counts(w) || !is_positive(w.microbatches_per_second)) continue;
-    sum += w.microbatches_per_second * work_of(view, w.stage) / speed_of(w);
-    ++measured;
-  }
-  if (measured > 0) unit_ = sum / static_cast<double>(measured);
+  measure_unit();
   serving_.resize(view.stages.size());
   settled_.resize(view.stages.size());
+  doubt_.resize(view.stages.size());
   serving_count_.resize(view.stages.size());
   live_count_.resize(view.stages.size());
   for (const auto& w : view.workers) {
@@ -47,11 +41,32 @@ rate_estimate::rate_estimate(const swarm_view& view, const estimate_options& opt
     const auto s = static_cast<size_t>(w.stage.value());
     const auto does = rate(w, w.stage);
     settled_[s] += does;
+    if (!is_positive(w.microbatches_per_second)) doubt_[s] += std::pow(spread_ * does, 2);
     ++live_count_[s];
     if (w.state != worker_state::serving) continue;
     serving_[s] += does;
     ++serving_count_[s];
   }
+  for (auto& squared : doubt_)
+    squared = std::sqrt(squared);
+}
+
+void rate_estimate::measure_unit() {
+  double sum = 0;
+  double squares = 0;
+  double measured = 0;
+  for (const auto& w : view_.workers) {
+    if (!counts(w) || !is_positive(w.microbatches_per_second)) continue;
+    const auto unit = w.microbatches_per_second * work_of(view_, w.stage) / speed_of(w);
+    sum += unit;
+    squares += unit * unit;
+    ++measured;
+  }
+  if (measured == 0) return;
+  unit_ = sum / measured;
+  const auto variance = std::max(0.0, squares / measured / unit_ / unit_ - 1);
+  // Few measurements say little of how different devices are.
+  spread_ = std::sqrt(variance + 1 / measured);
 }
 
 double rate_estimate::unit_rate(const worker_record& worker) const {

@@ -85,6 +85,9 @@ class rate_estimate {
   double rate(const worker_record& worker, stage_id stage) const;
   /// The same of a device without a record.
   double rate(double relative_speed, stage_id stage) const;
+  /// By how much the stage's settled rate may be wrong, one standard deviation: of the workers that
+  /// have not been measured it is only known that they are as those that have.
+  double doubt(stage_id stage) const { return doubt_[static_cast<size_t>(stage.value())]; }
   /// How long the worker would fetch the state of `stage`.
   seconds transfer(const worker_record& worker, stage_id stage) const;
 
@@ -95,14 +98,18 @@ class rate_estimate {
   const std::vector<size_t>& live_count() const { return live_count_; }
 
  private:
+  void measure_unit();
   double unit_rate(const worker_record& worker) const;
 
   const swarm_view& view_;
   estimate_options options_;
   /// Microbatches per second of a device of speed 1 at a stage of work 1.
   double unit_ = 1;
+  /// Standard deviation of one device's speed, as a share of the promise.
+  double spread_ = 1;
   std::vector<double> serving_;
   std::vector<double> settled_;
+  std::vector<double> doubt_;
   std::vector<size_t> serving_count_;
   std::vector<size_t> live_count_;
 };

@@ -4,18 +4,12 @@
 #include <type_traits>
 #include <utility>
 
+#include "actors/call_work.hpp"
 #include "actors/planted_bug.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/wire/ticket.hpp"
 
 namespace swarm::stage {
-
-namespace {
-
-/// In forwards; the last stage's loss has its forward in it.
-constexpr double forward_work = 1;
-
-}  // namespace
 
 double pipeline::now_s() {
   return std::chrono::duration<double>(host_.self()->clock().now().time_since_epoch()).count();
@@ -95,7 +89,7 @@ void pipeline::accumulate(const Request& m, microbatch_id index, int asked, prom
   meter_.begin(now_s());
   const auto done = [this, index, weight, state = host_.states_given_up()](bool counted) {
     const bool had_forward = std::is_same_v<Request, wire::backward>;
-    const double work = microbatch_work - (had_forward ? forward_work : 0);
+    const double work = had_forward ? backward_work : loss_work;
     meter_.end(now_s(), counted ? work : 0);
     if (weight != 0) {
       --accumulating_;

@@ -34,6 +34,8 @@ class pipeline {
   /// Another state is loaded over what was added.
   void forget_sum() { in_sum_.clear(); }
 
+  /// An optimizer step was made.
+  void step_over() { meter_.step_over(); }
   const rate_meter& meter() const { return meter_; }
 
   void clear();

@@ -156,6 +156,7 @@ void step_orders::apply(step_id step, double scale, uint32_t counted, bool keep)
           [this](caf::error& error) { host_.self()->quit(std::move(error)); });
   // The compute actor works in order, so whatever is admitted from here on sees the new weights.
   guard_.commit_applied(scale, counted);
+  pipeline_.step_over();
   pipeline_.retry_waiting();
 }
 

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "actors/call_work.hpp"
 #include "actors/planted_bug.hpp"
 #include "actors/training/calls.hpp"
 #include "actors/training/microbatch_run.hpp"
@@ -30,17 +31,16 @@ using full_actor = trainer_actor::extend<caf::reacts_to<retry_atom, uint32_t, ui
 /// Waits in vain after which a run no longer minds that its stage's workers rest.
 constexpr uint32_t patience = 3;
 
-/// Work of one call in units of a forward, as SWARM weighs them.
 double work_of(call_kind kind) {
   switch (kind) {
     case call_kind::forward:
-      return 1.0;
+      return forward_work;
     case call_kind::backward:
-      return 2.5;
+      return backward_work;
     case call_kind::loss:
-      return 3.5;
+      return loss_work;
   }
-  return 1.0;
+  return forward_work;
 }
 
 /// One lease under way.

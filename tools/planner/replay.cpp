@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "actors/call_work.hpp"
 #include "actors/random.hpp"
 #include "actors/wiring/router.hpp"
 #include "tools/planner/event_loop.hpp"
@@ -16,10 +17,6 @@ namespace swarm::planner {
 
 namespace {
 
-/// Work of a call in units of a forward, as the trainer tells its routers.
-constexpr double forward_work = 1.0;
-constexpr double backward_work = 2.5;
-constexpr double loss_work = 3.5;
 /// Leases at a trainer, as it announces: one batch waits while another is under way.
 constexpr int64_t leases_per_in_flight = 2;
 
