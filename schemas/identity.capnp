@@ -22,11 +22,25 @@ struct Ticket {
   # Of the coordinator that leased the microbatch. A new coordinator has a higher one.
 
   step @1 :Int64;
-  # The model's version that the numbers belong to: version = number of committed steps.
+  # Which global batch the microbatch is of. Step t runs on version t: the number of committed steps.
 
   microbatch @2 :Int64;
   # Index within the step's global batch.
 
   round @3 :UInt32;
-  # The attempt of this step; every gather closes one. Starts at 1.
+  # The attempt of this step; every gather closes one at the stage that it asks. Starts at 1.
+
+  patienceMs @4 :UInt32;
+  # So long after sending the sender gives the request up: whoever takes it from a queue later drops
+  # it. 0: it does not say.
+
+  forShare @5 :Bool;
+  lostMember @6 :UInt32;
+  share @7 :UInt32;
+  # With forShare the gradient is added to this share of a lost member's microbatches (Reduce.losses)
+  # and not to the worker's own sum; `round` is then the attempt of that Reduce.
+
+  history @8 :UInt64;
+  version @9 :Int64 = -1;
+  # The weights that the numbers belong to; -1: those of version `step`, of whatever history.
 }

@@ -108,3 +108,10 @@ struct Inferred {
   loss @1 :Float64;
   output @2 :Tensor;
 }
+
+struct Cancel {
+  # Trainer -> a worker whose answer it has given up waiting for: what of this microbatch still waits
+  # for the device need not be done. Best effort; what is being computed is finished.
+
+  ticket @0 :Ticket;
+}

@@ -42,6 +42,10 @@ struct Inventory {
   }
   items @0 :List(Item);
   # At most 64.
+
+  seen @1 :UInt64;
+  # Bit s: this process sees a worker that serves stage s. A stage that others see is not lost,
+  # whatever the coordinator sees.
 }
 
 struct MoveOrder {

@@ -53,6 +53,12 @@ struct LeaseItem {
 
   item @4 :UInt32;
   # Names this item within the step; LeaseDone repeats it.
+
+  forShare @5 :Bool;
+  lostMember @6 :UInt32;
+  share @7 :UInt32;
+  # Of a reduce that is being repaired: `target` computes it for this share (Ticket.forShare), and
+  # nobody else does.
 }
 
 struct Lease {
@@ -136,8 +142,9 @@ struct GroupMember {
   worker @0 :WorkerId;
   contributes @1 :Bool;
   # False: a joiner that only follows the result.
-  bandwidth @2 :Float32;
-  # Relative; the parts that it owns are in proportion. 0 at all members: all equal.
+  bandwidth @2 :UInt32;
+  # Relative, fixed for the round; the parts that it owns are in proportion. 0 at all members: all
+  # equal.
 }
 
 struct Share {
@@ -180,6 +187,9 @@ struct Reduce {
   # All so far, in an order that is the same for all and for every higher revision.
   holdMs @8 :UInt32;
   # Answer after this time with `done` false and how far it is, to be asked again; 0: when done.
+
+  partElements @9 :UInt32;
+  # Of each part but the last; fixed for the round. 0: as this build has it.
 }
 
 struct Reduced {
@@ -229,6 +239,34 @@ struct Commit {
   onDisks @7 :Int64 = -1;
   # The newest version that every stage has on some worker's disk. Whoever writes states to a disk
   # does not remove this one until it hears of a later that it has. -1: the sender does not know.
+
+  hash @8 :Text;
+  # Of the stage's sum, with (reducedTerm, round) its name. A worker that has another refuses, and
+  # fetches. Empty: the sender does not know.
+}
+
+struct Beat {
+  # Leader -> every worker and every candidate, a few times within the election time-out: I lead, and
+  # I work. Orders say the same. May be lost.
+
+  term @0 :UInt64;
+}
+
+struct PreVote {
+  # Candidate that has not heard the leader -> every worker: has it gone silent for you, too? Changes
+  # nothing: a candidate whose own link is broken must not end a term that works for the others
+  # (Raft's pre-vote; Ongaro's thesis, section 9.6).
+
+  patienceMs @0 :UInt32;
+  # A leader that was heard within this time is there.
+}
+
+struct Vote {
+  # The reply.
+
+  granted @0 :Bool;
+  term @1 :UInt64;
+  # The highest that this worker has obeyed.
 }
 
 struct TakeOver {
@@ -282,6 +320,8 @@ struct Standing {
 struct Attempt {
   term @0 :UInt64;
   round @1 :UInt32;
+  hash @2 :Text;
+  # Of the stage's sum: one attempt may have two, if a member that counted as dead went on.
 }
 
 struct Committed {

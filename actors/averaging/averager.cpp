@@ -62,7 +62,7 @@ class averager final : public full_actor::base {
 
   behavior_type make_behavior() override {
     send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
-    return {[this](const wire::part& m) { on_part(m); },
+    return {[](const wire::want&) {}, [this](const wire::part& m) { on_part(m); },
             [this](const wire::reduce& m, const host_tensor& own) { return on_order(m, own); },
             [this](const wire::roster_update& update) { on_roster(update); }};
   }

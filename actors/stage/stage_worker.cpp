@@ -7,6 +7,7 @@
 #include "actors/stage/donor.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/stage/joiner.hpp"
+#include "actors/stage/leader_watch.hpp"
 #include "actors/stage/pipeline.hpp"
 #include "actors/stage/replies.hpp"
 #include "actors/stage/restorer.hpp"
@@ -61,13 +62,45 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
             [this](const wire::take_over& m) { return orders_.on_take_over(m); },
             [this](const wire::restore& m) { return on_restore(m); },
             [this](const wire::state_request& m) { return on_state_request(m); },
-            [this](const wire::roster_update& m) { restorer_.on_roster(m), joiner_.on_roster(m); },
+            [this](const wire::pre_vote& m) { return on_pre_vote(m); },
+            [this](const wire::beat& m) { on_beat(m); },
+            [](const wire::cancel&) {},
+            [this](const wire::roster_update& m) { on_roster(m); },
             [this](fetch_atom) { joiner_.on_fetch(); },
             [this](tick_atom) { on_tick(); }};
   }
 
  private:
   caf::actor self_handle() { return caf::actor_cast<caf::actor>(ctrl()); }
+
+  double now_s() { return std::chrono::duration<double>(clock().now().time_since_epoch()).count(); }
+
+  // -- who leads ----------------------------------------------------------------------------
+
+  void on_roster(const wire::roster_update& update) {
+    for (const auto& id : update.gone)
+      leader_.gone(id);
+    for (const auto& m : update.changed)
+      if (m.role == wire::member_role::coordinator)
+        leader_.announced(m.id, term_id{m.term}, m.state == wire::member_state::serving);
+    restorer_.on_roster(update);
+    joiner_.on_roster(update);
+  }
+
+  void on_beat(const wire::beat& m) {
+    if (m.fault()) return;
+    const term_id term{m.read()->getTerm()};
+    if (!guard_.take_over(term)) leader_.heard(term, now_s());
+  }
+
+  caf::result<wire::vote> on_pre_vote(const wire::pre_vote& m) {
+    if (auto fault = m.fault()) return damaged(*fault);
+    const double patience_s = m.read()->getPatienceMs() / 1'000.0;
+    wire::builder<schemas::Vote> vote;
+    vote->setGranted(!leader_.leads_now(now_s(), patience_s));
+    vote->setTerm(guard_.term().value());
+    return vote.finish();
+  }
 
   // -- worker_host --------------------------------------------------------------------------
 
@@ -169,6 +202,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
 
   stage_worker_options options_;
   step_guard guard_;
+  leader_watch leader_;
   bool serving_ = false;
   uint64_t states_ = 0;  ///< given up so far
   pipeline pipeline_;

@@ -51,6 +51,7 @@ coordinator::behavior_type coordinator::make_behavior() {
   if (election_.leading()) begin_step(step_ledger::beginning::fresh);
   return {[this](const wire::lease_done& m) { on_lease_done(m); },
           [this](const wire::move_request& m) { return on_move_request(m); },
+          [](const wire::beat&) {},
           [this](const wire::roster_update& m) { on_roster(m); },
           [this](advance_atom, int64_t target) { return on_advance(step_id{target}); },
           [this](gather_atom, uint64_t which) {

@@ -25,9 +25,11 @@ inline constexpr uint32_t calls_max = 4;
 /// it is on its way, a higher target replaces the lower one and both are answered. A candidate that
 /// stands by remembers the target for the day it leads, and answers when the leader has got there.
 /// A leader whose run has diverged makes no more steps and answers errc::diverged, now and later.
-using coordinator_actor = caf::typed_actor<
-    caf::reacts_to<wire::lease_done>, caf::replies_to<wire::move_request>::with<wire::move_answer>,
-    caf::reacts_to<wire::roster_update>, caf::replies_to<advance_atom, int64_t>::with<int64_t>>;
+using coordinator_actor =
+    caf::typed_actor<caf::reacts_to<wire::lease_done>,
+                     caf::replies_to<wire::move_request>::with<wire::move_answer>,
+                     caf::reacts_to<wire::beat>, caf::reacts_to<wire::roster_update>,
+                     caf::replies_to<advance_atom, int64_t>::with<int64_t>>;
 
 struct coordinator_options {
   worker_id id;

@@ -33,6 +33,10 @@ void for_each_message(Visit&& visit) {
   visit(message_tag<committed>{}, "swarm.committed");
   visit(message_tag<take_over>{}, "swarm.take_over");
   visit(message_tag<restore>{}, "swarm.restore");
+  visit(message_tag<beat>{}, "swarm.beat");
+  visit(message_tag<pre_vote>{}, "swarm.pre_vote");
+  visit(message_tag<vote>{}, "swarm.vote");
+  visit(message_tag<cancel>{}, "swarm.cancel");
   visit(message_tag<standing>{}, "swarm.standing");
   visit(message_tag<refusal>{}, "swarm.refusal");
   visit(message_tag<want>{}, "swarm.want");

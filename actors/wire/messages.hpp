@@ -38,6 +38,10 @@ using commit = message<schemas::Commit>;
 using committed = message<schemas::Committed>;
 using take_over = message<schemas::TakeOver>;
 using restore = message<schemas::Restore>;
+using beat = message<schemas::Beat>;
+using pre_vote = message<schemas::PreVote>;
+using vote = message<schemas::Vote>;
+using cancel = message<schemas::Cancel>;
 using standing = message<schemas::Standing>;
 using refusal = message<schemas::Refusal>;
 

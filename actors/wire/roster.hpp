@@ -69,7 +69,8 @@ using stage_worker_actor = caf::typed_actor<
     caf::replies_to<gather>::with<holding>, caf::replies_to<drop>::with<holding>,
     caf::replies_to<reduce>::with<reduced>, caf::replies_to<commit>::with<committed>,
     caf::replies_to<take_over>::with<standing>, caf::replies_to<restore>::with<standing>,
-    caf::replies_to<state_request>::with<state_chunk>>;
+    caf::replies_to<state_request>::with<state_chunk>, caf::replies_to<pre_vote>::with<vote>,
+    caf::reacts_to<beat>, caf::reacts_to<cancel>>;
 
 /// Looks after a stage peer: keeps copies of states, and lets the peer serve another stage.
 using steward_actor = caf::typed_actor<caf::replies_to<state_request>::with<state_chunk>,
@@ -80,13 +81,14 @@ using steward_actor = caf::typed_actor<caf::replies_to<state_request>::with<stat
 /// vector in the group that the Reduce names. Answers the sum and its hash; `superseded` when a
 /// higher round replaces the order.
 using averager_actor = caf::typed_actor<
-    caf::reacts_to<part>,
+    caf::reacts_to<want>, caf::reacts_to<part>,
     caf::replies_to<reduce, tensors::host_tensor>::with<tensors::host_tensor, std::string>>;
 
 /// What a coordinator sends to a trainer, and what it hears back.
 using trainer_inbox = caf::typed_actor<caf::reacts_to<lease>, caf::reacts_to<begin_step>>;
 using coordinator_inbox =
-    caf::typed_actor<caf::reacts_to<lease_done>, caf::replies_to<move_request>::with<move_answer>>;
+    caf::typed_actor<caf::reacts_to<lease_done>, caf::replies_to<move_request>::with<move_answer>,
+                     caf::reacts_to<beat>>;
 
 /// Whoever subscribes to a directory.
 using roster_listener = caf::typed_actor<caf::reacts_to<roster_update>>;
