@@ -3,14 +3,19 @@
 #   coordinator          trainers                 stage workers (all stages)
 #      |-- Lease ---------->|   (pipeline.capnp) ------>| accumulate once per microbatch
 #      |<--- LeaseDone -----|                           |
-#      |-- Gather(round) ------------------------------>| freeze; report the set
+#      |-- Gather(round) -------- to one stage -------->| freeze; report the set
 #      |<----------------------------------- Holding ---|
-#      |   none holds m: lease m again to the stages that lack it
-#      |   two hold m:   one gives it up (weight -1, or Drop), then Gather(round + 1)
-#      |-- Reduce(round, group) ----------------------->| all-reduce inside each stage
+#      |   none holds m: lease m again to this stage
+#      |   two hold m:   one gives it up (weight -1, or Drop), then Gather(a later round)
+#      |-- Reduce(round, group) ----------------------->| all-reduce inside the stage
 #      |<----------------------------------- Reduced ---|
-#      |-- Commit(scale) ------------------------------>| optimizer step, version + 1
+#      |   when every stage has reduced:
+#      |-- Commit(round of the stage, scale) ---------->| optimizer step, version + 1
 #      |<--------------------------------- Committed ---|
+#
+#   Each stage is its own round: it is gathered and reduced as soon as everything that was leased for
+#   it is answered, under the others' backward passes, and what it has reduced is a fact, whoever
+#   dies elsewhere.
 #
 #   A coordinator that takes over begins with
 #      |-- TakeOver(term) ----------------------------->| from here on no lower term is obeyed
@@ -77,7 +82,7 @@ struct Lease {
 }
 
 struct LeaseDone {
-  # Trainer -> coordinator, once per item. If it is lost, the lease is asked for again after a
+  # Trainer -> coordinator, once per item, after any number of `progressed`. If it is lost, the lease is asked for again after a
   # timeout and answered from what the trainer remembers.
 
   enum Outcome {
@@ -87,6 +92,9 @@ struct LeaseDone {
     # Loss or gradient is not finite: the microbatch is dropped by all stages and reported.
     returned @2;
     # Could not be finished here; lease it elsewhere or later.
+    progressed @3;
+    # `stages` have answered, the rest is being worked on: the lease goes on, and those stages may
+    # gather.
   }
 
   term @0 :UInt64;
@@ -104,6 +112,9 @@ struct LeaseDone {
   seenVersion @10 :Int64;
   # The highest that a worker has named in a refusal: a coordinator that has been replaced or
   # overtaken learns it here.
+
+  stages @11 :UInt64;
+  # With `progressed`: bit s is stage s.
 }
 
 struct Gather {

@@ -47,4 +47,15 @@ wire::lease_done lease_done_of(const lease_report& report) {
   return message.finish();
 }
 
+wire::lease_done progress_of(const wire::epoch& when, uint32_t item, microbatch_id microbatch,
+                             uint64_t stages) {
+  wire::builder<schemas::LeaseDone> message;
+  wire::set_epoch(*message, when);
+  message->setMicrobatch(microbatch.value());
+  message->setItem(item);
+  message->setOutcome(schemas::LeaseDone::Outcome::PROGRESSED);
+  message->setStages(stages);
+  return message.finish();
+}
+
 }  // namespace swarm::training

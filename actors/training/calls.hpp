@@ -35,4 +35,8 @@ struct lease_report {
 };
 wire::lease_done lease_done_of(const lease_report& report);
 
+/// These stages have answered; the lease goes on.
+wire::lease_done progress_of(const wire::epoch& when, uint32_t item, microbatch_id microbatch,
+                             uint64_t stages);
+
 }  // namespace swarm::training

@@ -55,12 +55,11 @@ coordinator::behavior_type coordinator::make_behavior() {
           [this](const wire::roster_update& m) { on_roster(m); },
           [this](advance_atom, int64_t target) { return on_advance(step_id{target}); },
           [this](gather_atom, uint64_t which) {
-            if (gather_later_ == which) gather();
-          },
-          [this](lease_atom) {
-            lease_later_ = false;
+            for (const auto& [stage, waited] : std::map<stage_id, uint64_t>{gather_later_})
+              if (waited == which) gather(stage);
             progress();
           },
+          [this](lease_atom) { progress(); },
           [this](tick_atom) { on_tick(); },
           [this](retake_atom, uint64_t generation) {
             if (taking_over_ && generation == generation_) take_over();
@@ -150,7 +149,6 @@ void coordinator::on_candidate(const wire::member& m) {
 }
 
 void coordinator::forget(worker_id id) {
-  dropping_.erase(id);
   uncommitted_.erase(id);
   owed_.erase(id);
   asked_.erase(id);
@@ -210,8 +208,7 @@ void coordinator::stand_down() {
 
 void coordinator::drop_step() {
   ledger_.reset();
-  gather_later_ = 0;
-  dropping_.clear();
+  gather_later_.clear();
   uncommitted_.clear();
 }
 
@@ -331,12 +328,12 @@ void coordinator::succeed_if_known() {
 
 /// The commit that made this version becomes ours to repeat.
 void coordinator::adopt_commit(const succession& plan) {
-  last_order_ = {};
+  last_orders_.clear();
   weights_hashes_.clear();
   owed_.clear();
-  if (plan.made_by.none()) return;
-  last_order_ = commit_of(election_.term(), step_id{version_.value() - 1}, plan.made_by, plan.scale,
-                          plan.counted);
+  for (const auto& [stage, attempt] : plan.made_by)
+    last_orders_[stage] = commit_of(election_.term(), step_id{version_.value() - 1}, attempt,
+                                    plan.scale, plan.counted);
   for (const auto& [id, attempt] : plan.lagging)
     send_commit(id);
 }

@@ -197,7 +197,7 @@ void coordinator::restore(const rescue& plan) {
   told_.clear();
   disks_.back_to(plan.version);
   version_ = plan.version;
-  last_order_ = {};
+  last_orders_.clear();
   owed_.clear();
   const auto generation = generation_;
   unrestored_.clear();

@@ -64,7 +64,8 @@ class coordinator final : public full_coordinator::base {
   void report_worker(const char* what, worker_id id);
   /// Once, until the worker has a part in a step again.
   void report_dropped(worker_id id, stage_id stage, const std::string& why);
-  wire::epoch current() const { return {election_.term(), version_, ledger_->round()}; }
+  /// What leases and the beginning of a step carry.
+  wire::epoch leased_in() const { return {election_.term(), version_, ledger_->round()}; }
 
   // -- office ---------------------------------------------------------------------------------
 
@@ -155,18 +156,27 @@ class coordinator final : public full_coordinator::base {
   void progress();
   void lease_out();
   void on_lease_done(const wire::lease_done& m);
-  void gather();
-  void ask_holding(worker_id id, wire::epoch when);
+  void pause(worker_id trainer);
+  bool is_paused(worker_id trainer);
+
+  /// What orders to a stage's workers carry; of a later gather it is another.
+  struct stage_order {
+    stage_id stage;
+    wire::epoch when;
+  };
+  stage_order order_to(stage_id stage) const;
+  bool is_current(const stage_order& order) const;
+  void gather(stage_id stage);
+  void ask_holding(worker_id id, const stage_order& to);
   /// It has come while the others of its stage are asked what they hold: it is one of them.
   void gather_too(const wire::member& m);
-  void on_holding(worker_id id, wire::epoch when, const wire::holding& m);
-  void lost(worker_id id, wire::epoch when, const caf::error* why = nullptr);
-  bool is_current(wire::epoch when) const;
-  void reconcile();
-  void drop(wire::epoch closed);
-  void reduce();
-  void on_reduced(worker_id id, wire::epoch when, const wire::reduced& m);
-  void reduce_failed(worker_id id, wire::epoch when);
+  void on_holding(worker_id id, const stage_order& to, const wire::holding& m);
+  void lost(worker_id id, const stage_order& to, const caf::error* why = nullptr);
+  void reconcile(stage_id stage);
+  void drop(const stage_order& closed);
+  void reduce(stage_id stage);
+  void on_reduced(worker_id id, const stage_order& to, const wire::reduced& m);
+  void reduce_failed(worker_id id, const stage_order& to);
   void commit();
   void send_commit(worker_id id);
   void on_committed(worker_id id, step_id version, const wire::committed& m);
@@ -219,18 +229,16 @@ class coordinator final : public full_coordinator::base {
   double started_ = 0;
   int64_t retries_ = 0;
   int64_t recomputed_ = 0;
-  uint32_t failed_reduces_ = 0;  ///< other than by a death
-  uint64_t gather_later_ = 0;    ///< which delayed gather is waited for; 0: none
+  std::map<stage_id, uint32_t> failed_reduces_;  ///< other than by a death
+  std::map<stage_id, uint64_t> gather_later_;    ///< which delayed gather is waited for
   uint64_t gathers_later_ = 0;
-  bool lease_later_ = false;
-  // Who has not answered yet; the dead never will, so they are taken out when they are seen to go.
-  std::set<worker_id> dropping_;
+  std::map<worker_id, double> paused_until_;  ///< trainers that gave a lease back
   std::set<worker_id> excluded_;  ///< what they hold does not count in this step
   std::set<worker_id> dropped_;   ///< it has been said of them
   // Of the last step.
   std::set<worker_id> uncommitted_;
   std::set<worker_id> owed_;  ///< silent so far: told again from time to time
-  wire::commit last_order_;
+  std::map<stage_id, wire::commit> last_orders_;
   std::map<stage_id, std::string> weights_hashes_;
 };
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "actors/planted_bug.hpp"
@@ -29,32 +30,23 @@ void coordinator::begin_step(step_ledger::beginning how) {
   ran_ = true;
   started_ = now();
   retries_ = recomputed_ = 0;
-  failed_reduces_ = 0;
-  gather_later_ = 0;
-  dropping_.clear();
+  failed_reduces_.clear();
+  gather_later_.clear();
+  paused_until_.clear();
   excluded_ = crew_.diverged_workers();
-  const auto begin = begin_step_of(current(), options_.microbatches);
+  const auto begin = begin_step_of(leased_in(), options_.microbatches);
   for (const auto& [id, t] : crew_.trainers())
     send(t.handle, begin);
   progress();
 }
 
-/// Leases what waits, and closes the round when nothing is left to wait for.
+/// Leases what waits, and closes a stage's round when nothing is left to wait for there.
 void coordinator::progress() {
   if (!ledger_) return;
-  switch (ledger_->now()) {
-    case step_ledger::phase::computing:
-      if (dropping_.empty() && !lease_later_) lease_out();
-      if (ledger_->settled() && dropping_.empty()) gather();
-      break;
-    case step_ledger::phase::gathering:
-      if (ledger_->gathered() && gather_later_ == 0) reconcile();
-      break;
-    case step_ledger::phase::reducing:
-      if (ledger_->reduce_failed()) gather();
-      break;
-    case step_ledger::phase::committable:
-      break;
+  lease_out();
+  for (stage_id s{0}; ledger_ && s.value() < options_.stages; s = s.next()) {
+    if (ledger_->wants_gather(s)) gather(s);
+    if (ledger_ && ledger_->gathered(s) && gather_later_.count(s) == 0) reconcile(s);
   }
 }
 
@@ -70,7 +62,7 @@ void coordinator::lease_out() {
       auto next = trainers.upper_bound(turn);
       if (next == trainers.end()) next = trainers.begin();
       turn = next->first;
-      if (ledger_->leased_to(turn) >= next->second.capacity) continue;
+      if (ledger_->leased_to(turn) >= next->second.capacity || is_paused(turn)) continue;
       auto item = ledger_->lease(turn, now());
       if (!item) continue;
       out[turn].push_back(*item);
@@ -79,15 +71,32 @@ void coordinator::lease_out() {
     }
   }
   for (const auto& [id, items] : out)
-    send(trainers.at(id).handle, lease_of(current(), items, excluded_));
+    send(trainers.at(id).handle, lease_of(leased_in(), items, excluded_));
+}
+
+/// Who gives a lease back at once would get it again at once.
+void coordinator::pause(worker_id trainer) {
+  const auto pause = options_.empty_stage_retry / 4;
+  paused_until_[trainer] = now() + std::chrono::duration<double>(pause).count();
+  delayed_send(this, pause, lease_atom::value);
+}
+
+bool coordinator::is_paused(worker_id trainer) {
+  const auto found = paused_until_.find(trainer);
+  return found != paused_until_.end() && now() < found->second;
 }
 
 void coordinator::on_lease_done(const wire::lease_done& m) {
   if (m.fault() || !ledger_) return;
   const auto done = m.read();
   if (term_id{done->getTerm()} != election_.term() || step_id{done->getStep()} != version_) return;
+  if (done->getOutcome() == schemas::LeaseDone::Outcome::PROGRESSED) {
+    ledger_->progressed(done->getItem(), done->getStages(), now());
+    return progress();
+  }
   if (done->getOutcome() > schemas::LeaseDone::Outcome::RETURNED) return;
   const auto outcome = static_cast<lease_outcome>(done->getOutcome());
+  const auto trainer = ledger_->trainer_of(done->getItem());
   if (!ledger_->settle(done->getItem(), outcome, done->getLoss())) return;
   retries_ += done->getRetries();
   recomputed_ += done->getRecomputed();
@@ -97,11 +106,7 @@ void coordinator::on_lease_done(const wire::lease_done& m) {
             {"microbatch", done->getMicrobatch()},
             {"outcome",
              std::string{outcome == lease_outcome::non_finite ? "non_finite" : "returned"}}});
-  if (outcome == lease_outcome::returned && !lease_later_) {
-    // Who gives a lease back at once would get it again at once.
-    lease_later_ = true;
-    delayed_send(this, options_.empty_stage_retry / 4, lease_atom::value);
-  }
+  if (outcome == lease_outcome::returned && trainer) pause(*trainer);
   overtaken(term_id{done->getSeenTerm()}, step_id{done->getSeenVersion()});
   progress();
 }
@@ -109,42 +114,50 @@ void coordinator::on_lease_done(const wire::lease_done& m) {
 // -- gather, reconcile --------------------------------------------------------------------------
 
 /// Whoever is left out learns at the commit that it has to fetch.
-void coordinator::gather() {
-  gather_later_ = 0;
+void coordinator::gather(stage_id stage) {
+  gather_later_.erase(stage);
   if (!ledger_) return;
-  const auto asked = crew_.participants(failed_reduces_ >= failed_reduces_max,
-                                        failed_reduces_ - failed_reduces_max);
-  ledger_->open_gather(asked);
-  excluded_.clear();
-  for (const auto& [id, w] : crew_.workers())
-    if (asked.count(id) == 0) excluded_.insert(id);
-  const auto when = current();
-  for (const auto& [id, stage] : asked)
-    ask_holding(id, when);
-  progress();
+  const auto failed = failed_reduces_[stage];
+  const auto asked = crew_.participants(stage, failed >= failed_reduces_max,
+                                        failed - std::min(failed, failed_reduces_max));
+  ledger_->open_gather(stage, asked);
+  for (const auto& [id, w] : crew_.workers()) {
+    if (w.stage != stage) continue;
+    if (asked.count(id) == 0) {
+      excluded_.insert(id);
+    } else {
+      excluded_.erase(id);
+    }
+  }
+  for (const auto& id : asked)
+    ask_holding(id, order_to(stage));
 }
 
-void coordinator::ask_holding(worker_id id, wire::epoch when) {
+void coordinator::ask_holding(worker_id id, const stage_order& to) {
   ask<wire::holding>(
-      id, gather_of(when), options_.gather_timeout, [=] { return is_current(when); },
+      id, gather_of(to.when), options_.gather_timeout, [=] { return is_current(to); },
       [=](const wire::holding* reply, const caf::error* error) {
-        if (error != nullptr) return lost(id, when, error);
-        on_holding(id, when, *reply);
+        if (error != nullptr) return lost(id, to, error);
+        on_holding(id, to, *reply);
       });
 }
 
 void coordinator::gather_too(const wire::member& m) {
-  if (!ledger_ || step_id{m.version} != version_ || gather_later_ != 0 ||
-      failed_reduces_ >= failed_reduces_max || !ledger_->ask_too(m.id, m.stage))
+  if (!ledger_ || step_id{m.version} != version_ || gather_later_.count(m.stage) != 0 ||
+      failed_reduces_[m.stage] >= failed_reduces_max || !ledger_->ask_too(m.id, m.stage))
     return;
   excluded_.erase(m.id);
-  ask_holding(m.id, current());
+  ask_holding(m.id, order_to(m.stage));
+}
+
+coordinator::stage_order coordinator::order_to(stage_id stage) const {
+  return {stage, {election_.term(), version_, ledger_->round(stage)}};
 }
 
 /// An answer to an older round is no news.
-bool coordinator::is_current(wire::epoch when) const {
-  return ledger_ && when.term == election_.term() && when.step == version_ &&
-         when.round == ledger_->round();
+bool coordinator::is_current(const stage_order& order) const {
+  return ledger_ && order.when.term == election_.term() && order.when.step == version_ &&
+         order.when.round == ledger_->round(order.stage);
 }
 
 template <class Reply>
@@ -155,19 +168,19 @@ static bool is_from(worker_id id, wire::epoch when, const Reply& m) {
          round_id{body->getRound()} == when.round;
 }
 
-void coordinator::on_holding(worker_id id, wire::epoch when, const wire::holding& m) {
-  if (!is_current(when)) return;
-  if (!is_from(id, when, m)) return lost(id, when);
+void coordinator::on_holding(worker_id id, const stage_order& to, const wire::holding& m) {
+  if (!is_current(to)) return;
+  if (!is_from(id, to.when, m)) return lost(id, to);
   crew_.stands(id, version_);
   dropped_.erase(id);
   const auto held = m.read()->getHeld();
-  if (!ledger_->report(id, when.round, {held.begin(), held.end()})) return lost(id, when);
+  if (!ledger_->report(id, to.when.round, {held.begin(), held.end()})) return lost(id, to);
   progress();
 }
 
 /// A worker did not do its part of this round.
-void coordinator::lost(worker_id id, wire::epoch when, const caf::error* why) {
-  if (!is_current(when)) return;
+void coordinator::lost(worker_id id, const stage_order& to, const caf::error* why) {
+  if (!is_current(to)) return;
   ledger_->worker_lost(id);
   excluded_.insert(id);
   report_worker("worker_silent", id);
@@ -181,83 +194,89 @@ void coordinator::lost(worker_id id, wire::epoch when, const caf::error* why) {
   progress();
 }
 
-void coordinator::reconcile() {
-  const auto closed = current();
-  switch (ledger_->reconcile()) {
-    case step_ledger::verdict::clean:
-      return reduce();
-    case step_ledger::verdict::stage_empty:
-      report("stage_empty", {{"step", version_.value()}});
+void coordinator::reconcile(stage_id stage) {
+  const auto closed = order_to(stage);
+  switch (ledger_->reconcile(stage)) {
+    case stage_round::verdict::clean:
+      return reduce(stage);
+    case stage_round::verdict::empty:
+      report("stage_empty", {{"step", version_.value()}, {"stage", int64_t{stage.value()}}});
       if (rescue_if_due(crew_.unready_stage(version_, given_up_, uncommitted_))) return;
-      gather_later_ = ++gathers_later_;
-      delayed_send(this, options_.empty_stage_retry, gather_atom::value, gather_later_);
+      gather_later_[stage] = ++gathers_later_;
+      delayed_send(this, options_.empty_stage_retry, gather_atom::value, gathers_later_);
       return;
-    case step_ledger::verdict::rework:
+    case stage_round::verdict::rework:
       report("rework", {{"step", version_.value()},
-                        {"round", int64_t{ledger_->round().value()}},
+                        {"stage", int64_t{stage.value()}},
+                        {"round", int64_t{closed.when.round.value()}},
                         {"items", static_cast<int64_t>(ledger_->reworked())}});
       drop(closed);
       return progress();
   }
 }
 
-/// Leases of the new round wait until these sums are gone.
-void coordinator::drop(wire::epoch closed) {
-  const auto order = drop_of(closed);
-  for (const auto& id : ledger_->to_drop()) {
-    if (crew_.find(id) == nullptr) continue;
-    dropping_.insert(id);
-    ask<wire::holding>(
-        id, order, options_.gather_timeout, [this, id] { return dropping_.count(id) != 0; },
-        [this, id](const wire::holding*, const caf::error*) {
-          if (dropping_.erase(id) != 0) progress();
-        });
+/// The stage is not leased for until these sums are gone.
+void coordinator::drop(const stage_order& closed) {
+  const auto order = drop_of(closed.when);
+  for (const auto& id : std::vector<worker_id>{ledger_->to_drop(closed.stage)}) {
+    const auto waits = [this, id, closed] {
+      if (!is_current(closed)) return false;
+      const auto& ids = ledger_->to_drop(closed.stage);
+      return std::find(ids.begin(), ids.end(), id) != ids.end();
+    };
+    if (crew_.find(id) == nullptr) {
+      ledger_->forgot(id);
+      continue;
+    }
+    ask<wire::holding>(id, order, options_.gather_timeout, waits,
+                       [this, id, waits](const wire::holding*, const caf::error*) {
+                         if (!waits()) return;
+                         ledger_->forgot(id);
+                         progress();
+                       });
   }
 }
 
 // -- reduce, commit -----------------------------------------------------------------------------
 
-void coordinator::reduce() {
+void coordinator::reduce(stage_id stage) {
   stuck_since_.reset();
-  const auto groups = ledger_->groups();
-  const auto when = current();
-  for (size_t s = 0; s < groups.size(); ++s) {
-    const stage_id stage{static_cast<int32_t>(s)};
-    const auto followers = crew_.followers_of(stage);
-    const auto order = reduce_of(when, stage, groups[s], followers, ledger_->counted());
-    for (const auto& id : followers)
-      request(crew_.followers().at(id).handle, options_.reduce_timeout, order)
-          .then([](const wire::reduced&) {}, [](caf::error&) {});
-    for (const auto& id : groups[s]) {
-      if (crew_.find(id) == nullptr) return lost(id, when);
-      ask<wire::reduced>(
-          id, order, options_.reduce_timeout, [=] { return is_current(when); },
-          [=](const wire::reduced* reply, const caf::error* error) {
-            if (error == nullptr) return on_reduced(id, when, *reply);
-            if (*error != caf::sec::request_receiver_down) reduce_failed(id, when);
-            lost(id, when, error);
-          });
-    }
+  const auto group = ledger_->group(stage);
+  const auto to = order_to(stage);
+  const auto followers = crew_.followers_of(stage);
+  const auto order = reduce_of(to.when, stage, group, followers, ledger_->counted());
+  for (const auto& id : followers)
+    request(crew_.followers().at(id).handle, options_.reduce_timeout, order)
+        .then([](const wire::reduced&) {}, [](caf::error&) {});
+  for (const auto& id : group) {
+    if (crew_.find(id) == nullptr) return lost(id, to);
+    ask<wire::reduced>(
+        id, order, options_.reduce_timeout, [=] { return is_current(to); },
+        [=](const wire::reduced* reply, const caf::error* error) {
+          if (error == nullptr) return on_reduced(id, to, *reply);
+          if (*error != caf::sec::request_receiver_down) reduce_failed(id, to);
+          lost(id, to, error);
+        });
   }
 }
 
-void coordinator::on_reduced(worker_id id, wire::epoch when, const wire::reduced& m) {
-  if (!is_current(when)) return;
-  if (!is_from(id, when, m)) {
-    reduce_failed(id, when);
-    return lost(id, when);
+void coordinator::on_reduced(worker_id id, const stage_order& to, const wire::reduced& m) {
+  if (!is_current(to)) return;
+  if (!is_from(id, to.when, m)) {
+    reduce_failed(id, to);
+    return lost(id, to);
   }
   const auto reduced = m.read();
-  if (!ledger_->reduced(id, when.round, reduced->getHash().cStr(), reduced->getSquaredNorm()))
-    reduce_failed(id, when);
+  if (!ledger_->reduced(id, to.when.round, reduced->getHash().cStr(), reduced->getSquaredNorm()))
+    reduce_failed(id, to);
   if (ledger_->committable()) return commit();
   progress();
 }
 
 /// Nobody can say whose fault a sum is that never came or that differs.
-void coordinator::reduce_failed(worker_id id, wire::epoch when) {
-  if (!is_current(when)) return;
-  ++failed_reduces_;
+void coordinator::reduce_failed(worker_id id, const stage_order& to) {
+  if (!is_current(to)) return;
+  ++failed_reduces_[to.stage];
   report_worker("reduce_failed", id);
 }
 
@@ -287,11 +306,12 @@ void coordinator::commit() {
   if (!still_trains(norm_squared)) return end_diverged();
   const double scale =
       ledger_->dropped_scale() * tensors::clip_factor(options_.optimizer, norm_squared);
-  const attempt_id attempt{election_.term(), ledger_->round()};
   // Copies of a step that looks bad would replace those of the last good one.
   const bool keeps = !divergence_.suspects() && copies_.make(version_.next(), now());
-  last_order_ = commit_of(election_.term(), version_, attempt, scale, ledger_->counted(), keeps,
-                          disks_.everywhere());
+  last_orders_.clear();
+  for (stage_id s{0}; s.value() < options_.stages; s = s.next())
+    last_orders_[s] = commit_of(election_.term(), version_, {election_.term(), ledger_->round(s)},
+                                scale, ledger_->counted(), keeps, disks_.everywhere());
   weights_hashes_.clear();
   uncommitted_.clear();
   owed_.clear();
@@ -302,7 +322,7 @@ void coordinator::commit() {
   for (const auto& [id, w] : crew_.workers())
     send_commit(id);
   for (const auto& [id, w] : crew_.followers())
-    request(w.handle, options_.reduce_timeout, last_order_)
+    request(w.handle, options_.reduce_timeout, last_orders_.at(w.stage))
         .then([](const wire::committed&) {}, [](caf::error&) {});
   if (keeps) {
     custody_.clear();
@@ -315,8 +335,10 @@ void coordinator::commit() {
 
 /// The last commit; repeats do no harm.
 void coordinator::send_commit(worker_id id) {
-  if (last_order_.fault() || crew_.find(id) == nullptr) return;
-  const auto when = wire::epoch_of(*last_order_.read());
+  const auto* who = crew_.find(id);
+  const auto order = who == nullptr ? last_orders_.end() : last_orders_.find(who->stage);
+  if (order == last_orders_.end()) return;
+  const auto when = wire::epoch_of(*order->second.read());
   if (when.term != election_.term() || when.step.next() != version_) return;
   uncommitted_.insert(id);
   owed_.erase(id);
@@ -325,7 +347,7 @@ void coordinator::send_commit(worker_id id) {
            !planted(planted_bug::commit_not_repeated);
   };
   ask<wire::committed>(
-      id, last_order_, options_.reduce_timeout, wanted,
+      id, order->second, options_.reduce_timeout, wanted,
       [this, id, version = version_](const wire::committed* reply, const caf::error* error) {
         if (version != version_) return;
         if (reply != nullptr && !reply->fault()) {
@@ -385,7 +407,7 @@ void coordinator::report_step(double norm_squared) {
       {"lr", tensors::learning_rate(options_.optimizer, version_.value())},
       {"seconds", now() - started_},
       {"tokens", options_.microbatches * options_.tokens_per_microbatch},
-      {"rounds", int64_t{ledger_->round().value()}},
+      {"rounds", int64_t{ledger_->gathers()}},
       {"reworked", static_cast<int64_t>(ledger_->reworked())},
       {"dropped", static_cast<int64_t>(ledger_->dropped().size())},
       {"retries", retries_},

@@ -106,26 +106,16 @@ class crew {
 
   const std::set<worker_id>& diverged_workers() const { return diverged_; }
 
-  /// Who takes part in a step: everybody but the diverged, or one per stage (the `turn`-th) when
-  /// they cannot agree on a sum.
-  std::map<worker_id, stage_id> participants(bool one_each, uint32_t turn) const {
-    std::map<stage_id, std::vector<worker_id>> by_stage;
+  /// Who of a stage takes part in a step: everybody but the diverged, or one alone (the `turn`-th)
+  /// when they cannot agree on a sum.
+  std::set<worker_id> participants(stage_id stage, bool one_alone, uint32_t turn) const {
+    std::vector<worker_id> ids;
     for (const auto& [id, w] : workers_)
-      if (diverged_.count(id) == 0) by_stage[w.stage].push_back(id);
-    for (const auto& id : diverged_) {
-      auto& others = by_stage[workers_.at(id).stage];
-      if (others.empty()) others.push_back(id);
-    }
-    std::map<worker_id, stage_id> result;
-    for (const auto& [stage, ids] : by_stage) {
-      if (one_each) {
-        result[ids[turn % ids.size()]] = stage;
-      } else {
-        for (const auto& id : ids)
-          result[id] = stage;
-      }
-    }
-    return result;
+      if (w.stage == stage && diverged_.count(id) == 0) ids.push_back(id);
+    for (const auto& id : diverged_)
+      if (ids.empty() && workers_.at(id).stage == stage) ids.push_back(id);
+    if (one_alone && !ids.empty()) return {ids[turn % ids.size()]};
+    return {ids.begin(), ids.end()};
   }
 
   std::vector<worker_id> followers_of(stage_id stage) const {

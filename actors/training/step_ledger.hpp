@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -9,56 +8,32 @@
 #include <vector>
 
 #include "actors/ids.hpp"
+#include "actors/training/lease_book.hpp"
+#include "actors/training/stage_round.hpp"
 
 namespace swarm::training {
 
-/// Bits of a lease's stage mask.
-inline constexpr int32_t stages_max = 64;
 inline constexpr int64_t microbatches_max = int64_t{1} << 20;
 /// A microbatch whose loss or gradient is not finite is tried so often, from its tokens and with
 /// whatever workers the routers pick, before all stages drop it: one worker's fault must not cost
 /// a microbatch.
 inline constexpr uint32_t non_finite_max = 5;
 
-/// One thing for a trainer to do; see schemas::LeaseItem.
-struct lease_item {
-  uint32_t item = 0;
-  microbatch_id microbatch{0};
-  uint64_t stages = 0;
-  int weight = 1;
-  worker_id target;
-};
-
-enum class lease_outcome : uint8_t { done, non_finite, returned };
-
-/// What one stage's group sums to.
-struct stage_result {
-  std::string hash;
-  double squared_norm = 0;
-};
-
 /// What makes a sum over `counted` microbatches, each divided by the step's number of them, a mean.
 double dropped_scale_of(int64_t microbatches, int64_t counted);
 
-/// The ledger of one optimizer step: who was leased what, who holds what, and whether the step may
-/// be committed. No actors, no clock.
+/// The ledger of one optimizer step: who was leased what (lease_book), what each stage holds and
+/// has reduced (stage_round), and whether the step may be committed. No actors, no clock.
 ///
-///   computing --all leases settled--> gathering --everybody reported--> reconcile
-///   reconcile: clean -> reducing --all groups agree--> committable
-///              rework -> computing, in the next round
-///   a member lost while reducing -> gathering, in the next round
+/// Stages do not wait for each other: each is gathered and reduced as soon as everything that was
+/// leased for it is answered, and what it has reduced is a fact, whatever becomes of the others.
+/// Every gather closes a round of its stage, and leases carry a round above those that are closed
+/// at the stages that they name.
 ///
 /// Law, checked at every commit in every build: each stage's group holds each microbatch that was
 /// not dropped exactly once, and no dropped one.
 class step_ledger {
  public:
-  enum class phase : uint8_t { computing, gathering, reducing, committable };
-  enum class verdict : uint8_t {
-    clean,       ///< reduce may start
-    rework,      ///< leases are waiting, `to_drop` names sums to forget first
-    stage_empty  ///< a stage has nobody: wait for a worker, then gather again
-  };
-
   /// How the step begins: with every microbatch to be leased, or by gathering what the workers hold
   /// already, because another coordinator began it.
   enum class beginning : uint8_t { fresh, adopted };
@@ -66,77 +41,83 @@ class step_ledger {
   step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how = beginning::fresh);
 
   step_id step() const { return step_; }
-  round_id round() const { return round_; }
-  phase now() const { return phase_; }
   int64_t microbatches() const { return microbatches_; }
+  int32_t stages() const { return static_cast<int32_t>(rounds_.size()); }
+  /// That leases carry.
+  round_id round() const { return round_; }
 
   // -- leases ---------------------------------------------------------------------------------
 
-  /// The next item for this trainer, if any waits for it. A replay waits for the trainer that did
-  /// the microbatch last, which has saved what lets it call one stage alone; for anybody once that
-  /// one is gone, has given the microbatch back or has let a lease expire.
+  /// The next item for this trainer, if any waits for it. Stages whose workers still have to forget
+  /// a sum are not leased for (`hold_back`).
   std::optional<lease_item> lease(worker_id trainer, double now_seconds);
 
   /// False: nobody has that lease any more; the answer changes nothing. A weight of -1 that could
   /// not be done is not tried again: its target has to forget its whole sum.
   bool settle(uint32_t item, lease_outcome outcome, double loss);
+  /// These stages have answered, and the rest is being worked on.
+  void progressed(uint32_t item, uint64_t stages, double now_seconds);
 
   /// Everything this trainer has, and what waits for it, is for anybody.
-  void trainer_lost(worker_id trainer);
+  void trainer_lost(worker_id trainer) { book_.trainer_lost(trainer); }
+  /// Leases without progress for `age_seconds` go back to the queue. Returns how many.
+  size_t expire(double now_seconds, double age_seconds) {
+    return book_.expire(now_seconds, age_seconds);
+  }
 
-  /// Leases older than `age_seconds` go back to the queue. Returns how many.
-  size_t expire(double now_seconds, double age_seconds);
-
-  size_t leased_to(worker_id trainer) const;
-  bool waiting() const { return !queue_.empty() || !reserved_.empty(); }
-  bool settled() const { return !waiting() && leased_.empty(); }
+  std::optional<worker_id> trainer_of(uint32_t item) const;
+  size_t leased_to(worker_id trainer) const { return book_.leased_to(trainer); }
+  bool waiting() const { return book_.waiting(); }
 
   // -- gather ---------------------------------------------------------------------------------
 
-  /// Asks all of `workers`. Precondition: settled, or a reduce failed.
-  void open_gather(const std::map<worker_id, stage_id>& workers);
+  stage_round::phase now(stage_id stage) const { return at(stage).now(); }
+  /// Of the stage's last gather: what orders to its workers carry.
+  round_id round(stage_id stage) const { return at(stage).round(); }
+  /// Everything that was leased for the stage is answered and nobody has a sum to forget, or its
+  /// reduce has failed: open_gather comes next.
+  bool wants_gather(stage_id stage) const;
 
+  /// Asks all of `workers`. Precondition: wants_gather, or the stage was empty.
+  void open_gather(stage_id stage, const std::set<worker_id>& workers);
   /// Asks one more, who has come while the others are still answering. False: it is too late, or it
   /// is asked already.
   bool ask_too(worker_id worker, stage_id stage);
-
   /// False: the set names microbatches that the step does not have, so that the worker's sum is
   /// worth nothing; the worker is still waited for.
   bool report(worker_id worker, round_id round, const std::vector<uint8_t>& held);
-
-  /// Died, silent, or refused: it does not count in this round.
+  /// Died, silent, or refused: it does not count in this round of its stage.
   void worker_lost(worker_id worker);
+  bool gathered(stage_id stage) const { return at(stage).gathered(); }
 
-  bool gathered() const { return phase_ == phase::gathering && awaited_.empty(); }
-
-  /// Compares the reports. Precondition: gathered.
-  verdict reconcile();
-
-  /// Workers that must forget their sum before the leases of the new round go out.
-  const std::vector<worker_id>& to_drop() const { return to_drop_; }
+  /// Compares the reports. Precondition: gathered. What has to be done again waits to be leased.
+  stage_round::verdict reconcile(stage_id stage);
+  /// Of the last reconcile: workers that must forget their sum before the stage is leased for.
+  const std::vector<worker_id>& to_drop(stage_id stage) const {
+    return to_drop_[static_cast<size_t>(stage.value())];
+  }
+  /// It has, or will not.
+  void forgot(worker_id worker);
 
   // -- reduce and commit ----------------------------------------------------------------------
 
-  /// Members by stage, in worker order: those that reported in the clean round.
-  std::vector<std::vector<worker_id>> groups() const;
+  /// In worker order: those that reported in the stage's clean round.
+  std::vector<worker_id> group(stage_id stage) const { return at(stage).members(); }
 
   /// A member's result. Returns false when it contradicts another member of its stage, or is not
-  /// finite: the round has failed and nothing may be committed.
+  /// finite: the stage's round has failed.
   bool reduced(worker_id worker, round_id round, const std::string& hash, double squared_norm);
+  bool reduce_failed(stage_id stage) const { return at(stage).failed(); }
 
-  /// A member failed or vanished while reducing; open_gather comes next.
-  bool reduce_failed() const { return reduce_failed_; }
-
-  /// Every member of every group has reported one hash per stage. Checks the law, aborts if it is
-  /// broken.
-  bool committable();
+  /// Every stage has reduced. Checks the law, aborts if it is broken.
+  bool committable() const;
 
   /// Of the mean gradient over the microbatches that count; the sum runs over stages in order.
   double squared_norm() const;
 
   /// What makes a sum over all microbatches, each divided by their number, a mean over those that
   /// were not dropped.
-  double dropped_scale() const;
+  double dropped_scale() const { return dropped_scale_of(microbatches_, counted()); }
 
   /// Mean loss over the microbatches that count and whose loss is known: an adopted step has
   /// others. Nothing when there is none.
@@ -148,53 +129,27 @@ class step_ledger {
   const std::set<microbatch_id>& dropped() const { return dropped_; }
   /// Items leased again because somebody had lost or doubled them.
   size_t reworked() const { return reworked_; }
+  /// Gathers of the stage that needed most.
+  uint32_t gathers() const;
 
  private:
-  struct lease_state {
-    lease_item item;
-    worker_id trainer;
-    double since_seconds;
-  };
-  struct holder {
-    stage_id stage;
-    std::vector<uint8_t> held;
-  };
-
-  using stage_holders = std::vector<std::pair<worker_id, const holder*>>;
-
-  static bool holds(const holder& who, int64_t microbatch);
-  /// By stage, in worker order.
-  std::vector<stage_holders> holders_by_stage() const;
-  void enqueue(microbatch_id microbatch, uint64_t stages, int weight, worker_id target);
-  std::deque<lease_item>* queue_for(worker_id trainer);
-  void not_preferred(worker_id trainer);
-  size_t waiting_items() const;
-  void give_up(worker_id worker, const std::vector<int64_t>& extra, std::vector<uint64_t>& lacking);
+  stage_round& at(stage_id stage) { return rounds_[static_cast<size_t>(stage.value())]; }
+  const stage_round& at(stage_id stage) const {
+    return rounds_[static_cast<size_t>(stage.value())];
+  }
+  void drop(microbatch_id microbatch);
   void check_law() const;
-  void check_balance() const;
-  uint64_t all_stages() const;
 
   step_id step_;
   int64_t microbatches_;
-  int32_t stages_;
   round_id round_{1};
-  phase phase_ = phase::computing;
-  uint32_t next_item_ = 0;
-  size_t settled_items_ = 0;      ///< or given up, because their target is gone
-  std::deque<lease_item> queue_;  ///< for anybody
-  std::map<worker_id, std::deque<lease_item>> reserved_;  ///< by trainer; none is empty
-  std::map<microbatch_id, worker_id> done_by_;            ///< who has it saved
-  std::map<uint32_t, lease_state> leased_;
+  lease_book book_;
+  std::vector<stage_round> rounds_;
+  std::vector<std::vector<worker_id>> to_drop_;  ///< by stage
+  std::map<worker_id, stage_id> stage_of_;       ///< of everybody asked
   std::map<int64_t, double> losses_;
   std::set<microbatch_id> dropped_;
   std::map<microbatch_id, uint32_t> non_finite_;  ///< times
-  std::set<worker_id> awaited_;
-  std::map<worker_id, stage_id> asked_;
-  std::map<worker_id, holder> holders_;
-  std::vector<worker_id> to_drop_;
-  std::set<worker_id> cannot_undo_;
-  std::map<worker_id, stage_result> results_;
-  bool reduce_failed_ = false;
   size_t reworked_ = 0;
 };
 

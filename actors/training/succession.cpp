@@ -21,6 +21,27 @@ std::vector<std::optional<step_id>> newest(const standings_map& standings, int32
   return result;
 }
 
+/// Who of the stage has the newest of the sums that `counts`; nobody when those who have it
+/// disagree about it.
+template <class Counts>
+std::vector<std::pair<worker_id, const standing*>> holders_of_newest(
+    const standings_map& standings, stage_id stage, step_id version, Counts counts) {
+  std::vector<std::pair<worker_id, const standing*>> result;
+  for (const auto& [id, s] : standings) {
+    if (s.stage != stage || s.version != version || s.reduced.none() || !counts(s)) continue;
+    if (!result.empty() && s.reduced < result.front().second->reduced) continue;
+    if (!result.empty() && result.front().second->reduced < s.reduced) result.clear();
+    result.emplace_back(id, &s);
+  }
+  for (const auto& [id, s] : result) {
+    const auto& first = *result.front().second;
+    if (s->hash != first.hash || s->squared_norm != first.squared_norm ||
+        s->counted != first.counted)
+      return {};
+  }
+  return result;
+}
+
 /// Ends at the lagging stages the step that others have committed.
 succession finish(const standings_map& standings, int32_t stages, step_id version,
                   const std::vector<std::optional<step_id>>& by_stage, int64_t microbatches) {
@@ -35,68 +56,53 @@ succession finish(const standings_map& standings, int32_t stages, step_id versio
     break;
   }
   result.what = succession::verdict::finish;
-  const auto has_sum = [&](const standing& s) {
-    if (attempt.none() || s.reduced.none()) return false;
-    return s.reduced == attempt || (result.counted == microbatches && s.counted == microbatches);
+  // Nobody of a lagging stage has applied anything, so any sum of the same microbatches will do.
+  const auto goes_with_it = [&](const standing& s) {
+    if (attempt.none() || s.counted != result.counted) return false;
+    return s.reduced.term == attempt.term || result.counted == microbatches;
   };
-  for (int32_t stage = 0; stage < stages; ++stage) {
-    if (*by_stage[static_cast<size_t>(stage)] == version) continue;
-    bool able = false;
-    for (const auto& [id, s] : standings) {
-      if (s.stage != stage_id{stage} || s.version.next() != version || !has_sum(s)) continue;
-      result.lagging[id] = s.reduced;
-      able = true;
-    }
-    if (able) continue;
+  for (stage_id stage{0}; stage.value() < stages; stage = stage.next()) {
+    if (*by_stage[static_cast<size_t>(stage.value())] == version) continue;
+    const auto able =
+        holders_of_newest(standings, stage, step_id{version.value() - 1}, goes_with_it);
+    for (const auto& [id, s] : able)
+      result.lagging[id] = s->reduced;
+    if (!able.empty()) continue;
     result.what = succession::verdict::behind;
-    result.stage = stage_id{stage};
+    result.stage = stage;
     return result;
   }
   return result;
 }
 
-/// The holders of each stage's newest sum among those that `counts`; nothing if a stage has none,
-/// or its holders disagree.
+/// Every stage has a sum that `counts`, and they are of as many microbatches.
 template <class Counts>
 std::optional<succession> complete(const standings_map& standings, int32_t stages, step_id version,
                                    Counts counts) {
-  std::map<stage_id, const standing*> newest_sum;
-  const auto good = [&](const standing& s) {
-    return s.version == version && !s.reduced.none() && counts(s);
-  };
-  for (const auto& [id, s] : standings) {
-    if (!good(s)) continue;
-    auto& best = newest_sum[s.stage];
-    if (best == nullptr || best->reduced < s.reduced) best = &s;
-  }
-  if (newest_sum.size() != static_cast<size_t>(stages)) return std::nullopt;
   succession result;
   result.what = succession::verdict::commit;
   result.version = version;
-  result.counted = newest_sum.begin()->second->counted;
-  for (const auto& [stage, best] : newest_sum) {
-    result.squared_norm += best->squared_norm;
-    if (best->counted != result.counted) return std::nullopt;
-  }
-  for (const auto& [id, s] : standings) {
-    if (!good(s)) continue;
-    const auto& best = *newest_sum.at(s.stage);
-    if (s.reduced != best.reduced) continue;
-    if (s.hash != best.hash || s.squared_norm != best.squared_norm || s.counted != best.counted)
-      return std::nullopt;
-    result.lagging[id] = s.reduced;
+  for (stage_id stage{0}; stage.value() < stages; stage = stage.next()) {
+    const auto holders = holders_of_newest(standings, stage, version, counts);
+    if (holders.empty()) return std::nullopt;
+    const auto& sum = *holders.front().second;
+    if (stage == stage_id{0}) result.counted = sum.counted;
+    if (sum.counted != result.counted) return std::nullopt;
+    result.squared_norm += sum.squared_norm;
+    for (const auto& [id, s] : holders)
+      result.lagging[id] = s->reduced;
   }
   return result;
 }
 
 std::optional<succession> complete(const standings_map& standings, int32_t stages, step_id version,
                                    int64_t microbatches) {
-  std::set<attempt_id> attempts;
+  std::set<term_id> terms;
   for (const auto& [id, s] : standings)
-    if (s.version == version && !s.reduced.none()) attempts.insert(s.reduced);
-  for (auto it = attempts.rbegin(); it != attempts.rend(); ++it)
+    if (s.version == version && !s.reduced.none()) terms.insert(s.reduced.term);
+  for (auto it = terms.rbegin(); it != terms.rend(); ++it)
     if (auto one = complete(standings, stages, version,
-                            [&](const standing& s) { return s.reduced == *it; }))
+                            [&](const standing& s) { return s.reduced.term == *it; }))
       return one;
   return complete(standings, stages, version,
                   [&](const standing& s) { return s.counted == microbatches; });
@@ -110,14 +116,15 @@ succession begin(const standings_map& standings, step_id version) {
   if (planted(planted_bug::take_over_forgets_commit)) return result;
   for (const auto& [id, s] : standings) {
     if (s.version != version || s.committed.none()) continue;
-    result.made_by = s.committed;
+    if (!result.made_by.emplace(s.stage, s.committed).second) continue;
     result.scale = s.scale;
     result.counted = s.committed_counted;
-    break;
   }
-  for (const auto& [id, s] : standings)
-    if (s.version.next() == version && !s.reduced.none() && s.reduced == result.made_by)
+  for (const auto& [id, s] : standings) {
+    const auto made = result.made_by.find(s.stage);
+    if (s.version.next() == version && made != result.made_by.end() && s.reduced == made->second)
       result.lagging[id] = s.reduced;
+  }
   return result;
 }
 

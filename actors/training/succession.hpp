@@ -41,9 +41,9 @@ struct succession {
   /// Who gets the commit of `finish` or `commit`, and of which of its sums. Of `begin`: who lacks
   /// only the commit that made `version`.
   std::map<worker_id, attempt_id> lagging;
-  /// Of `begin`: the commit that made `version`, if anybody knows. Those who applied it may die,
-  /// and those who have not may come back.
-  attempt_id made_by;
+  /// Of `begin`: the commit that made `version`, by stage, as far as anybody knows. Those who
+  /// applied it may die, and those who have not may come back.
+  std::map<stage_id, attempt_id> made_by;
   std::optional<stage_id> stage;  ///< which one `wait` and `behind` mean
 };
 
@@ -52,8 +52,9 @@ struct succession {
 /// predecessor can no longer decide anything, since everybody asked obeys the new term. Otherwise
 /// the step is gathered again and nothing is lost, because local sums live until the commit.
 ///
-/// Sums of different attempts are one sum when all `microbatches` of the step are in them: each has
-/// every microbatch once. With dropped ones only sums of one attempt go together.
+/// Every stage has its own attempts. Sums go together when all `microbatches` of the step are in
+/// them: each has every microbatch once. With dropped ones they do when they are of one term and
+/// have the same number in them, since one coordinator only ever drops more.
 succession succeed(const std::map<worker_id, standing>& standings, int32_t stages,
                    int64_t microbatches);
 

@@ -337,6 +337,10 @@ class trainer final : public full_actor::base {
     r.attempts = 0;
     r.avoid.clear();
     r.send_input = false;
+    // Its stage need not wait for the others.
+    if (call.weight > 0 && !r.calls.empty())
+      send(coordinator_, progress_of({r.ticket.term, r.ticket.step, r.ticket.round}, item,
+                                     r.item.microbatch, uint64_t{1} << call.stage.value()));
     advance(item);
   }
 
