@@ -149,9 +149,12 @@ void pipeline::serve_accumulating(const Request& m, promise<Reply> reply) {
   if (weight < -1 || weight > 1 || ticket.microbatch < microbatch_id{0} ||
       ticket.microbatch >= microbatch_id{microbatches_max})
     return static_cast<void>(reply.deliver(host_.damaged(wire::errc::malformed)));
+  // Without a weight the sum stays as it is, so it may be frozen: the other stages still need the
+  // gradient of the input.
+  auto why = weight == 0 ? guard_.admit_read(ticket.term, ticket.step)
+                         : guard_.admit_accumulate(ticket.term, ticket.step, ticket.round);
   admit(
-      guard_.admit_accumulate(ticket.term, ticket.step, ticket.round), ticket.step, reply,
-      [=] { serve_accumulating(m, reply); },
+      std::move(why), ticket.step, reply, [=] { serve_accumulating(m, reply); },
       [&] { accumulate(m, ticket.microbatch, weight, reply); });
 }
 

@@ -233,8 +233,8 @@ class coordinator final : public full_coordinator::base {
   std::map<stage_id, uint64_t> gather_later_;    ///< which delayed gather is waited for
   uint64_t gathers_later_ = 0;
   std::map<worker_id, double> paused_until_;  ///< trainers that gave a lease back
-  std::set<worker_id> excluded_;  ///< what they hold does not count in this step
-  std::set<worker_id> dropped_;   ///< it has been said of them
+  std::set<worker_id> excluded_;              ///< what they hold does not count in this step
+  std::set<worker_id> dropped_;               ///< it has been said of them
   // Of the last step.
   std::set<worker_id> uncommitted_;
   std::set<worker_id> owed_;  ///< silent so far: told again from time to time

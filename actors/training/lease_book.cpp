@@ -28,9 +28,8 @@ void lease_book::add(microbatch_id microbatch, uint64_t stages, int weight, work
 /// Null: nothing waits for it.
 std::deque<lease_item>* lease_book::queue_for(worker_id trainer, uint64_t held_back) {
   const auto has = [&](const std::deque<lease_item>& items) {
-    return std::any_of(items.begin(), items.end(), [&](const lease_item& item) {
-      return (item.stages & held_back) == 0;
-    });
+    return std::any_of(items.begin(), items.end(),
+                       [&](const lease_item& item) { return (item.stages & held_back) == 0; });
   };
   const auto own = reserved_.find(trainer);
   if (own != reserved_.end() && has(own->second)) return &own->second;

@@ -85,7 +85,8 @@ class lease_book {
   void not_preferred(worker_id trainer);
   void put_back(const lease_item& item, bool in_front);
   void count(uint64_t stages, int change);
-  void drop_items(std::deque<lease_item>& items, const std::function<bool(const lease_item&)>& gone);
+  void drop_items(std::deque<lease_item>& items,
+                  const std::function<bool(const lease_item&)>& gone);
 
   uint32_t next_item_ = 0;
   size_t settled_items_ = 0;      ///< or taken back, because their target is gone

@@ -66,9 +66,8 @@ bool stage_round::holds(const std::vector<uint8_t>& held, int64_t microbatch) {
 }
 
 bool stage_round::holds(microbatch_id microbatch) const {
-  return std::any_of(holders_.begin(), holders_.end(), [&](const auto& entry) {
-    return holds(entry.second, microbatch.value());
-  });
+  return std::any_of(holders_.begin(), holders_.end(),
+                     [&](const auto& entry) { return holds(entry.second, microbatch.value()); });
 }
 
 /// Undoing costs a backward per microbatch, forgetting costs one per microbatch that only this
@@ -144,9 +143,8 @@ void stage_round::check_law(const std::set<microbatch_id>& dropped) const {
   if (planted(planted_bug::extra_not_reconciled) || planted(planted_bug::lacking_not_replayed))
     return;
   for (int64_t m = 0; m < microbatches_; ++m) {
-    const auto count = std::count_if(holders_.begin(), holders_.end(), [m](const auto& entry) {
-      return holds(entry.second, m);
-    });
+    const auto count = std::count_if(holders_.begin(), holders_.end(),
+                                     [m](const auto& entry) { return holds(entry.second, m); });
     const int64_t expected = dropped.count(microbatch_id{m}) != 0 ? 0 : 1;
     SWARM_INVARIANT(count == expected, "every microbatch counts exactly once at every stage");
   }

@@ -21,7 +21,8 @@ struct stage_result {
 };
 
 /// One stage's part of a step: who holds which microbatches, and what the group sums to. A stage is
-/// its own round: what it has reduced is a fact, whoever dies at another stage. No actors, no clock.
+/// its own round: what it has reduced is a fact, whoever dies at another stage. No actors, no
+/// clock.
 ///
 ///     computing --gather--> gathering --all have answered, each microbatch held once--> reducing
 ///         ^                  |     ^                                                     |   |
@@ -52,9 +53,9 @@ class stage_round {
   /// What the reports come to.
   struct findings {
     verdict what = verdict::clean;
-    std::vector<int64_t> lacking;                         ///< nobody holds these
-    std::map<worker_id, std::vector<int64_t>> to_undo;    ///< one by one, at this worker
-    std::vector<worker_id> to_drop;                       ///< these forget their whole sum
+    std::vector<int64_t> lacking;                       ///< nobody holds these
+    std::map<worker_id, std::vector<int64_t>> to_undo;  ///< one by one, at this worker
+    std::vector<worker_id> to_drop;                     ///< these forget their whole sum
   };
 
   explicit stage_round(int64_t microbatches) : microbatches_(microbatches) {}

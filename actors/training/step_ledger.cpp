@@ -148,13 +148,13 @@ stage_round::verdict step_ledger::reconcile(stage_id stage) {
   return found.what;
 }
 
-// -- reduce and commit ------------------------------------------------------------------------------
+// -- reduce and commit
+// ------------------------------------------------------------------------------
 
 bool step_ledger::reduced(worker_id worker, round_id round, const std::string& hash,
                           double squared_norm) {
   const auto found = stage_of_.find(worker);
-  return found == stage_of_.end() ||
-         at(found->second).reduced(worker, round, {hash, squared_norm});
+  return found == stage_of_.end() || at(found->second).reduced(worker, round, {hash, squared_norm});
 }
 
 bool step_ledger::committable() const {

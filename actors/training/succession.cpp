@@ -24,8 +24,10 @@ std::vector<std::optional<step_id>> newest(const standings_map& standings, int32
 /// Who of the stage has the newest of the sums that `counts`; nobody when those who have it
 /// disagree about it.
 template <class Counts>
-std::vector<std::pair<worker_id, const standing*>> holders_of_newest(
-    const standings_map& standings, stage_id stage, step_id version, Counts counts) {
+std::vector<std::pair<worker_id, const standing*>> holders_of_newest(const standings_map& standings,
+                                                                     stage_id stage,
+                                                                     step_id version,
+                                                                     Counts counts) {
   std::vector<std::pair<worker_id, const standing*>> result;
   for (const auto& [id, s] : standings) {
     if (s.stage != stage || s.version != version || s.reduced.none() || !counts(s)) continue;
