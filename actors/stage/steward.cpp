@@ -135,6 +135,10 @@ class steward final : public full_steward::base {
       list[i].setStage(static_cast<uint32_t>(items[i].first.value()));
       list[i].setVersion(items[i].second.value());
     }
+    uint64_t seen = 0;
+    for (const auto& [id, w] : workers_)
+      if (w.serving && w.stage.value() < 64) seen |= uint64_t{1} << w.stage.value();
+    message->setSeen(seen);
     reply.deliver(message.finish());
     // Whoever asks is waiting for copies.
     if (options_.custody_period.count() > 0) seek();

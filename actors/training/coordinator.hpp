@@ -53,6 +53,8 @@ struct coordinator_options {
   std::chrono::milliseconds gather_timeout{30'000};
   std::chrono::milliseconds reduce_timeout{60'000};
   std::chrono::milliseconds lease_timeout{120'000};
+  /// The workers know how to go on with an all-reduce after a death; else it begins again.
+  bool repairs = false;
   /// How long a step with an empty stage waits before it asks again.
   std::chrono::milliseconds empty_stage_retry{200};
   /// A stage that nobody serves, or that cannot go on, for so long is rescued: the run goes back to

@@ -15,6 +15,8 @@ constexpr std::chrono::milliseconds inventory_timeout{2'000};
 constexpr std::chrono::milliseconds custody_longest_pause{640};
 /// Who wants to move and waits for the end of the step; with more of them nobody waits.
 constexpr size_t movers_max = 256;
+/// Processes of other stages that are asked whether they see a stage that the leader does not see.
+constexpr size_t witnesses_max = 2;
 
 wire::move_answer move_answer_of(schemas::MoveAnswer::Verdict verdict) {
   wire::builder<schemas::MoveAnswer> message;
@@ -24,58 +26,85 @@ wire::move_answer move_answer_of(schemas::MoveAnswer::Verdict verdict) {
 
 }  // namespace
 
-bool coordinator::rescue_if_due(std::optional<stage_id> stage) {
+bool coordinator::rescue_if_due(const std::set<stage_id>& unready) {
   if (options_.rescue_after.count() == 0 || planted(planted_bug::rescue_never_begins)) return false;
-  if (!stuck_since_) stuck_since_ = now();
-  stuck_stage_ = stage;
-  if (now() - *stuck_since_ < std::chrono::duration<double>(options_.rescue_after).count())
-    return false;
-  begin_rescue();
-  return true;
+  stuck_.observe(unready, now());
+  const auto stage = stuck_.due(now());
+  if (!stage) return false;
+  switch (inquire(*stage)) {
+    case loss_inquiry::verdict::open:
+      return false;
+    case loss_inquiry::verdict::seen:
+      report("stage_unseen", {{"step", version_.value()}, {"stage", int64_t{stage->value()}}});
+      stuck_.restart(now());
+      inquiry_.reset();
+      return false;
+    case loss_inquiry::verdict::lost:
+      inquiry_.reset();
+      return begin_rescue(*stage);
+  }
+  return false;
+}
+
+loss_inquiry::verdict coordinator::inquire(stage_id stage) {
+  if (inquiry_ && inquiry_->stage() == stage) return inquiry_->now();
+  std::set<worker_id> asked;
+  std::set<stage_id> stages{stage};
+  // Whoever is reached and cannot go on needs no witness.
+  for (const auto& [id, w] : crew_.workers())
+    if (w.stage == stage) return loss_inquiry::verdict::lost;
+  for (const auto& [id, place] : crew_.places())
+    if (place.steward && asked.size() < witnesses_max && stages.insert(place.at.stage).second)
+      asked.insert(id);
+  inquiry_.emplace(stage, asked);
+  const auto order = inventory_request_of(election_.term());
+  for (const auto& id : asked)
+    request(crew_.places().at(id).steward, inventory_timeout, order)
+        .then(
+            [=](const wire::inventory& m) {
+              if (!inquiry_ || inquiry_->stage() != stage) return;
+              if (m.fault()) return inquiry_->failed(id);
+              inquiry_->answered(id, m.read()->getSeen());
+            },
+            [=](caf::error&) {
+              if (inquiry_ && inquiry_->stage() == stage) inquiry_->failed(id);
+            });
+  return inquiry_->now();
 }
 
 /// In a new term, so that no order of the history that is given up is obeyed any more.
-void coordinator::begin_rescue() {
-  election_.lead(term_above(election_.highest(), options_.id));
-  announce();
+bool coordinator::begin_rescue(stage_id stage) {
+  if (!office_.on(office_event::stage_lost)) return false;
+  take_term();
   drop_step();
-  taking_over_ = rescuing_ = true;
   // Should this attempt come to nothing, the next one begins after the same time.
-  stuck_since_ = now();
-  asked_.clear();
+  stuck_.restart(now());
+  lost_stage_ = stage;
   standings_.clear();
   report("rescue_begins",
          {{"step", version_.value()}, {"term", static_cast<int64_t>(election_.term().value())}});
   take_inventory();
+  return true;
 }
 
 void coordinator::take_inventory() {
-  const auto generation = ++generation_;
-  unrestored_.clear();
+  const auto generation = office_.generation();
   moving_.clear();
   inventories_.clear();
-  uninventoried_.clear();
   for (const auto& [id, place] : crew_.places())
-    if (place.steward) uninventoried_.insert(id);
-  if (uninventoried_.empty()) return carry_out_rescue();
+    if (place.steward) office_.expect(id);
   const auto timeout = std::min(options_.gather_timeout / calls_max, inventory_timeout);
   const auto order = inventory_request_of(election_.term());
-  for (const auto& id : std::set<worker_id>{uninventoried_})
+  for (const auto& id : std::set<worker_id>{office_.awaited()})
     request(crew_.places().at(id).steward, timeout, order)
         .then(
             [=](const wire::inventory& m) {
-              if (!rescuing_ || generation != generation_) return;
+              if (generation != office_.generation()) return;
               read_inventory(id, m, inventories_);
-              inventory_known(id);
+              settled(id, generation);
             },
-            [=](caf::error&) {
-              if (rescuing_ && generation == generation_) inventory_known(id);
-            });
-}
-
-/// Or it is gone, or silent.
-void coordinator::inventory_known(worker_id id) {
-  if (rescuing_ && uninventoried_.erase(id) != 0 && uninventoried_.empty()) carry_out_rescue();
+            [=](caf::error&) { settled(id, generation); });
+  go_on_if_settled();
 }
 
 void coordinator::read_inventory(worker_id id, const wire::inventory& m,
@@ -100,7 +129,7 @@ std::map<worker_id, stage_id> coordinator::places() const {
 // -- copies -------------------------------------------------------------------------------------
 
 void coordinator::ask_custody(step_id version, std::chrono::milliseconds pause) {
-  if (!election_.leading() || taking_over_ || copies_.pending() != version) return;
+  if (!office_.is(duty::leading) || copies_.pending() != version) return;
   delayed_send(this, pause, copies_atom::value, version.value(),
                int64_t{std::min(2 * pause, custody_longest_pause).count()});
   const auto order = inventory_request_of(election_.term());
@@ -132,7 +161,7 @@ void coordinator::check_copies() {
 
 void coordinator::copies_settled(const char* what, step_id version) {
   report(what, {{"version", version.value()}, {"step", version_.value()}});
-  if (election_.leading() && !ledger_ && !taking_over_) begin_step(step_ledger::beginning::fresh);
+  if (office_.is(duty::leading) && !ledger_) begin_step(step_ledger::beginning::fresh);
 }
 
 // -- rescue -------------------------------------------------------------------------------------
@@ -141,11 +170,13 @@ void coordinator::carry_out_rescue() {
   const auto plan = plan_rescue(places(), inventories_, options_.stages);
   switch (plan.what) {
     case rescue::verdict::restore:
+      office_.on(office_event::can_restore);
       return restore(plan);
     case rescue::verdict::move:
+      office_.on(office_event::can_move);
       move(plan);
       // Should one of them not get there.
-      delayed_send(this, inventory_timeout, retake_atom::value, generation_);
+      delayed_send(this, inventory_timeout, retake_atom::value, office_.generation());
       return;
     case rescue::verdict::wait:
     case rescue::verdict::lost:
@@ -156,7 +187,7 @@ void coordinator::carry_out_rescue() {
              {{"stage", int64_t{plan.stage->value()}}, {"detail", told_}});
       break;
   }
-  rescuing_ = false;
+  office_.on(office_event::cannot);
   retake_later();
 }
 
@@ -175,12 +206,12 @@ void coordinator::move(const rescue& plan) {
 }
 
 void coordinator::look_for_moved() {
-  if (!rescuing_ || moving_.empty()) return;
+  if (!office_.is(duty::moving)) return;
   for (const auto& [id, place] : crew_.places()) {
     const auto found = moving_.find(id.peer);
     if (found != moving_.end() && found->second == place.at.stage) moving_.erase(found);
   }
-  if (moving_.empty()) take_inventory();
+  if (moving_.empty() && office_.on(office_event::moved)) take_inventory();
 }
 
 void coordinator::restore(const rescue& plan) {
@@ -190,34 +221,29 @@ void coordinator::restore(const rescue& plan) {
   report(resumes ? "resumed" : "rescued",
          {{"from", version_.value()},
           {"step", plan.version.value()},
-          {"stage", int64_t{stuck_stage_ ? stuck_stage_->value() : -1}},
+          {"stage", int64_t{lost_stage_ ? lost_stage_->value() : -1}},
           {"detail", resumes ? resumed_sentence(plan.version)
-                             : rescued_sentence(stuck_stage_, version_, plan.version)}});
+                             : rescued_sentence(lost_stage_, version_, plan.version)}});
   ran_ = true;
   told_.clear();
   disks_.back_to(plan.version);
   version_ = plan.version;
   last_orders_.clear();
   owed_.clear();
-  const auto generation = generation_;
-  unrestored_.clear();
-  for (const auto& [id, place] : crew_.places())
-    unrestored_.insert(id);
+  const auto generation = office_.generation();
   const auto places = crew_.places();
+  for (const auto& [id, place] : places)
+    office_.expect(id);
   for (const auto& [id, place] : places) {
     const auto holders = plan.holders.find(place.at.stage);
     const auto order =
         restore_of(election_.term(), plan.version,
                    holders == plan.holders.end() ? std::vector<worker_id>{} : holders->second);
     request(place.at.handle, options_.gather_timeout, order)
-        .then([=, id = id](const wire::standing&) { restore_answered(id, generation); },
-              [=, id = id](caf::error&) { restore_answered(id, generation); });
+        .then([=, id = id](const wire::standing&) { settled(id, generation); },
+              [=, id = id](caf::error&) { settled(id, generation); });
   }
-}
-
-void coordinator::restore_answered(worker_id id, uint64_t generation) {
-  if (!rescuing_ || generation != generation_) return;
-  if (unrestored_.erase(id) != 0 && unrestored_.empty()) take_over();
+  go_on_if_settled();
 }
 
 // -- moves that peers ask for ---------------------------------------------------------------------
@@ -237,7 +263,7 @@ caf::result<wire::move_answer> coordinator::on_move_request(const wire::move_req
 
 void coordinator::answer_movers() {
   if (movers_.empty()) return;
-  if (election_.leading() && !desk_) {
+  if (office_.in_office() && !desk_) {
     desk_.emplace(options_.stages, leads_since_, options_.desk);
     for (const auto& [id, place] : crew_.places())
       desk_->seen(id, place.at.stage,
@@ -251,7 +277,7 @@ void coordinator::answer_movers() {
       continue;
     }
     // Whoever the rescue itself sends elsewhere, the desk does not know of.
-    if (taking_over_ && !planted(planted_bug::every_move_granted)) {
+    if (!office_.is(duty::leading) && !planted(planted_bug::every_move_granted)) {
       reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::DESK_IS_NEW));
       continue;
     }

@@ -20,14 +20,19 @@
 #include "actors/training/disks.hpp"
 #include "actors/training/divergence.hpp"
 #include "actors/training/election.hpp"
+#include "actors/training/loss_inquiry.hpp"
+#include "actors/training/office.hpp"
 #include "actors/training/rescue.hpp"
 #include "actors/training/step_ledger.hpp"
+#include "actors/training/stuck_clock.hpp"
 #include "actors/training/succession.hpp"
+#include "actors/training/vote_count.hpp"
 #include "actors/wire/errc.hpp"
 #include "actors/wire/ticket.hpp"
 
-/// The coordinator's class, in three files: coordinator.cpp has its life and its office,
-/// coordinator_step.cpp one step, coordinator_rescue.cpp what it does about an empty stage.
+/// The coordinator's class, in four files: coordinator.cpp has its life, coordinator_office.cpp how
+/// it comes to lead and takes over, coordinator_step.cpp one step, coordinator_rescue.cpp what it
+/// does about an empty stage. What it is busy with, and whom it waits for, `office` knows.
 namespace swarm::training {
 
 using gather_atom = caf::atom_constant<caf::atom("gather")>;
@@ -67,45 +72,59 @@ class coordinator final : public full_coordinator::base {
   /// What leases and the beginning of a step carry.
   wire::epoch leased_in() const { return {election_.term(), version_, ledger_->round()}; }
 
-  // -- office ---------------------------------------------------------------------------------
+  // -- who is there ---------------------------------------------------------------------------
 
   void announce();
   void on_roster(const wire::roster_update& update);
   void on_candidate(const wire::member& m);
   void forget(worker_id id);
   void on_tick();
+  caf::result<int64_t> on_advance(step_id target);
+  void answer_callers();
+
+  // -- office ---------------------------------------------------------------------------------
+
   void decide();
+  void beat();
+  void on_beat(const wire::beat& m);
+  void ask_votes();
+  void count_votes();
+  /// A term of its own that no order of an earlier one is obeyed beside.
+  void take_term();
   void stand_down();
   /// The step under way, and whoever its orders still wait for.
   void drop_step();
-  caf::result<int64_t> on_advance(step_id target);
-  void answer_callers();
+  /// An answer has come, or never will; goes on when it was the last one.
+  void settled(worker_id id, uint64_t generation);
+  void go_on_if_settled();
+  void patience_over(uint64_t generation);
 
   /// A worker has shown a higher term, or a version that this coordinator knows nothing of.
   void overtaken(term_id term, step_id version);
   void overtaken(const caf::error& why);
   void take_over();
   void ask_standing(worker_id id);
-  void succeed_if_known();
+  void succeed();
+  void begin(const succession& plan);
   void finish(const succession& plan, step_id step, double scale);
   void adopt_commit(const succession& plan);
   void retake_later();
 
   // -- rescue ---------------------------------------------------------------------------------
 
-  /// A stage has nobody, or is behind for good. True when that has lasted long enough; then the
-  /// rescue has begun.
-  bool rescue_if_due(std::optional<stage_id> stage);
-  void begin_rescue();
+  /// The stages that are not `unready` can go on. True when one of the others could not for long
+  /// enough; then the rescue has begun.
+  bool rescue_if_due(const std::set<stage_id>& unready);
+  /// Whether others do not see the stage either; asks them if need be.
+  loss_inquiry::verdict inquire(stage_id stage);
+  bool begin_rescue(stage_id stage);
   /// Asks who has the copies under way, again and again with growing pauses.
   void ask_custody(step_id version, std::chrono::milliseconds pause);
   void check_copies();
   void copies_settled(const char* what, step_id version);
   void take_inventory();
-  void inventory_known(worker_id id);
   /// Goes on when all who were sent to other stages are there.
   void look_for_moved();
-  void restore_answered(worker_id id, uint64_t generation);
   std::map<worker_id, stage_id> places() const;
   void read_inventory(worker_id id, const wire::inventory& m, inventory_map& into) const;
   void carry_out_rescue();
@@ -197,20 +216,19 @@ class coordinator final : public full_coordinator::base {
   bool ran_ = false;      ///< it has known the run under way, and not only what is left of it
   std::unique_ptr<step_ledger> ledger_;
   std::vector<waiting_caller> callers_;
-  // Of a take-over under way; an answer of another generation is late.
-  bool taking_over_ = false;
-  uint64_t generation_ = 0;
-  std::set<worker_id> asked_;
-  std::map<worker_id, standing> standings_;
+  office office_;
+  vote_count votes_;
+  bool knew_workers_ = false;
+  std::map<worker_id, wire::coordinator_inbox> candidates_;
+  std::map<worker_id, standing> standings_;  ///< of the take-over under way
   step_id announced_version_{-1};
+  term_id followed_term_{0};  ///< of the leader whose version this candidate goes by
   // Of a rescue.
-  std::optional<double> stuck_since_;
-  std::optional<stage_id> stuck_stage_;
+  stuck_clock stuck_;
+  std::optional<loss_inquiry> inquiry_;
+  std::optional<stage_id> lost_stage_;
   std::string told_;  ///< of what is missing
-  bool rescuing_ = false;
-  std::set<worker_id> unrestored_;
   std::map<peer_id, stage_id> moving_;
-  std::set<worker_id> uninventoried_;
   inventory_map inventories_;
   copies copies_;
   disks disks_;

@@ -13,7 +13,7 @@ namespace swarm::training {
 bool coordinator::settling() {
   const auto quiet = std::chrono::duration<double>(options_.settle).count();
   return !ran_ && quiet > 0 && version_ == options_.first_step &&
-         (crew_.unready_stage(version_, given_up_, {}) || now() - last_came_ < quiet);
+         (!crew_.unready_stages(version_, given_up_, {}).empty() || now() - last_came_ < quiet);
 }
 
 void coordinator::begin_step(step_ledger::beginning how) {
@@ -26,7 +26,8 @@ void coordinator::begin_step(step_ledger::beginning how) {
   }
   if (how == step_ledger::beginning::fresh && settling()) return;
   if (how == step_ledger::beginning::fresh && copies_.hold(version_, now())) return announce();
-  ledger_ = std::make_unique<step_ledger>(version_, options_.microbatches, options_.stages, how);
+  ledger_ = std::make_unique<step_ledger>(version_, options_.microbatches, options_.stages, how,
+                                          options_.repairs);
   ran_ = true;
   started_ = now();
   retries_ = recomputed_ = 0;
@@ -40,9 +41,11 @@ void coordinator::begin_step(step_ledger::beginning how) {
   progress();
 }
 
-/// Leases what waits, and closes a stage's round when nothing is left to wait for there.
+/// Leases what waits, closes a stage's round when nothing is left to wait for there, and commits when
+/// every stage has reduced.
 void coordinator::progress() {
   if (!ledger_) return;
+  if (ledger_->committable()) return commit();
   lease_out();
   for (stage_id s{0}; ledger_ && s.value() < options_.stages; s = s.next()) {
     if (ledger_->wants_gather(s)) gather(s);
@@ -82,8 +85,10 @@ void coordinator::pause(worker_id trainer) {
 }
 
 bool coordinator::is_paused(worker_id trainer) {
+  // The timer that ends the pause may fire a rounding error before it.
+  constexpr double soon_s = 1e-3;
   const auto found = paused_until_.find(trainer);
-  return found != paused_until_.end() && now() < found->second;
+  return found != paused_until_.end() && found->second - now() > soon_s;
 }
 
 void coordinator::on_lease_done(const wire::lease_done& m) {
@@ -201,7 +206,7 @@ void coordinator::reconcile(stage_id stage) {
       return reduce(stage);
     case stage_round::verdict::empty:
       report("stage_empty", {{"step", version_.value()}, {"stage", int64_t{stage.value()}}});
-      if (rescue_if_due(crew_.unready_stage(version_, given_up_, uncommitted_))) return;
+      if (rescue_if_due(crew_.unready_stages(version_, given_up_, uncommitted_))) return;
       gather_later_[stage] = ++gathers_later_;
       delayed_send(this, options_.empty_stage_retry, gather_atom::value, gathers_later_);
       return;
@@ -240,7 +245,6 @@ void coordinator::drop(const stage_order& closed) {
 // -- reduce, commit -----------------------------------------------------------------------------
 
 void coordinator::reduce(stage_id stage) {
-  stuck_since_.reset();
   const auto group = ledger_->group(stage);
   const auto to = order_to(stage);
   const auto followers = crew_.followers_of(stage);
@@ -269,7 +273,6 @@ void coordinator::on_reduced(worker_id id, const stage_order& to, const wire::re
   const auto reduced = m.read();
   if (!ledger_->reduced(id, to.when.round, reduced->getHash().cStr(), reduced->getSquaredNorm()))
     reduce_failed(id, to);
-  if (ledger_->committable()) return commit();
   progress();
 }
 

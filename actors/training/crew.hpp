@@ -35,18 +35,19 @@ class crew {
 
   /// All that are known, serving or not.
   const std::map<worker_id, place>& places() const { return places_; }
-  /// A stage of which no serving worker has shown to be at this version, and none of those who were
-  /// asked to make it may still answer. Later versions up to `given_up` are of another history.
-  std::optional<stage_id> unready_stage(step_id version, step_id given_up,
-                                        const std::set<worker_id>& asked) const {
-    std::set<stage_id> ready;
+  /// The stages of which no serving worker has shown to be at this version, and none of those who
+  /// were asked to make it may still answer. Later versions up to `given_up` are of another
+  /// history.
+  std::set<stage_id> unready_stages(step_id version, step_id given_up,
+                                    const std::set<worker_id>& asked) const {
+    std::set<stage_id> unready;
+    for (stage_id s{0}; s.value() < stages_; s = s.next())
+      unready.insert(s);
     for (const auto& [id, w] : workers_) {
       const bool stands = w.version == version || w.version > std::max(version, given_up);
-      if (stands || asked.count(id) != 0) ready.insert(w.stage);
+      if (stands || asked.count(id) != 0) unready.erase(w.stage);
     }
-    for (stage_id s{0}; s.value() < stages_; s = s.next())
-      if (ready.count(s) == 0) return s;
-    return std::nullopt;
+    return unready;
   }
   void stands(worker_id id, step_id version) {
     const auto found = workers_.find(id);

@@ -8,16 +8,19 @@ namespace swarm::training {
 namespace {
 
 constexpr int count_shift = 32;
-constexpr int peer_shift = 12;
-constexpr uint64_t peer_mask = (uint64_t{1} << 20) - 1;
-constexpr uint64_t incarnation_mask = (uint64_t{1} << 12) - 1;
+
+uint64_t mixed(uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
 
 }  // namespace
 
 term_id term_above(term_id highest, worker_id candidate) {
   const uint64_t count = (highest.value() >> count_shift) + 1;
-  return term_id{count << count_shift | (candidate.peer.value() & peer_mask) << peer_shift |
-                 (candidate.incarnation.value() & incarnation_mask)};
+  const uint64_t life = mixed(candidate.peer.value() + mixed(candidate.incarnation.value() + 1));
+  return term_id{count << count_shift | life >> count_shift};
 }
 
 void election::announced(worker_id id, term_id term, bool leads, double now_seconds) {
@@ -25,14 +28,25 @@ void election::announced(worker_id id, term_id term, bool leads, double now_seco
   // An earlier life of the same peer is over.
   for (auto it = others_.begin(); it != others_.end();)
     it = it->first.peer == id.peer && it->first < id ? others_.erase(it) : std::next(it);
+  // That it leads now is as good as a beat; that it still says so is not.
+  const auto known = others_.find(id);
+  if (leads && (known == others_.end() || !known->second.leads || known->second.term != term))
+    heard(term, now_seconds);
   others_[id] = {term, leads};
   seen(term);
-  if (!somebody_leads() && !leaderless_since_) leaderless_since_ = now_seconds;
+  if (!leader_heard(now_seconds) && !leaderless_since_) leaderless_since_ = now_seconds;
+}
+
+void election::heard(term_id term, double now_seconds) {
+  seen(term);
+  if (term < beat_term_) return;
+  beat_term_ = term;
+  beat_seconds_ = now_seconds;
 }
 
 void election::gone(worker_id id, double now_seconds) {
   others_.erase(id);
-  if (!somebody_leads() && !leaderless_since_) leaderless_since_ = now_seconds;
+  if (!leader_heard(now_seconds) && !leaderless_since_) leaderless_since_ = now_seconds;
 }
 
 void election::seen(term_id term) {
@@ -46,9 +60,15 @@ void election::lead(term_id term) {
   leaderless_since_.reset();
 }
 
-bool election::somebody_leads() const {
-  return std::any_of(others_.begin(), others_.end(),
-                     [](const auto& entry) { return entry.second.leads; });
+void election::denied(double now_seconds) {
+  leaderless_since_ = now_seconds;
+}
+
+bool election::leader_heard(double now_seconds) const {
+  const bool beats = now_seconds - beat_seconds_ < timeout_seconds_;
+  return std::any_of(others_.begin(), others_.end(), [&](const auto& entry) {
+    return entry.second.leads && (beats || entry.second.term > beat_term_);
+  });
 }
 
 size_t election::rank() const {
@@ -63,15 +83,14 @@ election::verdict election::decide(double now_seconds) {
     leaderless_since_ = now_seconds;
     return verdict::stand_down;
   }
-  if (somebody_leads()) {
+  if (leader_heard(now_seconds)) {
     leaderless_since_.reset();
     return verdict::none;
   }
   if (!leaderless_since_) leaderless_since_ = now_seconds;
   const double patience = timeout_seconds_ * static_cast<double>(1 + rank());
   if (now_seconds - *leaderless_since_ < patience) return verdict::none;
-  lead(term_above(highest_, self_));
-  return verdict::lead;
+  return verdict::ask;
 }
 
 }  // namespace swarm::training

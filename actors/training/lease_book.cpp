@@ -21,8 +21,17 @@ void lease_book::count(uint64_t stages, int change) {
 void lease_book::add(microbatch_id microbatch, uint64_t stages, int weight, worker_id target) {
   const auto done_by = done_by_.find(microbatch);
   auto& queue = done_by == done_by_.end() ? queue_ : reserved_[done_by->second];
-  queue.push_back({next_item_++, microbatch, stages, weight, target});
+  queue.push_back({next_item_++, microbatch, stages, weight, target, std::nullopt});
   count(stages, 1);
+}
+
+void lease_book::add_for_share(microbatch_id microbatch, const share_of_loss& share,
+                               worker_id helper) {
+  const auto done_by = done_by_.find(microbatch);
+  auto& queue = done_by == done_by_.end() ? queue_ : reserved_[done_by->second];
+  // The others of the stage wait for it.
+  queue.push_front(
+      {next_item_++, microbatch, uint64_t{1} << share.stage.value(), 1, helper, share});
 }
 
 /// Null: nothing waits for it.
@@ -60,6 +69,7 @@ void lease_book::stage_done(uint32_t item, stage_id stage) {
   const auto found = out_.find(item);
   if (found == out_.end() || static_cast<size_t>(stage.value()) >= pending_.size()) return;
   const uint64_t bit = uint64_t{1} << stage.value();
+  if (found->second.item.share) return;
   auto& left = found->second.item.stages;
   if ((left & bit) == 0) return;
   left &= ~bit;
@@ -79,7 +89,7 @@ void lease_book::settle(uint32_t item, std::optional<worker_id> by) {
   } else {
     done_by_.erase(found->second.item.microbatch);
   }
-  count(found->second.item.stages, -1);
+  count(pending_in(found->second.item), -1);
   --out_at_[found->second.trainer];
   out_.erase(found);
   ++settled_items_;
@@ -154,16 +164,13 @@ void lease_book::drop_items(std::deque<lease_item>& items,
       ++it;
       continue;
     }
-    count(it->stages, -1);
+    count(pending_in(*it), -1);
     ++settled_items_;
     it = items.erase(it);
   }
 }
 
-void lease_book::target_lost(worker_id target) {
-  const auto gone = [&](const lease_item& item) {
-    return item.weight < 0 && item.target == target;
-  };
+void lease_book::take_back(const std::function<bool(const lease_item&)>& gone) {
   drop_items(queue_, gone);
   for (auto it = reserved_.begin(); it != reserved_.end();) {
     drop_items(it->second, gone);
@@ -174,11 +181,23 @@ void lease_book::target_lost(worker_id target) {
       ++it;
       continue;
     }
-    count(it->second.item.stages, -1);
+    count(pending_in(it->second.item), -1);
     ++settled_items_;
     --out_at_[it->second.trainer];
     it = out_.erase(it);
   }
+}
+
+void lease_book::target_lost(worker_id target) {
+  take_back([&](const lease_item& item) { return item.weight < 0 && item.target == target; });
+}
+
+void lease_book::helper_lost(worker_id helper) {
+  take_back([&](const lease_item& item) { return item.share && item.target == helper; });
+}
+
+void lease_book::withdraw_shares(stage_id stage) {
+  take_back([&](const lease_item& item) { return item.share && item.share->stage == stage; });
 }
 
 size_t lease_book::leased_to(worker_id trainer) const {

@@ -14,6 +14,13 @@ namespace swarm::training {
 /// Bits of a lease's stage mask.
 inline constexpr int32_t stages_max = 64;
 
+/// A share of a lost member's microbatches in a stage's all-reduce (schemas::GroupLoss).
+struct share_of_loss {
+  stage_id stage;
+  uint32_t member = 0;
+  uint32_t share = 0;
+};
+
 /// One thing for a trainer to do; see schemas::LeaseItem.
 struct lease_item {
   uint32_t item = 0;
@@ -21,6 +28,8 @@ struct lease_item {
   uint64_t stages = 0;
   int weight = 1;
   worker_id target;
+  std::optional<share_of_loss> share =
+      std::nullopt;  ///< then `target` computes it, and only that one
 };
 
 enum class lease_outcome : uint8_t { done, non_finite, returned };
@@ -46,6 +55,13 @@ class lease_book {
   /// A new item. It waits for the trainer that did the microbatch last, which has saved what lets
   /// it call one stage alone; for anybody when there is none.
   void add(microbatch_id microbatch, uint64_t stages, int weight, worker_id target);
+
+  /// For a share of what a dead member held. It does not keep its stage from gathering: the stage
+  /// is reducing already.
+  void add_for_share(microbatch_id microbatch, const share_of_loss& share, worker_id helper);
+  /// Takes back what is left to do for shares of this stage, or of this helper.
+  void withdraw_shares(stage_id stage);
+  void helper_lost(worker_id helper);
 
   /// The next item for this trainer, if any waits for it that names no stage of `held_back`.
   std::optional<lease_item> lease(worker_id trainer, double now_seconds, uint64_t held_back = 0);
@@ -85,6 +101,9 @@ class lease_book {
   void not_preferred(worker_id trainer);
   void put_back(const lease_item& item, bool in_front);
   void count(uint64_t stages, int change);
+  /// Takes back the items that are `gone`, wherever they are.
+  void take_back(const std::function<bool(const lease_item&)>& gone);
+  static uint64_t pending_in(const lease_item& item) { return item.share ? 0 : item.stages; }
   void drop_items(std::deque<lease_item>& items,
                   const std::function<bool(const lease_item&)>& gone);
 

@@ -77,6 +77,18 @@ wire::take_over take_over_of(term_id term) {
   return message.finish();
 }
 
+wire::beat beat_of(term_id term) {
+  wire::builder<schemas::Beat> message;
+  message->setTerm(term.value());
+  return message.finish();
+}
+
+wire::pre_vote pre_vote_of(std::chrono::milliseconds patience) {
+  wire::builder<schemas::PreVote> message;
+  message->setPatienceMs(static_cast<uint32_t>(patience.count()));
+  return message.finish();
+}
+
 wire::restore restore_of(term_id term, step_id version, const std::vector<worker_id>& holders) {
   wire::builder<schemas::Restore> message;
   message->setTerm(term.value());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <set>
 #include <utility>
@@ -34,6 +35,10 @@ wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double sc
                        std::optional<step_id> on_disks = std::nullopt);
 
 wire::take_over take_over_of(term_id term);
+
+wire::beat beat_of(term_id term);
+
+wire::pre_vote pre_vote_of(std::chrono::milliseconds patience);
 
 wire::restore restore_of(term_id term, step_id version, const std::vector<worker_id>& holders);
 

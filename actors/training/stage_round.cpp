@@ -19,6 +19,7 @@ void stage_round::open_gather(round_id round, const std::set<worker_id>& workers
   awaiting_result_.clear();
   have_result_.clear();
   result_ = {};
+  repair_ = {};
   failed_ = false;
 }
 
@@ -47,12 +48,24 @@ void stage_round::lost(worker_id worker) {
       holders_.erase(worker);
       return;
     case phase::reducing:
-      if (holders_.count(worker) != 0) failed_ = true;
+      if (holders_.count(worker) != 0 && !repair_.is_lost(worker)) lost_while_reducing(worker);
       return;
     case phase::reduced:
       // Whoever still has the sum can commit it.
       if (have_result_.erase(worker) != 0 && have_result_.empty()) failed_ = true;
       return;
+  }
+}
+
+void stage_round::lost_while_reducing(worker_id worker) {
+  awaiting_result_.erase(worker);
+  have_result_.erase(worker);
+  const bool goes_on = repairs_ && repair_.lose(worker);
+  // All others are through: whatever it had is in their sums.
+  if (awaiting_result_.empty() && !have_result_.empty()) {
+    phase_ = phase::reduced;
+  } else if (!goes_on) {
+    failed_ = true;
   }
 }
 
@@ -109,6 +122,7 @@ stage_round::findings stage_round::reconcile(const std::set<microbatch_id>& drop
   result.what = clean ? verdict::clean : verdict::rework;
   phase_ = clean ? phase::reducing : phase::computing;
   if (!clean) return result;
+  repair_ = group_repair{holders_};
   for (const auto& [worker, held] : holders_)
     awaiting_result_.insert(worker);
   return result;

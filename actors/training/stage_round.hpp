@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "actors/ids.hpp"
+#include "actors/training/group_repair.hpp"
 
 namespace swarm::training {
 
@@ -35,12 +36,14 @@ struct stage_result {
 /// | open_gather | gathering | gathering, next round | gathering, next round | gathering, next |
 /// | ask_too | false | asked, too | false | false |
 /// | report | ignored | taken | ignored | ignored |
-/// | lost | ignored | does not count | failed, if a member | failed, if the last that has it |
-/// | reconcile | invariant | reducing, computing or as it was | invariant | invariant |
-/// | reduced | ignored | ignored | taken; all agree: reduced; else failed | ignored |
-/// | reopen | ignored | ignored | failed | failed |
+/// | lost | ignored | does not count | repaired or failed, if a member | failed, if the last with
+/// it | | reconcile | invariant | reducing, computing or as it was | invariant | invariant | |
+/// reduced | ignored | ignored | taken; all agree: reduced; else failed | ignored | | reopen |
+/// ignored | ignored | failed | failed |
 ///
-/// `failed` asks for open_gather.
+/// `failed` asks for open_gather. A member that is lost while reducing fails the round only where
+/// it cannot be repaired (group_repair): its microbatches are computed again by others, and the
+/// all-reduce goes on.
 class stage_round {
  public:
   enum class phase : uint8_t { computing, gathering, reducing, reduced };
@@ -58,7 +61,9 @@ class stage_round {
     std::vector<worker_id> to_drop;                     ///< these forget their whole sum
   };
 
-  explicit stage_round(int64_t microbatches) : microbatches_(microbatches) {}
+  /// `repairs`: the workers know how to go on after a death.
+  explicit stage_round(int64_t microbatches, bool repairs = false)
+      : microbatches_(microbatches), repairs_(repairs) {}
 
   phase now() const { return phase_; }
   /// Of the last gather; 0: none yet.
@@ -88,6 +93,10 @@ class stage_round {
   std::vector<worker_id> members() const;
   bool holds(microbatch_id microbatch) const;
 
+  /// Of the all-reduce under way: losses, and what they ask for.
+  const group_repair& repair() const { return repair_; }
+  std::vector<group_repair::task> take_tasks() { return repair_.take_tasks(); }
+
   /// A member's result. False: it contradicts another member, or is not finite: the round has
   /// failed.
   bool reduced(worker_id worker, round_id round, const stage_result& result);
@@ -102,7 +111,11 @@ class stage_round {
   static bool holds(const std::vector<uint8_t>& held, int64_t microbatch);
   void give_up(worker_id worker, std::vector<int64_t> extra, findings& out) const;
 
+  void lost_while_reducing(worker_id worker);
+
   int64_t microbatches_;
+  bool repairs_;
+  group_repair repair_;
   phase phase_ = phase::computing;
   round_id round_{0};
   uint32_t gathers_ = 0;

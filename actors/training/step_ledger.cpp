@@ -16,11 +16,12 @@ uint64_t bit_of(stage_id stage) {
 
 }  // namespace
 
-step_ledger::step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how)
+step_ledger::step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how,
+                         bool repairs)
     : step_(step), microbatches_(microbatches), book_(stages) {
   SWARM_INVARIANT(microbatches > 0 && microbatches <= microbatches_max, "a step has microbatches");
   SWARM_INVARIANT(stages > 0 && stages <= stages_max, "a lease names at most 64 stages");
-  rounds_.assign(static_cast<size_t>(stages), stage_round{microbatches});
+  rounds_.assign(static_cast<size_t>(stages), stage_round{microbatches, repairs});
   to_drop_.resize(static_cast<size_t>(stages));
   const uint64_t all = stages == stages_max ? ~uint64_t{0} : (uint64_t{1} << stages) - 1;
   for (int64_t i = 0; i < microbatches && how == beginning::fresh; ++i)
@@ -53,6 +54,10 @@ bool step_ledger::settle(uint32_t item, lease_outcome outcome, double loss) {
   if (found == nullptr) return false;
   const lease_item what = found->item;
   const worker_id trainer = found->trainer;
+  if (what.share) {
+    settle_share(what, outcome, trainer);
+    return true;
+  }
   if (what.weight < 0) {
     const auto at_stage = stage_of_.find(what.target);
     if (outcome != lease_outcome::done && at_stage != stage_of_.end())
@@ -81,6 +86,23 @@ bool step_ledger::settle(uint32_t item, lease_outcome outcome, double loss) {
   return true;
 }
 
+/// What is in some parts already cannot be dropped from others: then the round begins again.
+void step_ledger::settle_share(const lease_item& what, lease_outcome outcome, worker_id trainer) {
+  auto& round = at(what.share->stage);
+  switch (outcome) {
+    case lease_outcome::done:
+      return book_.settle(what.item, trainer);
+    case lease_outcome::non_finite:
+      round.reopen();
+      break;
+    case lease_outcome::returned:
+      if (++share_returns_[what.share->stage] > share_returns_max) round.reopen();
+      break;
+  }
+  if (round.failed()) return book_.withdraw_shares(what.share->stage);
+  book_.again(what.item, true);
+}
+
 void step_ledger::progressed(uint32_t item, uint64_t stages, double now_seconds) {
   book_.renew(item, now_seconds);
   for (stage_id s{0}; s.value() < this->stages(); s = s.next())
@@ -97,10 +119,12 @@ bool step_ledger::wants_gather(stage_id stage) const {
 }
 
 void step_ledger::open_gather(stage_id stage, const std::set<worker_id>& workers) {
-  book_.check_balance();
   auto& round = at(stage);
   SWARM_INVARIANT(round.now() != stage_round::phase::computing || book_.settled(stage),
                   "gather closes a settled round");
+  book_.check_balance();
+  book_.withdraw_shares(stage);
+  share_returns_.erase(stage);
   if (round_ <= round.round()) round_ = round.round().next();
   round.open_gather(round_, workers);
   for (const auto& worker : workers)
@@ -127,8 +151,14 @@ void step_ledger::worker_lost(worker_id worker) {
   // Nobody can make a dead worker give anything up, and nobody needs to.
   book_.target_lost(worker);
   forgot(worker);
+  book_.helper_lost(worker);
   const auto found = stage_of_.find(worker);
-  if (found != stage_of_.end()) at(found->second).lost(worker);
+  if (found == stage_of_.end()) return;
+  auto& round = at(found->second);
+  round.lost(worker);
+  for (const auto& task : round.take_tasks())
+    if (round.now() == stage_round::phase::reducing && !round.failed())
+      book_.add_for_share(task.microbatch, {found->second, task.member, task.share}, task.helper);
 }
 
 stage_round::verdict step_ledger::reconcile(stage_id stage) {

@@ -18,6 +18,8 @@ inline constexpr int64_t microbatches_max = int64_t{1} << 20;
 /// whatever workers the routers pick, before all stages drop it: one worker's fault must not cost
 /// a microbatch.
 inline constexpr uint32_t non_finite_max = 5;
+/// Of one share, which a helper could not compute so far: then the stage's round begins again.
+inline constexpr uint32_t share_returns_max = 16;
 
 /// What makes a sum over `counted` microbatches, each divided by the step's number of them, a mean.
 double dropped_scale_of(int64_t microbatches, int64_t counted);
@@ -38,7 +40,9 @@ class step_ledger {
   /// already, because another coordinator began it.
   enum class beginning : uint8_t { fresh, adopted };
 
-  step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how = beginning::fresh);
+  /// `repairs`: the workers know how to go on with an all-reduce after a death.
+  step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how = beginning::fresh,
+              bool repairs = false);
 
   step_id step() const { return step_; }
   int64_t microbatches() const { return microbatches_; }
@@ -104,6 +108,10 @@ class step_ledger {
   /// In worker order: those that reported in the stage's clean round.
   std::vector<worker_id> group(stage_id stage) const { return at(stage).members(); }
 
+  /// Losses of the stage's all-reduce under way; a higher revision is to be told to its members.
+  const group_repair& repair(stage_id stage) const { return at(stage).repair(); }
+  const stage_result& result(stage_id stage) const { return at(stage).result(); }
+
   /// A member's result. Returns false when it contradicts another member of its stage, or is not
   /// finite: the stage's round has failed.
   bool reduced(worker_id worker, round_id round, const std::string& hash, double squared_norm);
@@ -138,6 +146,7 @@ class step_ledger {
     return rounds_[static_cast<size_t>(stage.value())];
   }
   void drop(microbatch_id microbatch);
+  void settle_share(const lease_item& what, lease_outcome outcome, worker_id trainer);
   void check_law() const;
 
   step_id step_;
@@ -150,6 +159,7 @@ class step_ledger {
   std::map<int64_t, double> losses_;
   std::set<microbatch_id> dropped_;
   std::map<microbatch_id, uint32_t> non_finite_;  ///< times
+  std::map<stage_id, uint32_t> share_returns_;    ///< in the stage's round
   size_t reworked_ = 0;
 };
 

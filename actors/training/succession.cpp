@@ -132,6 +132,15 @@ succession begin(const standings_map& standings, step_id version) {
 
 }  // namespace
 
+std::set<stage_id> stages_without(const standings_map& standings, int32_t stages) {
+  std::set<stage_id> result;
+  for (stage_id s{0}; s.value() < stages; s = s.next())
+    result.insert(s);
+  for (const auto& [id, s] : standings)
+    result.erase(s.stage);
+  return result;
+}
+
 succession succeed(const standings_map& standings, int32_t stages, int64_t microbatches) {
   const auto by_stage = newest(standings, stages);
   succession result;

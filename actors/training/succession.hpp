@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,5 +58,8 @@ struct succession {
 /// have the same number in them, since one coordinator only ever drops more.
 succession succeed(const std::map<worker_id, standing>& standings, int32_t stages,
                    int64_t microbatches);
+
+/// The stages of which nobody has answered.
+std::set<stage_id> stages_without(const std::map<worker_id, standing>& standings, int32_t stages);
 
 }  // namespace swarm::training

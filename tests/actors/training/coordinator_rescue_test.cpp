@@ -77,9 +77,10 @@ BOOST_AUTO_TEST_CASE(inventories_come_before_the_move_and_the_move_before_the_re
 BOOST_AUTO_TEST_CASE(a_rescue_is_made_in_a_term_of_its_own) {
   emptied f;
   f.pass(10s);
-  for (const auto* kind : {"Inventory", "MoveOrder", "Restore"})
+  for (const auto* kind : {"MoveOrder", "Restore"})
     for (const auto& o : f.sent(kind))
       BOOST_TEST(o.term > f.before);
+  BOOST_TEST(f.sent("Inventory").back().term > f.before);
   BOOST_TEST(f.sent("Restore").back().term == f.term());
   // Afterwards everybody is asked in that term.
   BOOST_TEST(f.sent("TakeOver").back().term == f.term());
@@ -242,4 +243,33 @@ BOOST_AUTO_TEST_CASE(a_worker_that_does_not_answer_the_restore_holds_nothing_up_
   f.peers.at(4).restores = true;
   f.pass(60s);
   BOOST_TEST(f.peers.at(4).version == 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_that_others_see_is_not_lost_whatever_the_leader_sees) {
+  emptied f;
+  for (auto& [id, p] : f.peers)
+    p.sees = 0b010;
+  f.pass(1min);
+  BOOST_TEST(f.count("stage_unseen") > 1U);
+  BOOST_TEST(f.count("rescue_begins") == 0U);
+  BOOST_TEST(f.sent("Restore").empty());
+  for (auto& [id, p] : f.peers)
+    p.sees = 0;
+  f.pass(20s);
+  BOOST_TEST(f.count("rescued") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(two_stages_that_come_back_soon_are_no_lost_stage) {
+  fixture f{{1, 1}};
+  std::vector<uint64_t> serving{1, 2};
+  uint64_t next = 10;
+  // Each is gone for less than the patience; from the first time to the last it is more.
+  for (const size_t stage : {1U, 0U, 1U, 0U}) {
+    f.kill(serving[stage]);
+    f.pass(rescue_after / 2);
+    serving[stage] = next++;
+    f.add(serving[stage], static_cast<int32_t>(stage));
+    f.pass(rescue_after);
+  }
+  BOOST_TEST(f.count("rescue_begins") == 0U);
 }

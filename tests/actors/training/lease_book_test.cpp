@@ -78,6 +78,37 @@ BOOST_AUTO_TEST_CASE(progress_renews_a_lease) {
   BOOST_TEST(book.waiting());
 }
 
+BOOST_AUTO_TEST_CASE(shares_are_leased_first_and_hold_no_stage_up) {
+  lease_book book{2};
+  book.add(microbatch_id{0}, 3, 1, {});
+  book.add_for_share(microbatch_id{5}, {stage_id{1}, 2, 1}, target);
+  const auto item = book.lease(trainer_a, 0);
+  BOOST_REQUIRE(item);
+  BOOST_REQUIRE(item->share);
+  BOOST_TEST((item->microbatch == microbatch_id{5}));
+  BOOST_TEST((item->target == target));
+  BOOST_TEST(item->stages == 2U);
+  const auto other = book.lease(trainer_b, 0);
+  book.settle(other->item, trainer_b);
+  BOOST_TEST(book.settled(stage_id{1}));
+  book.settle(item->item, trainer_a);
+  book.check_balance();
+}
+
+BOOST_AUTO_TEST_CASE(shares_are_taken_back_with_their_helper_or_their_stage) {
+  for (const bool helper : {true, false}) {
+    lease_book book{2};
+    book.add_for_share(microbatch_id{5}, {stage_id{1}, 2, 1}, target);
+    book.add_for_share(microbatch_id{6}, {stage_id{1}, 2, 1}, target);
+    book.add(microbatch_id{0}, 3, 1, {});
+    book.lease(trainer_a, 0);
+    helper ? book.helper_lost(target) : book.withdraw_shares(stage_id{1});
+    BOOST_TEST(book.waiting_items() == 1U);
+    BOOST_TEST(book.leased_to(trainer_a) == 0U);
+    book.check_balance();
+  }
+}
+
 /// Law: every item is waiting, out or settled, and a stage is settled exactly when none names it.
 BOOST_AUTO_TEST_CASE(the_book_balances_whatever_happens) {
   for (unsigned seed = 0; seed < 200; ++seed) {

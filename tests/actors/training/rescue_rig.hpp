@@ -36,6 +36,7 @@ struct fake_peer {
   copies kept;
   bool inventory_lost = false;  ///< the steward never answers
   bool inventory_damaged = false;
+  uint64_t sees = 0;     ///< bit s: somebody who serves stage s
   bool restores = true;  ///< answers Restore
   caf::actor worker;
   caf::actor steward;
@@ -216,6 +217,12 @@ class rescue_rig {
   caf::actor spawn_worker(fake_peer& p) {
     return world.own(world.system().spawn([this, &p](caf::event_based_actor* self) {
       return caf::behavior{
+          [](const wire::beat&) {},
+          [](const wire::pre_vote&) {
+            wire::builder<schemas::Vote> vote;
+            vote->setGranted(true);
+            return vote.finish();
+          },
           [=, &p](const wire::take_over& m) {
             orders.push_back({"TakeOver", p.id.peer.value(), m.read()->getTerm(), 0, {}});
             return standing_of(p);
@@ -252,6 +259,7 @@ class rescue_rig {
               list[i].setStage(items[i].first);
               list[i].setVersion(items[i].second);
             }
+            reply->setSeen(p.sees);
             return reply.finish();
           },
           [=, &p](const wire::move_order& m) {

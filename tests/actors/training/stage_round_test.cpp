@@ -163,3 +163,53 @@ BOOST_AUTO_TEST_CASE(a_sum_is_a_fact_until_nobody_has_it) {
   round.lost(worker(1));
   BOOST_TEST(round.failed());
 }
+
+namespace {
+
+/// Three members of which each holds one microbatch, reducing, and able to go on after a death.
+stage_round repairing() {
+  stage_round round{3, true};
+  round.open_gather(round_id{1}, {worker(1), worker(2), worker(3)});
+  for (uint8_t i = 0; i < 3; ++i)
+    round.report(worker(i + 1U), round_id{1}, {static_cast<uint8_t>(1 << i)});
+  round.reconcile({});
+  return round;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_death_in_the_all_reduce_is_repaired) {
+  auto round = repairing();
+  round.lost(worker(2));
+  BOOST_TEST(!round.failed());
+  BOOST_TEST((round.now() == phase::reducing));
+  BOOST_TEST(round.repair().revision() == 1U);
+  const auto tasks = round.take_tasks();
+  BOOST_REQUIRE(tasks.size() == 1U);
+  BOOST_TEST(tasks[0].microbatch.value() == 1);
+  round.lost(worker(2));
+  BOOST_TEST(round.repair().revision() == 1U);
+  // What the lost one says does not count any more.
+  BOOST_TEST(round.reduced(worker(2), round_id{1}, {"b", 1.0}));
+  BOOST_TEST(round.reduced(worker(1), round_id{1}, sum));
+  BOOST_TEST((round.now() == phase::reducing));
+  BOOST_TEST(round.reduced(worker(3), round_id{1}, sum));
+  BOOST_TEST((round.now() == phase::reduced));
+  round.check_law({});
+}
+
+BOOST_AUTO_TEST_CASE(the_last_that_was_waited_for_may_die) {
+  auto round = repairing();
+  round.reduced(worker(1), round_id{1}, sum);
+  round.reduced(worker(2), round_id{1}, sum);
+  round.lost(worker(3));
+  BOOST_TEST((round.now() == phase::reduced));
+  BOOST_TEST(!round.failed());
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_repaired_begins_again) {
+  auto round = repairing();
+  round.lost(worker(2));
+  round.lost(worker(3));
+  BOOST_TEST(round.failed());
+}

@@ -167,8 +167,24 @@ BOOST_AUTO_TEST_CASE(a_leader_that_comes_back_stands_by) {
 
 // -- one beside another ---------------------------------------------------------------------------
 
+/// Its own link is broken; the workers' are not.
+BOOST_AUTO_TEST_CASE(a_candidate_that_alone_does_not_hear_the_leader_deposes_nobody) {
+  tapped_swarm s{2};
+  s.add_candidate(leader, true);
+  s.advance(leader, 2);
+  s.add_candidate(standby, false, true);
+  s.pass(5min);
+  BOOST_TEST(s.events.count("coordinator_leads") == 0U);
+  s.advance(leader, 4);
+  s.pass(1s);
+  BOOST_TEST(s.reached[leader] == 4);
+  BOOST_TEST(s.events.count("coordinator_stands_down") == 0U);
+  BOOST_TEST(s.weights_are(4));
+}
+
 BOOST_AUTO_TEST_CASE(of_two_leaders_the_lower_is_fenced_out) {
   tapped_swarm s{2};
+  s.beats_arrive = false;
   s.add_candidate(leader, true);
   s.advance(leader, 2);
   BOOST_TEST(s.reached[leader] == 2);
@@ -202,7 +218,7 @@ BOOST_AUTO_TEST_CASE(a_leader_that_hears_of_a_higher_term_stands_down_at_once) {
   BOOST_TEST(s.events["coordinator_stands_down"] == 1);
   const auto before = s.calls.size();
   s.advance(leader, 2);
-  s.pass(1min);
+  s.pass(1s);
   BOOST_TEST(s.calls.size() == before);
 }
 

@@ -38,6 +38,9 @@ tapped_call place_of(const wire::infer&, long) {
 tapped_call place_of(const wire::state_request&, long) {
   return {};
 }
+tapped_call place_of(const wire::pre_vote&, long) {
+  return {};
+}
 
 }  // namespace
 
@@ -132,7 +135,11 @@ caf::actor tapped_swarm::spawn_line(uint64_t peer, const caf::actor& worker) {
             on("Reduce", wire::reduced{}, wire::reduce{}),
             on("Commit", wire::committed{}, wire::commit{}),
             on("TakeOver", wire::standing{}, wire::take_over{}),
-            on("StateRequest", wire::state_chunk{}, wire::state_request{})};
+            on("StateRequest", wire::state_chunk{}, wire::state_request{}),
+            on("PreVote", wire::vote{}, wire::pre_vote{}),
+            [=](const wire::beat& m) {
+              if (beats_arrive) self->send(to, m);
+            }};
   }));
 }
 

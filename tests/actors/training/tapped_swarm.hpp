@@ -61,6 +61,7 @@ class tapped_swarm {
 
   virtual_world world;
   std::function<fate(const tapped_call&)> tap;
+  bool beats_arrive = true;  ///< at the workers
   std::vector<tapped_call> calls;
   std::map<std::string, int> events;
   std::map<uint64_t, int64_t> reached;  ///< by candidate

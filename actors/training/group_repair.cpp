@@ -1,0 +1,123 @@
+#include "actors/training/group_repair.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/invariant.hpp"
+
+namespace swarm::training {
+
+namespace {
+
+bool has(const group_repair::bitmap& held, size_t microbatch) {
+  const size_t byte = microbatch / 8;
+  return byte < held.size() && (held[byte] >> (microbatch % 8) & 1) != 0;
+}
+
+/// The microbatches of `held`, dealt in turn.
+std::vector<group_repair::bitmap> dealt(const group_repair::bitmap& held, size_t ways) {
+  std::vector<group_repair::bitmap> result(ways, group_repair::bitmap(held.size()));
+  size_t turn = 0;
+  for (size_t m = 0; m < held.size() * 8; ++m) {
+    if (!has(held, m)) continue;
+    auto& byte = result[turn++ % ways][m / 8];
+    byte = static_cast<uint8_t>(byte | 1U << (m % 8));
+  }
+  return result;
+}
+
+size_t count(const group_repair::bitmap& held) {
+  size_t result = 0;
+  for (const uint8_t byte : held)
+    result += static_cast<size_t>(__builtin_popcount(byte));
+  return result;
+}
+
+}  // namespace
+
+group_repair::group_repair(const std::map<worker_id, bitmap>& held) {
+  for (const auto& [worker, microbatches] : held) {
+    members_.push_back(worker);
+    held_.push_back(microbatches);
+  }
+}
+
+std::optional<uint32_t> group_repair::index_of(worker_id worker) const {
+  const auto found = std::lower_bound(members_.begin(), members_.end(), worker);
+  if (found == members_.end() || *found != worker) return std::nullopt;
+  return static_cast<uint32_t>(found - members_.begin());
+}
+
+/// Whoever has the least to do for others.
+std::optional<worker_id> group_repair::free_helper() const {
+  std::optional<worker_id> best;
+  size_t least = helper_shares_max;
+  for (const auto& member : members_) {
+    if (lost_.count(member) != 0) continue;
+    const auto found = helps_.find(member);
+    const size_t shares = found == helps_.end() ? 0 : found->second;
+    if (shares >= least) continue;
+    best = member;
+    least = shares;
+  }
+  return best;
+}
+
+void group_repair::ask_for(const loss& of, uint32_t share) {
+  const auto& what = of.shares[share];
+  for (size_t m = 0; m < what.microbatches.size() * 8; ++m)
+    if (has(what.microbatches, m))
+      tasks_.push_back({what.helper, microbatch_id{static_cast<int64_t>(m)}, of.member, share});
+}
+
+bool group_repair::cut(uint32_t member) {
+  loss added;
+  added.member = member;
+  std::vector<worker_id> helpers;
+  const size_t wanted = std::min(loss_shares_max, count(held_[member]));
+  while (helpers.size() < wanted) {
+    const auto helper = free_helper();
+    if (!helper) break;
+    ++helps_[*helper];
+    helpers.push_back(*helper);
+  }
+  if (wanted > 0 && helpers.empty()) return false;
+  const auto pieces = dealt(held_[member], std::max<size_t>(helpers.size(), 1));
+  for (size_t i = 0; i < helpers.size(); ++i)
+    added.shares.push_back({helpers[i], pieces[i]});
+  losses_.push_back(std::move(added));
+  for (uint32_t i = 0; i < helpers.size(); ++i)
+    ask_for(losses_.back(), i);
+  return true;
+}
+
+bool group_repair::replace_helper(worker_id gone) {
+  for (auto& each : losses_) {
+    for (uint32_t i = 0; i < each.shares.size(); ++i) {
+      if (each.shares[i].helper != gone) continue;
+      const auto helper = free_helper();
+      if (!helper) return false;
+      ++helps_[*helper];
+      each.shares[i].helper = *helper;
+      ask_for(each, i);
+    }
+  }
+  return true;
+}
+
+bool group_repair::lose(worker_id worker) {
+  const auto member = index_of(worker);
+  SWARM_INVARIANT(member && !is_lost(worker), "a member is lost once");
+  lost_.insert(worker);
+  ++revision_;
+  const auto is_for_the_lost = [&](const task& each) { return each.helper == worker; };
+  tasks_.erase(std::remove_if(tasks_.begin(), tasks_.end(), is_for_the_lost), tasks_.end());
+  if (lost_.size() + 1 >= members_.size() || 2 * lost_.size() > members_.size()) return false;
+  return cut(*member) && replace_helper(worker);
+}
+
+std::vector<group_repair::task> group_repair::take_tasks() {
+  return std::exchange(tasks_, {});
+}
+
+}  // namespace swarm::training

@@ -1,0 +1,139 @@
+#include "actors/training/group_repair.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <map>
+#include <random>
+#include <set>
+#include <vector>
+
+using namespace swarm;
+using namespace swarm::training;
+
+namespace {
+
+worker_id worker(uint64_t peer) {
+  return {peer_id{peer}, incarnation_id{0}};
+}
+
+group_repair::bitmap bits(const std::set<int64_t>& held) {
+  group_repair::bitmap result(2);
+  for (const int64_t m : held)
+    result[static_cast<size_t>(m / 8)] |= static_cast<uint8_t>(1 << (m % 8));
+  return result;
+}
+
+std::set<int64_t> set_of(const group_repair::bitmap& held) {
+  std::set<int64_t> result;
+  for (size_t m = 0; m < held.size() * 8; ++m)
+    if ((held[m / 8] >> (m % 8) & 1) != 0) result.insert(static_cast<int64_t>(m));
+  return result;
+}
+
+group_repair four() {
+  return group_repair{{{worker(1), bits({0, 1, 2})},
+                       {worker(2), bits({3, 4})},
+                       {worker(3), bits({})},
+                       {worker(4), bits({5})}}};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_lost_members_microbatches_are_cut_between_two_helpers) {
+  auto repair = four();
+  BOOST_TEST(repair.revision() == 0U);
+  BOOST_TEST(repair.lose(worker(1)));
+  BOOST_TEST(repair.revision() == 1U);
+  BOOST_REQUIRE(repair.losses().size() == 1U);
+  const auto& shares = repair.losses()[0].shares;
+  BOOST_REQUIRE(shares.size() == 2U);
+  BOOST_TEST((shares[0].helper != shares[1].helper));
+  std::set<int64_t> all = set_of(shares[0].microbatches);
+  for (const int64_t m : set_of(shares[1].microbatches))
+    BOOST_TEST(all.insert(m).second);
+  BOOST_TEST((all == std::set<int64_t>{0, 1, 2}));
+  const auto tasks = repair.take_tasks();
+  BOOST_TEST(tasks.size() == 3U);
+  for (const auto& task : tasks) {
+    BOOST_TEST(task.member == 0U);
+    BOOST_TEST((task.helper == shares[task.share].helper));
+  }
+  BOOST_TEST(repair.take_tasks().empty());
+}
+
+BOOST_AUTO_TEST_CASE(one_microbatch_is_one_share_and_nothing_needs_nobody) {
+  auto repair = four();
+  BOOST_TEST(repair.lose(worker(4)));
+  BOOST_TEST(repair.losses()[0].shares.size() == 1U);
+  BOOST_TEST(repair.lose(worker(3)));
+  BOOST_TEST(repair.losses()[1].shares.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_helper_that_is_lost_is_replaced_and_the_cut_stays) {
+  group_repair repair{{{worker(1), bits({0})},
+                       {worker(2), bits({1})},
+                       {worker(3), bits({2})},
+                       {worker(4), bits({3})},
+                       {worker(5), bits({4})}}};
+  BOOST_TEST(repair.lose(worker(1)));
+  const auto first = repair.losses()[0].shares[0];
+  repair.take_tasks();
+  BOOST_TEST(repair.lose(first.helper));
+  const auto& now = repair.losses()[0].shares[0];
+  BOOST_TEST((now.helper != first.helper));
+  BOOST_TEST((now.microbatches == first.microbatches));
+  BOOST_TEST(repair.revision() == 2U);
+  // Its own microbatches, and what it was computing for the first.
+  BOOST_TEST(repair.take_tasks().size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_round_that_nobody_can_repair_begins_again) {
+  group_repair pair{{{worker(1), bits({0})}, {worker(2), bits({1})}}};
+  BOOST_TEST(!pair.lose(worker(1)));
+  auto repair = four();
+  BOOST_TEST(repair.lose(worker(1)));
+  BOOST_TEST(repair.lose(worker(3)));
+  BOOST_TEST(!repair.lose(worker(2)));
+}
+
+/// Law: whoever dies, every microbatch of the lost is in exactly one share of its loss, whose
+/// helper lives and has no more shares than it may, and is asked for once per helper.
+BOOST_AUTO_TEST_CASE(every_lost_microbatch_is_in_one_share_of_somebody_alive) {
+  for (unsigned seed = 0; seed < 500; ++seed) {
+    std::mt19937 random{seed};
+    std::map<worker_id, group_repair::bitmap> held;
+    const unsigned members = 3 + random() % 8;
+    for (unsigned i = 0; i < members; ++i)
+      held[worker(i)] = bits({});
+    for (int64_t m = 0; m < 16; ++m) {
+      auto& bytes = held[worker(random() % members)];
+      bytes[static_cast<size_t>(m / 8)] |= static_cast<uint8_t>(1 << (m % 8));
+    }
+    group_repair repair{held};
+    std::set<std::pair<int64_t, uint64_t>> asked;
+    while (true) {
+      worker_id victim = worker(random() % members);
+      if (repair.is_lost(victim)) continue;
+      const auto before = repair.losses();
+      if (!repair.lose(victim)) break;
+      for (size_t i = 0; i < before.size(); ++i)
+        for (size_t k = 0; k < before[i].shares.size(); ++k)
+          BOOST_TEST(
+              (before[i].shares[k].microbatches == repair.losses()[i].shares[k].microbatches));
+      std::map<worker_id, size_t> shares;
+      for (const auto& loss : repair.losses()) {
+        std::set<int64_t> all;
+        for (const auto& share : loss.shares) {
+          BOOST_TEST(!repair.is_lost(share.helper));
+          ++shares[share.helper];
+          for (const int64_t m : set_of(share.microbatches))
+            BOOST_TEST(all.insert(m).second);
+        }
+        BOOST_TEST((all == set_of(held[repair.members()[loss.member]])));
+      }
+      for (const auto& [helper, count] : shares)
+        BOOST_TEST(count <= helper_shares_max);
+      for (const auto& task : repair.take_tasks())
+        BOOST_TEST(asked.insert({task.microbatch.value(), task.helper.peer.value()}).second);
+    }
+  }
+}
