@@ -1,5 +1,6 @@
 #include "actors/simulation/modelled_engine.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <utility>
@@ -11,12 +12,9 @@ namespace {
 using tensors::engine_error;
 using tensors::engine_fault;
 using tensors::host_tensor;
-using words = std::array<uint64_t, fingerprint_elements>;
+using words = std::vector<uint64_t>;
 using sums = std::vector<int64_t>;
 
-/// The state travels as f32 [3, n]: weights; version; checksum. Bits, not numbers.
-constexpr size_t row_bytes = fingerprint_elements * sizeof(uint64_t);
-constexpr auto row_elements = static_cast<int64_t>(row_bytes / sizeof(float));
 /// A fingerprint's size, so that a million of them fit a sum.
 constexpr int fingerprint_bits = 40;
 /// Squared norms are small whole numbers, whose sum over the stages is exact in any order.
@@ -33,67 +31,77 @@ uint64_t mix(uint64_t a, uint64_t b) {
   return mix(a + 0x9e3779b97f4a7c15ULL + mix(b + 0x9e3779b97f4a7c15ULL) * 3);
 }
 
-int64_t fingerprint(int64_t step, int64_t microbatch, int32_t stage, size_t element) {
-  const auto where = mix(static_cast<uint64_t>(stage), element);
-  const auto when = mix(static_cast<uint64_t>(step), static_cast<uint64_t>(microbatch));
-  return static_cast<int64_t>(mix(when, where) >> (64 - fingerprint_bits));
+/// Of each element of a stage's gradient: what its place adds to every fingerprint.
+words places(int32_t stage, size_t elements) {
+  words result(elements);
+  for (size_t e = 0; e < elements; ++e)
+    result[e] = mix(mix(static_cast<uint64_t>(stage), e) + 0x9e3779b97f4a7c15ULL) * 3;
+  return result;
 }
 
-words initial_weights(int32_t stage) {
-  words result{};
-  for (size_t e = 0; e < result.size(); ++e)
+/// `weight` times the microbatch's fingerprint.
+void add_fingerprint(sums& to, const words& where, int64_t step, int64_t microbatch, int weight) {
+  const auto when =
+      mix(static_cast<uint64_t>(step), static_cast<uint64_t>(microbatch)) + 0x9e3779b97f4a7c15ULL;
+  for (size_t e = 0; e < where.size(); ++e)
+    to[e] += weight * static_cast<int64_t>(mix(when + where[e]) >> (64 - fingerprint_bits));
+}
+
+words initial_weights(int32_t stage, size_t count) {
+  words result(count);
+  for (size_t e = 0; e < count; ++e)
     result[e] = mix(static_cast<uint64_t>(stage) + 1, e + 1);
   return result;
 }
 
-double squared_norm(const int64_t* reduced) {
+double squared_norm(const sums& reduced) {
   return static_cast<double>(mix(static_cast<uint64_t>(reduced[0])) & squared_norm_max);
 }
 
-void fold(words& weights, int64_t step, const int64_t* reduced, double scale) {
+void fold(words& weights, int64_t step, const sums& reduced, double scale) {
   uint64_t scale_bits = 0;
   std::memcpy(&scale_bits, &scale, sizeof(scale));
   const auto when = mix(static_cast<uint64_t>(step), scale_bits);
-  for (size_t e = 0; e < weights.size(); ++e)
-    weights[e] = mix(weights[e], mix(static_cast<uint64_t>(reduced[e]), when));
+  const size_t rounds = std::max(weights.size(), reduced.size());
+  for (size_t e = 0; e < rounds; ++e) {
+    auto& word = weights[e % weights.size()];
+    word = mix(word, mix(static_cast<uint64_t>(reduced[e % reduced.size()]), when));
+  }
 }
 
+/// Of a few words: themselves. Of many: what they fold to.
 std::string hex(const words& weights) {
+  words shown = weights;
+  if (shown.size() > fingerprint_elements) shown.resize(fingerprint_elements);
+  for (size_t e = shown.size(); e < weights.size(); ++e)
+    shown[e % shown.size()] = mix(shown[e % shown.size()], weights[e]);
   std::string text;
   char word[17];
-  for (const uint64_t w : weights) {
+  for (const uint64_t w : shown) {
     std::snprintf(word, sizeof(word), "%016llx", static_cast<unsigned long long>(w));
     text += word;
   }
   return text;
 }
 
-struct saved_state {
-  words weights{};
-  words version{};
-  words checksum{};
+words checksum(const words& weights, uint64_t version) {
+  words result(weights.size());
+  for (size_t e = 0; e < weights.size(); ++e)
+    result[e] = mix(weights[e], (e == 0 ? version : 0) + e);
+  return result;
+}
 
-  void seal() { checksum = proof(); }
-  bool sound() const { return checksum == proof(); }
-
- private:
-  words proof() const {
-    words result{};
-    for (size_t e = 0; e < result.size(); ++e)
-      result[e] = mix(weights[e], version[e] + e);
-    return result;
-  }
-};
-static_assert(sizeof(saved_state) == 3 * row_bytes);
-
+/// The state travels as f32 [3, n]: weights; version; checksum. Bits, not numbers.
 host_tensor export_weights(const words& weights, int64_t version) {
-  saved_state state;
-  state.weights = weights;
-  state.version[0] = static_cast<uint64_t>(version);
-  state.seal();
+  const size_t row_bytes = weights.size() * sizeof(uint64_t);
   void* bytes = nullptr;
-  auto result = host_tensor::allocate(tensors::dtype::f32, {3, row_elements}, &bytes);
-  std::memcpy(bytes, &state, sizeof(state));
+  auto result = host_tensor::allocate(tensors::dtype::f32,
+                                      {3, static_cast<int64_t>(row_bytes / sizeof(float))}, &bytes);
+  auto* rows = static_cast<uint64_t*>(bytes);
+  std::memcpy(rows, weights.data(), row_bytes);
+  rows[weights.size()] = static_cast<uint64_t>(version);
+  std::memcpy(rows + 2 * weights.size(), checksum(weights, static_cast<uint64_t>(version)).data(),
+              row_bytes);
   return result;
 }
 
@@ -108,7 +116,10 @@ struct modelled_activation final : tensors::activation {
 class modelled_engine final : public tensors::stage_engine {
  public:
   explicit modelled_engine(const modelled_options& options)
-      : options_(options), weights_(initial_weights(options.stage)) {
+      : options_(options),
+        places_(places(options.stage, options.gradient_elements)),
+        weights_(initial_weights(options.stage, options.weight_words)),
+        reduced_(options.gradient_elements, 0) {
     config_.span = {options.stage, options.stage + 1, options.stage == 0,
                     options.stage == options.stages - 1};
     config_.mode = tensors::numeric_mode::reproducible;
@@ -160,23 +171,25 @@ class modelled_engine final : public tensors::stage_engine {
 
   host_tensor gradient_sum() const override {
     return {tensors::dtype::i64,
-            {static_cast<int64_t>(fingerprint_elements)},
+            {static_cast<int64_t>(options_.gradient_elements)},
             gradient_,
             gradient_->data()};
   }
 
-  void clear_gradient() override { gradient_ = std::make_shared<sums>(fingerprint_elements, 0); }
+  void clear_gradient() override {
+    gradient_ = std::make_shared<sums>(options_.gradient_elements, 0);
+  }
 
   double set_reduced(const host_tensor& reduced) override {
     if (reduced.is_virtual() || reduced.type() != tensors::dtype::i64 ||
-        reduced.elements() != static_cast<int64_t>(fingerprint_elements))
+        reduced.elements() != static_cast<int64_t>(options_.gradient_elements))
       throw engine_error(engine_fault::wrong_shape, "the reduced gradient");
     std::memcpy(reduced_.data(), reduced.data(), reduced.bytes());
-    return squared_norm(reduced_.data());
+    return squared_norm(reduced_);
   }
 
   void apply(int64_t step, double scale) override {
-    fold(weights_, step, reduced_.data(), scale);
+    fold(weights_, step, reduced_, scale);
     ++version_;
     clear_gradient();
   }
@@ -184,13 +197,17 @@ class modelled_engine final : public tensors::stage_engine {
   host_tensor export_state() const override { return export_weights(weights_, version_); }
 
   void import_state(const host_tensor& state) override {
-    saved_state read;
-    if (state.is_virtual() || state.bytes() != sizeof(read))
+    if (state.is_virtual() || state.bytes() != options_.real_state_bytes())
       throw engine_error(engine_fault::bad_state, "the state has another size");
-    std::memcpy(&read, state.data(), sizeof(read));
-    if (!read.sound()) throw engine_error(engine_fault::bad_state, "the state is damaged");
-    weights_ = read.weights;
-    version_ = static_cast<int64_t>(read.version[0]);
+    const size_t count = options_.weight_words;
+    words rows(3 * count);
+    std::memcpy(rows.data(), state.data(), state.bytes());
+    const auto version = static_cast<int64_t>(rows[count]);
+    rows.resize(count);
+    if (std::memcmp(state.data(), export_weights(rows, version).data(), state.bytes()) != 0)
+      throw engine_error(engine_fault::bad_state, "the state is damaged");
+    weights_ = std::move(rows);
+    version_ = version;
   }
 
   std::string weights_hash() const override { return hex(weights_); }
@@ -223,18 +240,18 @@ class modelled_engine final : public tensors::stage_engine {
     if (weight != 0) {
       // Somebody may still be reading the last sum.
       if (gradient_.use_count() > 1) gradient_ = std::make_shared<sums>(*gradient_);
-      for (size_t e = 0; e < fingerprint_elements; ++e)
-        (*gradient_)[e] += weight * fingerprint(key.step, key.index, options_.stage, e);
+      add_fingerprint(*gradient_, places_, key.step, key.index, weight);
     }
     return options_.stage == 0 ? host_tensor{} : hidden();
   }
 
   modelled_options options_;
   tensors::engine_config config_;
+  words places_;
   words weights_;
   int64_t version_ = 0;
   std::shared_ptr<sums> gradient_;
-  std::array<int64_t, fingerprint_elements> reduced_{};
+  sums reduced_;
 };
 
 }  // namespace
@@ -249,22 +266,21 @@ std::pair<host_tensor, host_tensor> modelled_microbatch(const modelled_options& 
 }
 
 modelled_reference::modelled_reference(int32_t stages, int64_t microbatches,
-                                       tensors::optimizer_config optimizer)
-    : microbatches_(microbatches), optimizer_(optimizer) {
+                                       tensors::optimizer_config optimizer,
+                                       size_t gradient_elements, size_t weight_words)
+    : microbatches_(microbatches), optimizer_(optimizer), gradient_elements_(gradient_elements) {
   for (int32_t s = 0; s < stages; ++s)
-    weights_.push_back(initial_weights(s));
+    weights_.push_back(initial_weights(s, weight_words));
 }
 
 void modelled_reference::advance(const std::set<int64_t>& dropped) {
-  std::vector<std::array<int64_t, fingerprint_elements>> reduced(weights_.size());
+  std::vector<sums> reduced(weights_.size(), sums(gradient_elements_, 0));
   double norm_squared = 0;
   for (size_t s = 0; s < weights_.size(); ++s) {
-    for (int64_t m = 0; m < microbatches_; ++m) {
-      if (dropped.count(m) != 0) continue;
-      for (size_t e = 0; e < fingerprint_elements; ++e)
-        reduced[s][e] += fingerprint(version_, m, static_cast<int32_t>(s), e);
-    }
-    norm_squared += squared_norm(reduced[s].data());
+    const auto where = places(static_cast<int32_t>(s), gradient_elements_);
+    for (int64_t m = 0; m < microbatches_; ++m)
+      if (dropped.count(m) == 0) add_fingerprint(reduced[s], where, version_, m, 1);
+    norm_squared += squared_norm(reduced[s]);
   }
   const auto all = static_cast<double>(microbatches_);
   const auto kept = all - static_cast<double>(dropped.size());
@@ -272,7 +288,7 @@ void modelled_reference::advance(const std::set<int64_t>& dropped) {
   const double mean = kept > 0 ? all / kept : 0;
   const double scale = mean * tensors::clip_factor(optimizer_, norm_squared * mean * mean);
   for (size_t s = 0; s < weights_.size(); ++s)
-    fold(weights_[s], version_, reduced[s].data(), scale);
+    fold(weights_[s], version_, reduced[s], scale);
   ++version_;
 }
 

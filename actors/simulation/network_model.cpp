@@ -118,12 +118,15 @@ void network_model::forget_healed(moment now) {
 void network_model::close(host_id which) {
   auto& host = at(which);
   ++host.closed;
-  host.up_busy_until = host.down_busy_until = moment{0};
-  const auto forget = [](path_state& p) { p.busy_until = p.last_arrival = moment{0}; };
+  host.up = host.down = {};
+  const auto forget = [](path_state& p) { p.busy = p.last_arrival = {}; };
   for (auto& p : host.paths)
     forget(p);
-  for (auto& other : hosts_)
+  for (auto& other : hosts_) {
+    other.up.forget(which);
+    other.down.forget(which);
     if (other.paths.size() > which.value()) forget(other.paths[which.value()]);
+  }
 }
 
 bool network_model::separates(const partition& cut, host_id from, host_id to) {
@@ -192,13 +195,16 @@ moment network_model::sample_latency(const path_conditions& own, moment base) {
   return result + moment{below(static_cast<uint64_t>(own.jitter.count()))};
 }
 
-/// When bytes that are ready at `from` are through a line.
-moment network_model::queue(moment& busy_until, moment from, uint64_t bytes, double bytes_per_s) {
+/// When bytes that are ready at `from` are through a path of its own.
+moment network_model::queue(lanes& busy, bool is_control, moment from, uint64_t bytes,
+                            double bytes_per_s) {
   if (bytes_per_s <= 0) return from;
   const double seconds = static_cast<double>(bytes) / bytes_per_s;
-  busy_until =
-      std::max(busy_until, from) + moment{static_cast<int64_t>(seconds * nanoseconds_per_second)};
-  return busy_until;
+  const moment takes{static_cast<int64_t>(seconds * nanoseconds_per_second)};
+  // What overtakes the bulk still takes its place on the line.
+  busy.bulk = std::max(busy.bulk, from) + takes;
+  if (!is_control) return busy.bulk;
+  return busy.control = std::max(busy.control, from) + takes;
 }
 
 transit network_model::send(moment now, host_id from, host_id to, uint64_t bytes) {
@@ -215,9 +221,11 @@ transit network_model::send(moment now, host_id from, host_id to, uint64_t bytes
   auto& sender = at(from);
   auto& receiver = at(to);
   // Lost or not, the line carried it.
-  const auto out = queue(sender.up_busy_until, now, bytes, sender.conditions.up_bytes_per_s);
-  const auto through = queue(way.busy_until, out, bytes, own.bytes_per_s);
-  const auto in = queue(receiver.down_busy_until, now, bytes, receiver.conditions.down_bytes_per_s);
+  const bool is_control = bytes <= control_bytes_max_;
+  const auto out = sender.up.carry(to, is_control, now, bytes, sender.conditions.up_bytes_per_s);
+  const auto through = queue(way.busy, is_control, out, bytes, own.bytes_per_s);
+  const auto in =
+      receiver.down.carry(from, is_control, now, bytes, receiver.conditions.down_bytes_per_s);
   if (chance(own.loss)) {
     add(network_fault::lost);
     return result;
@@ -229,7 +237,8 @@ transit network_model::send(moment now, host_id from, host_id to, uint64_t bytes
     add(network_fault::reordered);
     arrival += moment{below(static_cast<uint64_t>(own.reorder_window.count()))};
   } else {
-    arrival = way.last_arrival = std::max(arrival, way.last_arrival);
+    auto& last = way.last_arrival.of(is_control);
+    arrival = last = std::max(arrival, last);
   }
   result.copies = 1;
   result.arrivals[0] = arrival;

@@ -8,6 +8,7 @@
 
 #include "actors/random.hpp"
 #include "actors/simulation/host_id.hpp"
+#include "actors/simulation/shared_line.hpp"
 
 namespace swarm::simulation {
 
@@ -93,6 +94,10 @@ class network_model {
   /// Hosts are 1, 2, ...: the observer is on no network.
   void add_host(host_id which, const host_conditions& conditions = {});
 
+  /// Messages up to this size do not wait for larger ones, as on a connection (the lanes of
+  /// actors/transport); both kinds keep their own order. 0: all wait for all.
+  void set_control_bytes_max(uint64_t bytes) { control_bytes_max_ = bytes; }
+
   // -- conditions, at any time ------------------------------------------------------------------
 
   /// Of every path that has none of its own.
@@ -132,18 +137,25 @@ class network_model {
   uint64_t work() const { return work_; }
 
  private:
+  /// A time for each lane.
+  struct lanes {
+    moment control{0};
+    moment bulk{0};
+    moment& of(bool is_control) { return is_control ? control : bulk; }
+  };
+
   struct path_state {
     uint32_t conditions = 0;  ///< index into conditions_
     bool blocked = false;
     moment block_ended{-1};  ///< of the latest block that is over
-    moment busy_until{0};
-    moment last_arrival{0};
+    lanes busy;
+    lanes last_arrival;
   };
 
   struct host_state {
     host_conditions conditions;
-    moment up_busy_until{0};
-    moment down_busy_until{0};
+    shared_line up;
+    shared_line down;
     uint32_t closed = 0;
     std::vector<path_state> paths;  ///< by receiver, grown when used
   };
@@ -163,7 +175,8 @@ class network_model {
   bool chance(double probability);
   uint64_t below(uint64_t bound);
   moment sample_latency(const path_conditions& path, moment base);
-  moment queue(moment& busy_until, moment from, uint64_t bytes, double bytes_per_s);
+  static moment queue(lanes& busy, bool is_control, moment from, uint64_t bytes,
+                      double bytes_per_s);
   void add(network_fault fault) { ++counts_[static_cast<size_t>(fault)]; }
   void forget_healed(moment now);
   static bool separates(const partition& cut, host_id from, host_id to);
@@ -178,6 +191,7 @@ class network_model {
   moment latest_arrival_{0};
   std::array<uint64_t, network_faults> counts_{};
   uint64_t messages_ = 0;
+  uint64_t control_bytes_max_ = 0;
   mutable uint64_t work_ = 0;
 };
 

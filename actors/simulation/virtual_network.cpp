@@ -1,11 +1,11 @@
 #include "actors/simulation/virtual_network.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
 #include "actors/faults/link.hpp"
-#include "actors/simulation/message_size.hpp"
 
 namespace swarm::simulation {
 
@@ -14,7 +14,22 @@ struct virtual_network::core {
 
   world& where;
   network_model model;
+  contents_scale scale;
+  std::vector<std::array<uint64_t, cargoes>> sent_bytes;  ///< by host
+  std::vector<std::function<void()>> on_change;
+  std::optional<moment> first_sums;
   bool down = false;
+
+  void changed() const {
+    for (const auto& listener : on_change)
+      listener();
+  }
+
+  void count(host_id from, const message_size& size) {
+    if (sent_bytes.size() <= from.value()) sent_bytes.resize(from.value() + 1);
+    sent_bytes[from.value()][static_cast<size_t>(size.of)] += size.bytes;
+    if (size.of == cargo::sums && !first_sums) first_sums = where.now();
+  }
 };
 
 namespace {
@@ -94,8 +109,9 @@ class path_policy final : public faults::link_policy {
     const bool forward = message.way == faults::direction::forward;
     const auto from = forward ? ends_.from : ends_.to;
     const auto to = forward ? ends_.to : ends_.from;
-    const auto size = size_of(message.content);
+    const auto size = size_of(message.content, core_->scale);
     const auto now = core_->where.now();
+    if (core_->model.connected(now, from, to)) core_->count(from, size);
     const auto chosen = core_->model.send(now, from, to, size.bytes);
     core_->where.note(uint64_t{from.value()} << 32 | to.value(),
                       static_cast<uint64_t>(chosen.arrivals[0].count()) << 2 | chosen.copies);
@@ -189,24 +205,51 @@ const network_model& virtual_network::model() const {
   return core_->model;
 }
 
+std::optional<moment> virtual_network::first_sums() const {
+  return core_->first_sums;
+}
+
+void virtual_network::forget_first_sums() {
+  core_->first_sums.reset();
+}
+
 void virtual_network::block(host_id from, host_id to) {
   core_->model.block(core_->where.now(), from, to);
+  core_->changed();
 }
 
 void virtual_network::unblock(host_id from, host_id to) {
   core_->model.unblock(core_->where.now(), from, to);
+  core_->changed();
 }
 
 partition_id virtual_network::begin_partition(partition cut) {
-  return core_->model.begin_partition(core_->where.now(), std::move(cut));
+  const auto begun = core_->model.begin_partition(core_->where.now(), std::move(cut));
+  core_->changed();
+  return begun;
 }
 
 void virtual_network::heal(partition_id which) {
   core_->model.heal(core_->where.now(), which);
+  core_->changed();
 }
 
 void virtual_network::heal_all() {
   core_->model.heal_all(core_->where.now());
+  core_->changed();
+}
+
+void virtual_network::on_change(std::function<void()> listener) {
+  core_->on_change.push_back(std::move(listener));
+}
+
+void virtual_network::set_scale(const contents_scale& scale) {
+  core_->scale = scale;
+}
+
+uint64_t virtual_network::sent_bytes(host_id from, cargo of) const {
+  const auto& sent = core_->sent_bytes;
+  return from.value() < sent.size() ? sent[from.value()][static_cast<size_t>(of)] : 0;
 }
 
 bool virtual_network::connected(host_id from, host_id to) const {

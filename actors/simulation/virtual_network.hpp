@@ -2,8 +2,11 @@
 
 #include <caf/actor_cast.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 
+#include "actors/simulation/message_size.hpp"
 #include "actors/simulation/network_model.hpp"
 #include "actors/simulation/world.hpp"
 
@@ -33,6 +36,16 @@ class virtual_network {
   void heal(partition_id which);
   void heal_all();
   bool connected(host_id from, host_id to) const;
+  /// Hears that paths were blocked, unblocked, cut or healed.
+  void on_change(std::function<void()> listener);
+
+  /// What sums and states take on the lines from now on.
+  void set_scale(const contents_scale& scale);
+  /// Bytes that a host has put on its line, in all its lives.
+  uint64_t sent_bytes(host_id from, cargo of) const;
+  /// When the first part of an all-reduce was sent since the last `forget_first_sums`.
+  std::optional<moment> first_sums() const;
+  void forget_first_sums();
 
   /// A handle for the actors of `from` to an actor of `to`, as both hosts live now.
   template <class Handle>

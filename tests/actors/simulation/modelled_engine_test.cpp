@@ -181,3 +181,45 @@ BOOST_AUTO_TEST_CASE(a_sum_that_somebody_reads_does_not_change) {
   BOOST_TEST(seen.as<int64_t>()[0] == before);
   BOOST_TEST(engines.front()->gradient_sum().as<int64_t>()[0] != before);
 }
+
+BOOST_AUTO_TEST_CASE(each_element_of_a_long_gradient_and_each_word_of_a_long_state_counts) {
+  modelled_options shape = stage_of(0, 1);
+  shape.gradient_elements = 37;
+  shape.weight_words = 5;
+  shape.gradient_bytes = 37'000'000;
+  shape.state_bytes = 12'000'000;
+  BOOST_TEST(shape.gradient_scale() == 125'000.0);
+  BOOST_TEST(shape.state_scale() == 100'000.0);
+  modelled_reference reference{1, 3, {}, 37, 5};
+  reference.advance();
+  const auto trained = [&](int64_t spoilt) {
+    std::vector<engine_ptr> engines;
+    engines.push_back(make_modelled_engine(shape));
+    for (int64_t m = 0; m < 3; ++m)
+      run(engines, 0, m);
+    const auto sum = engines[0]->gradient_sum();
+    BOOST_TEST(sum.elements() == 37);
+    std::vector<int64_t> values(sum.as<int64_t>(), sum.as<int64_t>() + 37);
+    if (spoilt >= 0) ++values[static_cast<size_t>(spoilt)];
+    const double norm = engines[0]->set_reduced(host_tensor::adopt(std::move(values), {37}));
+    engines[0]->apply(0, tensors::clip_factor({}, norm));
+    return std::move(engines[0]);
+  };
+  const auto whole = trained(-1);
+  BOOST_TEST(whole->weights_hash() == reference.weights_hash(0));
+  for (int64_t e = 0; e < 37; ++e)
+    BOOST_TEST(trained(e)->weights_hash() != reference.weights_hash(0));
+  const auto state = whole->export_state();
+  BOOST_TEST(state.bytes() == 120U);
+  for (size_t word = 0; word < 15; ++word) {
+    std::vector<float> bits(30);
+    std::memcpy(bits.data(), state.data(), state.bytes());
+    reinterpret_cast<char*>(bits.data())[8 * word] ^= 1;
+    const auto other = make_modelled_engine(shape);
+    BOOST_CHECK_THROW(other->import_state(host_tensor::adopt(std::move(bits), {3, 10})),
+                      engine_error);
+  }
+  const auto other = make_modelled_engine(shape);
+  other->import_state(state);
+  BOOST_TEST(other->weights_hash() == reference.weights_hash(0));
+}

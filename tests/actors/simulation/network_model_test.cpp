@@ -154,6 +154,18 @@ BOOST_AUTO_TEST_CASE(lines_take_time_for_bytes_and_are_shared) {
   BOOST_TEST((net.send(20s, c, a, 1'000).arrivals[0] == 20s));
 }
 
+BOOST_AUTO_TEST_CASE(small_messages_overtake_large_ones_and_keep_their_own_order) {
+  auto net = three_hosts();
+  net.set_control_bytes_max(100);
+  net.set_host(a, {0ms, 1'000, 0});
+  BOOST_TEST((net.send(0s, a, b, 10'000).arrivals[0] == 10s));
+  BOOST_TEST((net.send(1s, a, b, 100).arrivals[0] == 1100ms));
+  BOOST_TEST((net.send(1s, a, c, 100).arrivals[0] == 1200ms));
+  // They take their place on the line, so what is large comes later.
+  BOOST_TEST((net.send(2s, a, b, 10'000).arrivals[0] == 20'200ms));
+  BOOST_TEST((net.send(30s, a, b, 100).arrivals[0] == 30'100ms));
+}
+
 BOOST_AUTO_TEST_CASE(a_clogged_path_delays_and_then_catches_up) {
   auto net = three_hosts(latency_of(10ms));
   auto clog = latency_of(8s);

@@ -40,7 +40,8 @@ struct table {
                   executed.push_back(n);
                   return n;
                 },
-                [this](const wire::forward& m) { faulty += m.fault().has_value(); }};
+                [this](const wire::forward& m) { faulty += m.fault().has_value(); },
+                [](const wire::part&) {}, [](const wire::state_chunk&) {}};
       });
     });
   }
@@ -199,6 +200,29 @@ BOOST_AUTO_TEST_CASE(a_virtual_tensor_takes_the_time_of_its_bytes) {
   // Behind the 4 MB on the line.
   BOOST_TEST((t.answered_at[0] > 4s));
   BOOST_TEST((t.answered_at[0] < 4100ms));
+}
+
+BOOST_AUTO_TEST_CASE(sums_and_states_take_the_time_of_the_bytes_that_they_stand_for) {
+  table t;
+  t.net.set_scale({1'000, 500});
+  t.net.model().set_host(table::a, {0ms, 1e6, 0});
+  wire::builder<schemas::Part> part;
+  wire::attach(part, part->initValues(),
+               tensors::host_tensor::adopt(std::vector<int64_t>(250), {250}));
+  caf::anon_send(t.to_ponger, part.finish());
+  const std::vector<kj::byte> bytes(1'000);
+  wire::builder<schemas::StateChunk> chunk;
+  chunk->setBytes(capnp::Data::Reader(bytes.data(), bytes.size()));
+  caf::anon_send(t.to_ponger, chunk.finish());
+  t.ping(1);
+  t.w.run_until(10s);
+  const auto sent = [&](cargo of) { return static_cast<double>(t.net.sent_bytes(table::a, of)); };
+  BOOST_TEST(sent(cargo::sums) == 2e6, boost::test_tools::tolerance(1e-3));
+  BOOST_TEST(sent(cargo::states) == 5e5, boost::test_tools::tolerance(1e-3));
+  BOOST_TEST(sent(cargo::orders) == static_cast<double>(small_message_bytes));
+  BOOST_TEST_REQUIRE(t.answered_at.size() == 1U);
+  BOOST_TEST((t.answered_at[0] > 2500ms));
+  BOOST_TEST((t.answered_at[0] < 2600ms));
 }
 
 BOOST_AUTO_TEST_CASE(a_partition_cuts_what_is_on_the_way_and_heals) {
