@@ -4,12 +4,14 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
+#include <cmath>
 #include <map>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "actors/faults/link.hpp"
+#include "actors/simulation/silence_watch.hpp"
 
 namespace swarm::simulation {
 
@@ -29,12 +31,21 @@ struct hang_up {
   uint32_t life = 0;
 };
 
+/// The connection to a host broke because it was silent, or is there again.
+struct link_news {
+  host_id which;
+  bool broken = false;
+};
+
 }  // namespace swarm::simulation
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(swarm::simulation::gossip)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(swarm::simulation::hang_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(swarm::simulation::link_news)
 
 namespace swarm::simulation {
+
+using look_atom = caf::atom_constant<caf::atom("look")>;
 
 struct bridges::core {
   struct address {
@@ -42,27 +53,91 @@ struct bridges::core {
     caf::actor bridge;
   };
 
+  core(world& w, virtual_network& n, const contact_options& o)
+      : where(w), net(n), options(o), silences(o.silence, o.redial) {}
+
   world& where;
   virtual_network& net;
   contact_options options;
   bool down = false;
   std::map<host_id, address> addresses;
+  silence_watch silences;
+  caf::actor watch;  ///< of silences; null where contacts are refreshed
+  uint64_t deaths = 0;
+
+  bool has_heartbeats() const { return options.silence.count() > 0; }
+  silence_watch::path_test paths() {
+    return [this](host_id a, host_id b) { return net.connected(a, b); };
+  }
+  template <class Notice>
+  void tell(const caf::actor& whom, moment after, const Notice& notice) {
+    auto& clock = where.system().clock();
+    clock.schedule_message(clock.now() + after, caf::actor_cast<caf::strong_actor_ptr>(whom),
+                           caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, notice));
+  }
 
   void hear_of_death(host_id dead);
+  bool dies_silently();
+  void freeze(host_id which, bool frozen);
+  void paths_changed();
+  void look_after(moment delay);
+  void look();
 };
+
+bool bridges::core::dies_silently() {
+  // Evenly, and without taking a number from the run's.
+  const auto before = static_cast<double>(deaths++) * options.silent_deaths;
+  return std::floor(before + options.silent_deaths) > std::floor(before);
+}
 
 void bridges::core::hear_of_death(host_id dead) {
   const auto found = addresses.find(dead);
   if (down || found == addresses.end()) return;
   const hang_up notice{dead, found->second.life};
   addresses.erase(found);
-  auto& clock = where.system().clock();
+  silences.end(dead);
+  const bool silently = has_heartbeats() && dies_silently();
   for (const auto& [host, to] : addresses) {
-    if (!net.connected(dead, host)) continue;
-    clock.schedule_message(clock.now() + net.model().latency(dead, host),
-                           caf::actor_cast<caf::strong_actor_ptr>(to.bridge),
-                           caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, notice));
+    if (!silently && net.connected(dead, host)) {
+      tell(to.bridge, net.model().latency(dead, host), notice);
+    } else if (has_heartbeats()) {
+      tell(to.bridge, options.silence, notice);
+    }
   }
+}
+
+void bridges::core::freeze(host_id which, bool frozen) {
+  if (down || !has_heartbeats()) return;
+  const auto now = where.now();
+  frozen ? silences.freeze(which, now) : silences.thaw(which, now);
+  look_after(frozen ? silences.silence() : silences.redial());
+}
+
+void bridges::core::paths_changed() {
+  if (down || !has_heartbeats()) return;
+  silences.paths_changed(paths(), where.now());
+  if (!silences.waits()) return;
+  look_after(silences.silence());
+  look_after(silences.redial());
+}
+
+void bridges::core::look_after(moment delay) {
+  if (silences.waits()) tell(watch, delay, look_atom::value);
+}
+
+void bridges::core::look() {
+  const auto changes = silences.look(where.now());
+  const auto tell_both = [&](const silence_watch::link& ends, bool broken) {
+    const auto first = addresses.find(ends.first);
+    const auto second = addresses.find(ends.second);
+    if (first == addresses.end() || second == addresses.end()) return;
+    caf::anon_send(first->second.bridge, link_news{ends.second, broken});
+    caf::anon_send(second->second.bridge, link_news{ends.first, broken});
+  };
+  for (const auto& ends : changes.broken)
+    tell_both(ends, true);
+  for (const auto& ends : changes.repaired)
+    tell_both(ends, false);
 }
 
 namespace {
@@ -100,12 +175,15 @@ class bridge final : public caf::event_based_actor {
       if (host != here_) meet(host, address.life, address.bridge);
     change();
     // Spread, or all would speak at once.
-    delayed_send(this, core_->options.refresh * (here_.value() * 7 % 16 + 1) / 16,
-                 tick_atom::value);
+    if (!core_->has_heartbeats())
+      delayed_send(this, core_->options.refresh * (here_.value() * 7 % 16 + 1) / 16,
+                   tick_atom::value);
     return {[this](const wire::roster_update& update) { on_roster(update); },
             [this](const gossip& news) { on_gossip(news); },
             [this](const hang_up& notice) { on_hang_up(notice); },
-            [this](tell_atom) { tell_everybody(); }, [this](tick_atom) { on_tick(); }};
+            [this](const link_news& news) { on_link_news(news); },
+            [this](tell_atom) { tell_everybody(); },
+            [this](tick_atom) { on_tick(); }};
   }
 
  private:
@@ -230,6 +308,23 @@ class bridge final : public caf::event_based_actor {
     peers_.erase(found);
   }
 
+  void on_link_news(const link_news& news) {
+    auto found = peers_.find(news.which);
+    if (news.broken) {
+      contacts_.lose(news.which);
+      if (found != peers_.end()) forget(found->second);
+      return;
+    }
+    const auto address = core_->addresses.find(news.which);
+    if (address == core_->addresses.end()) return;
+    // Of another life: its own word comes first, or it has come.
+    if (found == peers_.end()) {
+      meet(news.which, address->second.life, address->second.bridge);
+      found = peers_.find(news.which);
+    }
+    tell(found->second);
+  }
+
   /// Withdraws all members of a host. We go on telling it ours: it may hear us.
   void forget(peer& other) {
     for (const auto& id : std::exchange(other.announced, {}))
@@ -277,19 +372,32 @@ class bridge final : public caf::event_based_actor {
 }  // namespace
 
 bridges::bridges(world& w, virtual_network& net, const contact_options& options)
-    : core_(std::make_shared<core>(core{w, net, options, false, {}})) {
+    : core_(std::make_shared<core>(w, net, options)) {
   w.on_kill([core = core_](host_id dead) { core->hear_of_death(dead); });
+  if (!core_->has_heartbeats()) return;
+  w.on_freeze([core = core_](host_id which, bool frozen) { core->freeze(which, frozen); });
+  net.on_change([core = core_] { core->paths_changed(); });
+  core_->watch = w.in_host(observer, [&] {
+    return w.system().spawn(
+        [core = std::weak_ptr<bridges::core>{core_}](caf::event_based_actor*) -> caf::behavior {
+          return {[core](look_atom) {
+            if (const auto held = core.lock()) held->look();
+          }};
+        });
+  });
 }
 
 bridges::~bridges() {
   core_->down = true;
   core_->addresses.clear();
+  core_->watch = caf::actor{};
 }
 
 caf::actor bridges::start(host_id where, const wire::directory_actor& directory) {
   auto& w = core_->where;
   auto actor = w.in_host(where, [&] { return w.system().spawn<bridge>(core_, where, directory); });
   core_->addresses[where] = {core_->net.model().closed(where), actor};
+  if (core_->has_heartbeats()) core_->silences.start(where, core_->paths());
   return actor;
 }
 

@@ -1,6 +1,7 @@
 #include "actors/simulation/contact_table.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace swarm::simulation {
 
@@ -23,6 +24,11 @@ bool contact_table::close(host_id which, uint32_t life) {
   if (found == contacts_.end() || found->second.life > life) return false;
   contacts_.erase(found);
   return true;
+}
+
+bool contact_table::lose(host_id which) {
+  const auto found = contacts_.find(which);
+  return found != contacts_.end() && !std::exchange(found->second.lost, true);
 }
 
 std::vector<host_id> contact_table::expire(moment now) {

@@ -15,6 +15,15 @@ struct contact_options {
   double expiry_refreshes = 3.2;
   /// What one host sends at most; with more contacts it refreshes less often.
   double refreshes_per_s_max = 50;
+  /// Above 0: connections have heartbeats, as those of actors/transport, and nobody refreshes. None
+  /// of the beats is sent: when a host freezes or a path is cut, the silence is found out this much
+  /// later, by an event that is scheduled then. For networks that lose nothing else.
+  moment silence{0};
+  /// From when a path is whole, or a host thawed, to when the two ends are connected again.
+  moment redial{std::chrono::milliseconds{500}};
+  /// The share of killed processes whose system does not close their connections (the machine is
+  /// off): they are missed after `silence`.
+  double silent_deaths = 0;
 };
 
 /// Whom one host is in contact with: the decisions of a bridge, without actors.
@@ -34,6 +43,9 @@ class contact_table {
 
   /// That life is over. False: it was not known, or a later one is.
   bool close(host_id which, uint32_t life);
+
+  /// Its silence was found out. False: it is not known, or lost already.
+  bool lose(host_id which);
 
   /// Lost since the last call; they stay known, and their next message is news.
   std::vector<host_id> expire(moment now);

@@ -59,6 +59,7 @@ world::world(uint64_t seed, const message_types& types)
 
 world::~world() {
   on_kill_.clear();
+  on_freeze_.clear();
   for (uint32_t h = static_cast<uint32_t>(hosts_.size()); h-- > 0;)
     kill(host_id{h});
   // Messages under way hold their senders.
@@ -97,18 +98,27 @@ void world::settle_newcomers() {
 
 void world::freeze(host_id which) {
   SWARM_INVARIANT(which != observer, "the observer is never frozen");
-  state_of(which).frozen = true;
+  if (std::exchange(state_of(which).frozen, true)) return;
+  for (const auto& listener : on_freeze_)
+    listener(which, true);
 }
 
 void world::thaw(host_id which) {
   auto& host = state_of(which);
-  host.frozen = false;
+  const bool was_frozen = std::exchange(host.frozen, false);
   for (auto* job : std::exchange(host.parked, {}))
     scheduler_.jobs.push_back(job);
+  if (!was_frozen) return;
+  for (const auto& listener : on_freeze_)
+    listener(which, false);
 }
 
 void world::on_kill(std::function<void(host_id)> listener) {
   on_kill_.push_back(std::move(listener));
+}
+
+void world::on_freeze(std::function<void(host_id, bool)> listener) {
+  on_freeze_.push_back(std::move(listener));
 }
 
 void world::kill(host_id which) {

@@ -74,6 +74,8 @@ class world {
   /// heard by nobody. The host is then empty and may be used again. Not from inside an actor.
   void kill(host_id which);
   void on_kill(std::function<void(host_id)> listener);
+  /// Hears of hosts that were frozen (true) or thawed; not of what is or was so already.
+  void on_freeze(std::function<void(host_id, bool)> listener);
 
   // -- running --------------------------------------------------------------------------------
 
@@ -165,6 +167,7 @@ class world {
   std::vector<bool> met_;          ///< by actor id: has run
   host_id current_ = observer;
   std::vector<std::function<void(host_id)>> on_kill_;
+  std::vector<std::function<void(host_id, bool)>> on_freeze_;
   uint64_t delivered_ = 0;
   crowd longest_mailbox_;
   event_hash hash_;

@@ -294,3 +294,106 @@ BOOST_AUTO_TEST_CASE(the_traffic_of_many_hosts_is_bounded) {
   BOOST_TEST(per_host_and_second <= 11);
   BOOST_TEST(per_host_and_second >= 9);
 }
+
+// -- heartbeats that are not sent ---------------------------------------------------------------
+
+namespace {
+
+contact_options heartbeats(double silent_deaths = 0) {
+  contact_options options;
+  options.silence = 1s;
+  options.silent_deaths = silent_deaths;
+  return options;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(with_heartbeats_nothing_is_sent_while_nothing_happens) {
+  town t{8, latency_of(10ms), 1, heartbeats()};
+  t.w.run_until(10s);
+  for (uint32_t h = 1; h <= 8; ++h)
+    BOOST_TEST(t.seen_by(h).size() == 8U);
+  const auto before = t.w.delivered();
+  t.w.run_until(24h);
+  BOOST_TEST(t.w.delivered() == before);
+}
+
+BOOST_AUTO_TEST_CASE(with_heartbeats_a_frozen_host_is_missed_after_the_silence) {
+  town t{3, latency_of(10ms), 1, heartbeats()};
+  t.w.run_until(10s);
+  t.w.freeze(t.at(2).id);
+  t.w.run_until(10'900ms);
+  BOOST_TEST((t.seen_by(1) == member_ids{1, 2, 3}));
+  t.w.run_until(11'100ms);
+  BOOST_TEST((t.seen_by(1) == member_ids{1, 3}));
+  BOOST_TEST(t.at(1).down.size() == 1U);
+  t.w.thaw(t.at(2).id);
+  t.w.run_until(13s);
+  for (uint32_t h = 1; h <= 3; ++h)
+    BOOST_TEST((t.seen_by(h) == member_ids{1, 2, 3}));
+  BOOST_TEST(t.ask(1, 2) == 42);
+  BOOST_TEST(t.ask(2, 1) == 42);
+}
+
+BOOST_AUTO_TEST_CASE(with_heartbeats_a_cut_pair_loses_each_other_and_nobody_else) {
+  town t{3, latency_of(10ms), 1, heartbeats()};
+  t.w.run_until(10s);
+  t.net.block(t.at(2).id, t.at(1).id);
+  t.w.run_until(12s);
+  BOOST_TEST((t.seen_by(1) == member_ids{1, 3}));
+  BOOST_TEST((t.seen_by(2) == member_ids{2, 3}));
+  BOOST_TEST((t.seen_by(3) == member_ids{1, 2, 3}));
+  // What changes meanwhile is told when the path is whole.
+  t.announce(t.at(2), 7);
+  t.w.run_until(20s);
+  t.net.unblock(t.at(2).id, t.at(1).id);
+  t.w.run_until(22s);
+  BOOST_TEST((t.seen_by(2) == member_ids{1, 2, 3}));
+  BOOST_TEST((t.at(1).seen.at({peer_id{2}, incarnation_id{1}}).version == 7));
+  BOOST_TEST(t.ask(1, 2) == 42);
+}
+
+BOOST_AUTO_TEST_CASE(with_heartbeats_what_a_short_cut_swallowed_is_told_again) {
+  town t{2, latency_of(10ms), 1, heartbeats()};
+  t.w.run_until(10s);
+  const auto cut = t.net.begin_partition({{0, 0, 1}});
+  t.announce(t.at(2), 7);
+  t.w.run_until(10'500ms);
+  t.net.heal(cut);
+  t.w.run_until(12s);
+  BOOST_TEST((t.at(1).seen.at({peer_id{2}, incarnation_id{1}}).version == 7));
+  BOOST_TEST(t.at(1).down.empty());
+}
+
+BOOST_AUTO_TEST_CASE(with_heartbeats_a_machine_that_is_switched_off_is_missed_later) {
+  for (const double silent : {0.0, 1.0}) {
+    town t{3, latency_of(10ms), 1, heartbeats(silent)};
+    t.w.run_until(10s);
+    t.w.kill(t.at(2).id);
+    t.w.run_until(10'500ms);
+    BOOST_TEST((t.seen_by(1).count(2) == (silent == 0 ? 0U : 1U)));
+    t.w.run_until(11'100ms);
+    BOOST_TEST((t.seen_by(1) == member_ids{1, 3}));
+    t.start(t.at(2));
+    t.w.run_until(13s);
+    BOOST_TEST((t.seen_by(1) == member_ids{1, 2, 3}));
+    BOOST_TEST((t.seen_by(2) == member_ids{1, 2, 3}));
+    BOOST_TEST(t.ask(1, 2) == 42);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(with_heartbeats_a_death_behind_a_cut_is_noticed_too) {
+  town t{3, latency_of(10ms), 1, heartbeats()};
+  t.w.run_until(10s);
+  const auto cut = t.net.begin_partition({{0, 0, 1, 0}});
+  t.w.kill(t.at(2).id);
+  t.w.run_until(12s);
+  BOOST_TEST((t.seen_by(1) == member_ids{1, 3}));
+  t.start(t.at(2));
+  t.w.run_until(20s);
+  BOOST_TEST((t.seen_by(1) == member_ids{1, 3}));
+  t.net.heal(cut);
+  t.w.run_until(23s);
+  for (uint32_t h = 1; h <= 3; ++h)
+    BOOST_TEST((t.seen_by(h) == member_ids{1, 2, 3}));
+}
