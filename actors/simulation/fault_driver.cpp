@@ -35,6 +35,12 @@ faults::time_range lasting(fault_class kind) {
   }
 }
 
+bool ends_lives(fault_class kind) {
+  return kind == fault_class::kill || kind == fault_class::restart_with_state ||
+         kind == fault_class::restart_without_state || kind == fault_class::leave ||
+         kind == fault_class::mass_leave || kind == fault_class::stage_loss;
+}
+
 faults::fault_plan plan_for(const scenario& what, moment duration, splitmix64& random,
                             fleet& whom) {
   faults::plan_options options;
@@ -43,17 +49,21 @@ faults::fault_plan plan_for(const scenario& what, moment duration, splitmix64& r
   for (const auto& member : whom.members())
     options.stage_of.push_back(member.is_worker() ? static_cast<uint32_t>(member.stage)
                                                   : faults::no_stage);
+  const auto lasts = [&](fault_class kind) {
+    const auto from_s = [](double s) { return moment{static_cast<int64_t>(s * 1e9)}; };
+    if (!ends_lives(kind) || what.absent_s.high <= 0) return lasting(kind);
+    return faults::time_range{from_s(what.absent_s.low), from_s(what.absent_s.high)};
+  };
+  options.mass_share = {what.burst_share.low, what.burst_share.high};
   for (const auto& [name, rate] : what.faults_per_minute) {
     const auto kind = class_of(name);
-    options.rates.push_back({kind, rate.draw(random) * 60, lasting(kind)});
+    options.rates.push_back({kind, rate.draw(random) * 60, lasts(kind)});
   }
+  if (const double life_s = whom.plan().mean_life_s; life_s > 0)
+    options.rates.push_back({fault_class::kill,
+                             static_cast<double>(options.stage_of.size()) * 3600 / life_s,
+                             lasts(fault_class::kill)});
   return make_plan(options);
-}
-
-bool ends_lives(fault_class kind) {
-  return kind == fault_class::kill || kind == fault_class::restart_with_state ||
-         kind == fault_class::restart_without_state || kind == fault_class::leave ||
-         kind == fault_class::mass_leave || kind == fault_class::stage_loss;
 }
 
 /// A stage that loses everybody comes back with what its peers had kept.

@@ -14,13 +14,11 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Shorter than in production, where computing takes longer than a few milliseconds.
-constexpr auto call_timeout = 2'000ms;
-constexpr auto round_timeout = 4'000ms;
-constexpr auto lease_timeout = 8'000ms;
-constexpr auto election_timeout = 1'500ms;
-constexpr auto rescue_after = 2'000ms;
-constexpr auto custody_period = 500ms;
-constexpr auto announce_period = 2'000ms;
+constexpr run_times short_times{2'000ms, 4'000ms, 4'000ms, 8'000ms, 1'500ms,
+                                2'000ms, 500ms,   2'000ms, 2'000ms};
+/// The defaults of tools/swarm and of the actors.
+constexpr run_times production_times{10'000ms, 10'000ms, 60'000ms, 120'000ms, 1'000ms,
+                                     5'000ms,  500ms,    10'000ms, 5'000ms};
 /// Incarnations of one process; a restart of the process goes on above them.
 constexpr uint32_t lives_per_process = 16;
 
@@ -39,6 +37,69 @@ incarnation_id first_incarnation(const host& where) {
 knob fixed(const knob& from, splitmix64& random) {
   const double value = from.draw(random);
   return {value, value};
+}
+
+void draw_size(fleet_plan& plan, const scenario::size_knobs& from, splitmix64& random) {
+  modelled_options shape;
+  const double parameters = from.parameters.draw(random);
+  shape.gradient_bytes = static_cast<uint64_t>(parameters * from.gradient_bytes.draw(random));
+  shape.state_bytes = static_cast<uint64_t>(parameters * from.state_bytes.draw(random));
+  shape.gradient_elements = static_cast<size_t>(from.elements.draw_whole(random));
+  shape.weight_words = static_cast<size_t>(from.words.draw_whole(random));
+  shape.rows = from.rows.draw_whole(random);
+  shape.context = from.context.draw_whole(random);
+  shape.width = from.width.draw_whole(random);
+  shape.saved_bytes = static_cast<size_t>(from.graph_bytes.draw_whole(random));
+  shape.parameters = static_cast<int64_t>(parameters);
+  plan.shape = shape;
+  // A chunk is so much of the modelled state.
+  if (plan.chunk_bytes > 0)
+    plan.chunk_bytes = std::max<uint64_t>(
+        8, static_cast<uint64_t>(static_cast<double>(plan.chunk_bytes) / shape.state_scale()));
+}
+
+moment forward_time(const modelled_options& shape, double tera_flop_per_s) {
+  constexpr double operations_per_parameter = 2;
+  const double operations = operations_per_parameter * static_cast<double>(shape.parameters) *
+                            static_cast<double>(shape.rows * shape.context);
+  return moment{static_cast<int64_t>(operations / (tera_flop_per_s * 1e12) * 1e9)};
+}
+
+void draw_hosts(fleet_plan& plan, const scenario& what, splitmix64& random) {
+  const auto add = [&](int32_t stage, const scenario::host_knobs& knobs) {
+    host_shape shape;
+    shape.stage = stage;
+    shape.line = draw_host(knobs, plan.line, random);
+    shape.forward = plan.forward;
+    if (plan.shape && knobs.tera_flop_per_s.low > 0)
+      shape.forward = forward_time(*plan.shape, knobs.tera_flop_per_s.draw_rate(random));
+    shape.apply = shape.forward / 10;
+    plan.hosts.push_back(shape);
+  };
+  for (int32_t stage = 0; stage < plan.stages; ++stage)
+    for (int32_t i = 0; i < plan.workers_per_stage; ++i)
+      add(stage, what.workers);
+  for (int32_t i = 0; i < plan.trainers; ++i)
+    add(-1, what.training);
+}
+
+/// What only swarms of real size ask for; draws nothing where none of it is given.
+void draw_mission(fleet_plan& plan, const scenario& what, splitmix64& random) {
+  plan.times = what.production_times.high > 0 ? production_times : short_times;
+  // A fixed knob takes no number from the run's.
+  const auto period = [&](const knob& of) {
+    const double s = of.low < of.high ? of.draw(random) : of.low;
+    return std::chrono::milliseconds{static_cast<int64_t>(s * 1000)};
+  };
+  plan.times.announce_period = period(what.announce_s);
+  plan.times.custody_period = period(what.custody_s);
+  if (what.silence_ms.high > 0) {
+    plan.contacts.silence = moment{static_cast<int64_t>(what.silence_ms.draw(random) * 1e6)};
+    plan.contacts.silent_deaths = what.silent_deaths.draw(random);
+  }
+  if (what.mean_life_s.high > 0) plan.mean_life_s = what.mean_life_s.draw(random);
+  if (what.has_size()) draw_size(plan, what.size, random);
+  if (what.workers.given || what.training.given) draw_hosts(plan, what, random);
 }
 
 }  // namespace
@@ -64,6 +125,7 @@ fleet_plan draw_fleet(const scenario& what, splitmix64& random) {
   plan.compute.saved_bytes = fixed(from.saved_bytes, random);
   plan.path = draw_path(what.network, random);
   plan.line = draw_host(what.network, random);
+  draw_mission(plan, what, random);
   return plan;
 }
 
@@ -175,15 +237,15 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
   };
   if (plan_.keep_every > 0) {
     options.vault = one.vault;
-    options.custody_period = custody_period;
-    options.announce_period = announce_period;
+    options.custody_period = plan_.times.custody_period;
+    options.announce_period = plan_.times.announce_period;
     options.stages.resize(static_cast<size_t>(plan_.stages));
     if (plan_.rebalance_s > 0) {
       options.policy = rebalancing::policy_kind::throughput;
       options.policy_settings.period = rebalancing::seconds{plan_.rebalance_s};
     }
   }
-  options.chunk_timeout = call_timeout;
+  options.chunk_timeout = plan_.times.chunk;
   options.chunk_bytes = plan_.chunk_bytes > 0 ? plan_.chunk_bytes : model_.chunk_bytes;
   options.wrap_compute = [this, index](caf::actor_system& system,
                                        const stage::compute_actor& compute) {
@@ -219,7 +281,7 @@ caf::actor fleet::spawn_trainer(size_t index, const wire::directory_actor& direc
   options.trainer.policy = plan_.routing;
   options.trainer.routing_seed = seed_ + index;
   options.trainer.saved_bytes_max = static_cast<size_t>(plan_.compute.saved_bytes.low);
-  options.trainer.call_timeout = call_timeout;
+  options.trainer.call_timeout = plan_.times.call;
   options.trainer.allow_virtual = true;
   options.evaluator.stages = plan_.stages;
   training::coordinator_options coordinator;
@@ -228,13 +290,13 @@ caf::actor fleet::spawn_trainer(size_t index, const wire::directory_actor& direc
   coordinator.stages = plan_.stages;
   coordinator.microbatches = plan_.microbatches;
   coordinator.telemetry = net_.tap(one.where->id(), sink_);
-  coordinator.gather_timeout = round_timeout;
-  coordinator.reduce_timeout = round_timeout;
-  coordinator.lease_timeout = lease_timeout;
-  coordinator.election_timeout = election_timeout;
+  coordinator.gather_timeout = plan_.times.gather;
+  coordinator.reduce_timeout = plan_.times.reduce;
+  coordinator.lease_timeout = plan_.times.lease;
+  coordinator.election_timeout = plan_.times.election;
   coordinator.desk = {rebalancing::seconds{10}, rebalancing::seconds{3}};
   coordinator.keep_every = plan_.keep_every;
-  coordinator.rescue_after = plan_.keep_every > 0 ? rescue_after : 0ms;
+  coordinator.rescue_after = plan_.keep_every > 0 ? plan_.times.rescue_after : 0ms;
   options.coordinator = std::move(coordinator);
   return peer::spawn_training_peer(world_.system(), std::move(options));
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,19 @@
 #include "actors/stage/state_vault.hpp"
 
 namespace swarm::simulation {
+
+/// What the production actors wait for.
+struct run_times {
+  std::chrono::milliseconds call;
+  std::chrono::milliseconds gather;
+  std::chrono::milliseconds reduce;
+  std::chrono::milliseconds lease;
+  std::chrono::milliseconds election;
+  std::chrono::milliseconds rescue_after;
+  std::chrono::milliseconds custody_period;
+  std::chrono::milliseconds announce_period;
+  std::chrono::milliseconds chunk;
+};
 
 /// A scenario's knobs as one seed draws them.
 struct fleet_plan {
@@ -30,6 +44,10 @@ struct fleet_plan {
   scenario::compute_knobs compute;  ///< both ends alike: drawn
   path_conditions path;
   host_conditions line;
+  run_times times;
+  contact_options contacts;
+  std::optional<modelled_options> shape;  ///< of a stage; nothing: as the model says
+  double mean_life_s = 0;
   std::vector<host_shape> hosts;  ///< empty: all alike
   wiring::policy_kind routing = wiring::default_policy;
 };

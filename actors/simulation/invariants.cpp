@@ -22,6 +22,8 @@ const char* to_string(invariant_rule rule) {
       return "shuts_down";
     case invariant_rule::stages_served:
       return "stages_served";
+    case invariant_rule::bytes_planned:
+      return "bytes_planned";
   }
   return "unknown";
 }
@@ -53,6 +55,13 @@ void invariants::committed(term_id term, step_id step, double time_s) {
     broken(invariant_rule::steps_only_grow, what.str(), time_s);
   }
   last->second = step;
+}
+
+void invariants::sent(double bytes, double planned_bytes, double time_s) {
+  if (bytes <= sent_share_max * planned_bytes) return;
+  std::ostringstream what;
+  what << bytes / 1e9 << " GB were sent, planned are " << planned_bytes / 1e9;
+  broken(invariant_rule::bytes_planned, what.str(), time_s);
 }
 
 void invariants::queued(const std::string& whom, size_t messages, size_t limit, double time_s) {

@@ -22,10 +22,14 @@ enum class invariant_rule : uint8_t {
   queues_bounded,   ///< nobody's mailbox grows beyond the limit
   resumes,          ///< after the faults stop, a step commits within the bound
   shuts_down,       ///< everything ends within the bound when it is asked to
-  stages_served     ///< no granted move empties a stage; an empty one is served again in time
+  stages_served,    ///< no granted move empties a stage; an empty one is served again in time
+  bytes_planned     ///< a swarm of real size sends what its steps and deaths need, and a tenth more
 };
-inline constexpr size_t invariant_rules = 8;
+inline constexpr size_t invariant_rules = 9;
 const char* to_string(invariant_rule rule);
+
+/// Of the planned bytes.
+inline constexpr double sent_share_max = 1.1;
 
 struct violation {
   invariant_rule rule = invariant_rule::exactly_once;
@@ -54,6 +58,9 @@ class invariants {
 
   /// A coordinator has decided to commit `step` in `term`.
   void committed(term_id term, step_id step, double time_s);
+
+  /// What all lines carried, and what mission_plan says for the run's steps and deaths.
+  void sent(double bytes, double planned_bytes, double time_s);
 
   void queued(const std::string& whom, size_t messages, size_t limit, double time_s);
 

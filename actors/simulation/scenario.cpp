@@ -75,6 +75,48 @@ std::map<std::string, entry> compute_entries(scenario::compute_knobs& k) {
           {"saved_bytes", {&k.saved_bytes, 0, 1e12}}};
 }
 
+std::map<std::string, entry> size_entries(scenario::size_knobs& k) {
+  return {{"parameters", {&k.parameters, 1, 1e12}},
+          {"gradient_bytes", {&k.gradient_bytes, 1, 16}},
+          {"state_bytes", {&k.state_bytes, 1, 64}},
+          {"elements", {&k.elements, 1, 1e6}},
+          {"words", {&k.words, 1, 1e5}},
+          {"rows", {&k.rows, 1, 4096}},
+          {"context", {&k.context, 1, 1e6}},
+          {"width", {&k.width, 1, 1e6}},
+          {"graph_bytes", {&k.graph_bytes, 0, 1e12}}};
+}
+
+std::map<std::string, entry> host_entries(scenario::host_knobs& k) {
+  return {{"latency_ms", {&k.latency_ms, 0, 60'000}},
+          {"up_mbit_per_s", {&k.up_mbit_per_s, 0, 1e6}},
+          {"down_mbit_per_s", {&k.down_mbit_per_s, 0, 1e6}},
+          {"tera_flop_per_s", {&k.tera_flop_per_s, 0, 1e6}}};
+}
+
+std::map<std::string, entry> knobs_of(scenario& s) {
+  return {{"stages", {&s.stages, stages_range[0], stages_range[1]}},
+          {"workers_per_stage",
+           {&s.workers_per_stage, workers_per_stage_range[0], workers_per_stage_range[1]}},
+          {"trainers", {&s.trainers, trainers_range[0], trainers_range[1]}},
+          {"microbatches", {&s.microbatches, microbatches_range[0], microbatches_range[1]}},
+          {"in_flight", {&s.in_flight, 1, 256}},
+          {"fault_s", {&s.fault_s, 0, 86'400}},
+          {"keep_state", {&s.keep_state, 0, 1}},
+          {"keep_every", {&s.keep_every, 0, 1000}},
+          {"rebalance_s", {&s.rebalance_s, 0, 3600}},
+          {"chunk_bytes", {&s.chunk_bytes, 0, 1e9}},
+          {"mean_life_s", {&s.mean_life_s, 0, 1e9}},
+          {"absent_s", {&s.absent_s, 0, 86'400}},
+          {"burst_share", {&s.burst_share, 0, 1}},
+          {"silence_ms", {&s.silence_ms, 0, 600'000}},
+          {"silent_deaths", {&s.silent_deaths, 0, 1}},
+          {"production_times", {&s.production_times, 0, 1}},
+          {"announce_s", {&s.announce_s, 0, 3600}},
+          {"custody_s", {&s.custody_s, 0.01, 3600}},
+          {"resume_s", {&s.resume_s, 1, 86'400}}};
+}
+
 void read_faults(const json& object, std::map<std::string, knob>& out) {
   constexpr double per_minute_max = 6'000;
   if (!object.is_object()) complain("faults_per_minute", "give an object");
@@ -86,18 +128,7 @@ scenario read(const std::string& name, const json& file) {
   if (!file.is_object()) complain(name, "give one object");
   scenario result;
   result.name = name;
-  const std::map<std::string, entry> knobs{
-      {"stages", {&result.stages, stages_range[0], stages_range[1]}},
-      {"workers_per_stage",
-       {&result.workers_per_stage, workers_per_stage_range[0], workers_per_stage_range[1]}},
-      {"trainers", {&result.trainers, trainers_range[0], trainers_range[1]}},
-      {"microbatches", {&result.microbatches, microbatches_range[0], microbatches_range[1]}},
-      {"in_flight", {&result.in_flight, 1, 64}},
-      {"fault_s", {&result.fault_s, 0, 86'400}},
-      {"keep_state", {&result.keep_state, 0, 1}},
-      {"keep_every", {&result.keep_every, 0, 1000}},
-      {"rebalance_s", {&result.rebalance_s, 0, 3600}},
-      {"chunk_bytes", {&result.chunk_bytes, 0, 1e6}}};
+  const auto knobs = knobs_of(result);
   for (const auto& [key, value] : file.items()) {
     const auto found = knobs.find(key);
     if (found != knobs.end()) {
@@ -109,20 +140,39 @@ scenario read(const std::string& name, const json& file) {
       read_knobs(key, value, network_entries(result.network));
     } else if (key == "compute") {
       read_knobs(key, value, compute_entries(result.compute));
+    } else if (key == "size") {
+      read_knobs(key, value, size_entries(result.size));
+      if (!result.has_size()) complain(key, "say how many parameters a stage has");
+    } else if (key == "workers" || key == "training") {
+      auto& hosts = key == "workers" ? result.workers : result.training;
+      read_knobs(key, value, host_entries(hosts));
+      hosts.given = true;
     } else if (key == "faults_per_minute") {
       read_faults(value, result.faults_per_minute);
     } else {
       complain(key, "there is no such knob");
     }
   }
+  if (result.workers.tera_flop_per_s.high > 0 && !result.has_size())
+    complain("workers.tera_flop_per_s", "without a size nobody knows what there is to compute");
+  const auto& n = result.network;
+  if (result.silence_ms.high > 0 &&
+      (n.loss.high > 0 || n.corruption.high > 0 || n.truncation.high > 0))
+    complain("silence_ms", "the network may not lose single messages: nobody repeats who is there");
   return result;
 }
+
+constexpr double bytes_per_mbit = 125'000;
 
 moment from_ms(double ms) {
   return moment{static_cast<int64_t>(ms * 1e6)};
 }
 
 }  // namespace
+
+double knob::draw_rate(splitmix64& random) const {
+  return 1 / (1 / high + (1 / low - 1 / high) * random.unit());
+}
 
 int64_t knob::draw_whole(splitmix64& random) const {
   const auto first = static_cast<int64_t>(std::ceil(low));
@@ -156,10 +206,20 @@ path_conditions draw_path(const scenario::network_knobs& knobs, splitmix64& rand
 }
 
 host_conditions draw_host(const scenario::network_knobs& knobs, splitmix64& random) {
-  constexpr double bytes_per_mbit = 125'000;
   host_conditions result;
   result.up_bytes_per_s = knobs.mbit_per_s.draw(random) * bytes_per_mbit;
   result.down_bytes_per_s = knobs.mbit_per_s.draw(random) * bytes_per_mbit;
+  return result;
+}
+
+host_conditions draw_host(const scenario::host_knobs& knobs, const host_conditions& usual,
+                          splitmix64& random) {
+  auto result = usual;
+  result.latency += from_ms(knobs.latency_ms.draw(random));
+  if (knobs.up_mbit_per_s.low > 0)
+    result.up_bytes_per_s = knobs.up_mbit_per_s.draw_rate(random) * bytes_per_mbit;
+  if (knobs.down_mbit_per_s.low > 0)
+    result.down_bytes_per_s = knobs.down_mbit_per_s.draw_rate(random) * bytes_per_mbit;
   return result;
 }
 

@@ -10,10 +10,12 @@
 #include "actors/peer/embedded_swarm.hpp"
 #include "actors/simulation/fault_driver.hpp"
 #include "actors/simulation/fleet.hpp"
+#include "actors/simulation/mission_plan.hpp"
 #include "actors/simulation/modelled_engine.hpp"
 #include "actors/simulation/service_watch.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/telemetry/event_log.hpp"
+#include "actors/transport/endpoint.hpp"
 
 namespace swarm::simulation {
 
@@ -22,6 +24,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr moment mailbox_check_period = 500ms;
+constexpr double fetch_slack_s = 30;
 
 double to_seconds(moment time) {
   return std::chrono::duration<double>(time).count();
@@ -36,17 +39,19 @@ class swarm_run {
             const run_options& options)
       : options_(options),
         world_(seed, &peer::add_message_types),
+        plan_(drawn_plan(what, options)),
         net_(world_, seed ^ 0x5eed),
-        links_(world_, net_),
-        plan_(plan_of(what, options)),
-        model_(models.at(what.model)({plan_.stages, plan_.microbatches})),
+        links_(world_, net_, plan_.contacts),
+        model_(models.at(what.model)({plan_.stages, plan_.microbatches, plan_.shape})),
         invariants_(model_.expected),
         fleet_(
             world_, net_, links_, plan_, model_, spawn_sink(),
             [this](size_t member, const engine_event& e) { on_engine(member, e); },
             world_.random().next()),
         driver_(what, options.faults, world_, net_, fleet_, world_.random().next()),
-        watch_(plan_.stages) {
+        watch_(plan_.stages),
+        resume_s_(what.resume_s.high) {
+    if (what.has_size()) shape_ = shape_of(what);
     result_.scenario = what.name;
     result_.seed = seed;
     result_.hosts = fleet_.members().size();
@@ -54,6 +59,8 @@ class swarm_run {
     for (const auto& member : fleet_.members())
       began_.push_back(member.stage);
     net_.model().set_default(plan_.path);
+    net_.model().set_control_bytes_max(transport::control_body_bytes_max);
+    net_.set_scale(model_.scale);
     listening = &invariants_;
     listen_for_broken_invariants([](const char* sentence, const char* file, int line) {
       listening->broken(invariant_rule::ledger_balances,
@@ -78,7 +85,7 @@ class swarm_run {
   }
 
  private:
-  fleet_plan plan_of(const scenario& what, const run_options& options) {
+  fleet_plan drawn_plan(const scenario& what, const run_options& options) {
     auto plan = draw_fleet(what, world_.random());
     give_hosts(plan, options.hosts);
     plan.routing = options.routing;
@@ -136,12 +143,31 @@ class swarm_run {
 
   void on_commit(int64_t step) {
     reached_ = step + 1;
+    result_.commits.push_back(record_step(step + 1));
     if (step + 1 > decided_) {
       decided_ = step + 1;
       for (const double since : std::exchange(struck_s_, {}))
         result_.recovery_s.push_back(now_s() - since);
       if (calm_since_ && result_.resume_s == 0) result_.resume_s = now_s() - *calm_since_;
     }
+  }
+
+  step_record record_step(int64_t version) {
+    step_record record;
+    record.version = version;
+    record.first = version > decided_;
+    record.time_s = now_s();
+    if (const auto began = net_.first_sums()) record.reduce_began_s = to_seconds(*began);
+    net_.forget_first_sums();
+    record.sums_bytes.resize(static_cast<size_t>(plan_.stages));
+    for (const auto& member : fleet_.members()) {
+      const auto sent = [&](cargo of) { return net_.sent_bytes(member.where->id(), of); };
+      if (member.is_worker())
+        record.sums_bytes[static_cast<size_t>(member.stage)] += sent(cargo::sums);
+      for (size_t c = 0; c < cargoes; ++c)
+        record.bytes[c] += sent(static_cast<cargo>(c));
+    }
+    return record;
   }
 
   // -- what the engines do --------------------------------------------------------------------
@@ -207,6 +233,7 @@ class swarm_run {
       while (world_.now() < until && world_.delivered() < options_.messages_max && world_.step()) {
       }
       if (!check()) return false;
+      if (options_.progress) options_.progress(now_s(), decided_, world_.delivered());
       if (world_.now() < until) world_.run_until(until);
     }
     return check();
@@ -217,13 +244,32 @@ class swarm_run {
       invariants_.broken(invariant_rule::queues_bounded,
                          "more messages than the run may have: somebody asks without end", now_s());
     watch_.look(watched(), now_s(), [this] { return driver_.can_be_rescued(); });
-    if (plan_.keep_every > 0 && watch_.emptiest_s() > to_seconds(refill_bound))
+    if (plan_.keep_every > 0 && watch_.emptiest_s() > refill_s())
       invariants_.broken(invariant_rule::stages_served,
                          "a stage was not served for " + std::to_string(watch_.emptiest_s()) + " s",
                          now_s());
     const auto& longest = world_.longest_mailbox();
-    invariants_.queued(longest.actor, longest.messages, mailbox_messages_max, now_s());
+    invariants_.queued(longest.actor, longest.messages, options_.mailbox_max, now_s());
     return invariants_.hold();
+  }
+
+  /// A state of real size has to come over a line first.
+  double refill_s() const {
+    const double fetching_s =
+        shape_ ? 2 * shape_->state_bytes / shape_->worker_line + fetch_slack_s : 0;
+    return to_seconds(refill_bound) + fetching_s;
+  }
+
+  /// What the run should have put on its lines, the step under way included.
+  void check_bytes() {
+    if (!shape_) return;
+    double sent = 0;
+    for (size_t c = 0; c < cargoes; ++c)
+      sent += static_cast<double>(result_.sent_total(static_cast<cargo>(c)));
+    const auto deaths = static_cast<double>(result_.deaths_s.size());
+    invariants_.sent(
+        sent, planned_bytes(*shape_, plan_of(*shape_), static_cast<double>(decided_ + 1), deaths),
+        now_s());
   }
 
   std::vector<watched_worker> watched() {
@@ -246,7 +292,10 @@ class swarm_run {
     const bool struck = driver_.carry_out(event, decided_, stands_);
     const auto after = watched();
     for (size_t i = 0; i < after.size(); ++i)
-      if (before[i].alive && !after[i].alive) watch_.died(i, now_s());
+      if (before[i].alive && !after[i].alive) {
+        watch_.died(i, now_s());
+        result_.deaths_s.push_back(now_s());
+      }
     if (struck) watch_.struck(now_s());
     if (options_.trace) trace(driver_.describe(event) + (struck ? "" : ": left out"));
     if (struck && event.on) {
@@ -269,7 +318,7 @@ class swarm_run {
     trace("calm");
     calm_since_ = now_s();
     const auto target = decided_ + 2;
-    const auto bound = world_.now() + resume_bound;
+    const auto bound = world_.now() + moment{static_cast<int64_t>(resume_s_ * 1e9)};
     while (!level_at(target) && world_.now() < bound)
       if (!advance_to(std::min(bound, world_.now() + mailbox_check_period))) return;
     if (!level_at(target))
@@ -313,7 +362,6 @@ class swarm_run {
   }
 
   run_result finish() {
-    result_.violations = invariants_.violations();
     result_.faults = driver_.counts();
     for (const auto& member : fleet_.members()) {
       if (!member.compute_faults) continue;
@@ -328,6 +376,14 @@ class swarm_run {
       const auto count = net_.model().count(fault);
       if (count > 0) result_.faults[std::string{"message "} + to_string(fault)] += count;
     }
+    for (const auto& member : fleet_.members()) {
+      auto& sent = result_.sent_bytes.emplace_back();
+      for (size_t c = 0; c < cargoes; ++c)
+        sent[c] = net_.sent_bytes(member.where->id(), static_cast<cargo>(c));
+    }
+    check_bytes();
+    result_.violations = invariants_.violations();
+    result_.faults_s = to_seconds(driver_.duration());
     result_.version = decided_;
     result_.empty_s = watch_.empty_s();
     result_.work.needed = static_cast<uint64_t>(decided_ * plan_.microbatches * plan_.stages);
@@ -340,17 +396,19 @@ class swarm_run {
   run_options options_;
   run_result result_;
   world world_;
+  fleet_plan plan_;
   virtual_network net_;
   bridges links_;
-  fleet_plan plan_;
   run_model model_;
   invariants invariants_;
   fleet fleet_;
   fault_driver driver_;
   service_watch watch_;
-  int64_t decided_ = 0;           ///< steps that some coordinator has decided to commit
-  int64_t reached_ = 0;           ///< the version of the history that goes on
-  std::vector<stand> stands_;     ///< of the members' engines
+  double resume_s_;
+  std::optional<mission_shape> shape_;  ///< of a swarm of real size
+  int64_t decided_ = 0;                 ///< steps that some coordinator has decided to commit
+  int64_t reached_ = 0;                 ///< the version of the history that goes on
+  std::vector<stand> stands_;           ///< of the members' engines
   std::vector<int32_t> began_;    ///< the members' first stages, whose fresh weights they have
   std::vector<double> struck_s_;  ///< faults that no commit has followed yet
   std::optional<double> calm_since_;
@@ -365,7 +423,15 @@ uint64_t run_result::faults_total() const {
   return total;
 }
 
+uint64_t run_result::sent_total(cargo of) const {
+  uint64_t total = 0;
+  for (const auto& sent : sent_bytes)
+    total += sent[static_cast<size_t>(of)];
+  return total;
+}
+
 run_model make_modelled(const run_size& size) {
+  if (size.shape) return make_modelled_of(size, *size.shape);
   modelled_options shape;
   shape.rows = 4;
   shape.context = 16;
@@ -378,6 +444,7 @@ run_model make_modelled_of(const run_size& size, modelled_options options) {
   options.stages = size.stages;
   options.microbatches = size.microbatches;
   run_model model;
+  model.scale = {options.gradient_scale(), options.state_scale()};
   model.make_engine = [options](stage_id stage) mutable {
     options.stage = stage.value();
     return make_modelled_engine(options);
@@ -387,8 +454,10 @@ run_model make_modelled_of(const run_size& size, modelled_options options) {
     modelled_reference reference;
     std::vector<std::vector<std::string>> hashes;  ///< by version and stage
   };
-  auto past = std::make_shared<history>(
-      history{modelled_reference{size.stages, size.microbatches, {}}, {}});
+  auto past = std::make_shared<history>(history{
+      modelled_reference{
+          size.stages, size.microbatches, {}, options.gradient_elements, options.weight_words},
+      {}});
   model.expected = [past, size](stage_id stage, step_id version) {
     while (static_cast<int64_t>(past->hashes.size()) <= version.value()) {
       if (!past->hashes.empty()) past->reference.advance();

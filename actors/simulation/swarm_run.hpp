@@ -1,15 +1,19 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "actors/faults/fault_plan.hpp"
 #include "actors/simulation/invariants.hpp"
+#include "actors/simulation/message_size.hpp"
 #include "actors/simulation/modelled_engine.hpp"
 #include "actors/simulation/network_model.hpp"
 #include "actors/simulation/observed_engine.hpp"
@@ -20,7 +24,8 @@
 namespace swarm::simulation {
 
 /// After the faults have stopped, two steps are committed and every worker stands at the newest
-/// version within this virtual time: an election, a lease that expires, the time-outs of a round.
+/// version within this virtual time, or what the scenario says: an election, a lease that expires,
+/// the time-outs of a round.
 inline constexpr std::chrono::seconds resume_bound{120};
 /// Everything has ended so long after it was asked to, virtual time.
 inline constexpr std::chrono::seconds shutdown_bound{60};
@@ -42,11 +47,14 @@ struct run_model {
   invariants::reference expected;
   /// So that the state takes several chunks; the default fits a few numbers.
   uint64_t chunk_bytes = 24;
+  contents_scale scale;
 };
 
 struct run_size {
   int32_t stages = 1;
   int64_t microbatches = 1;
+  /// As a scenario with sizes draws it; its stage, stages and microbatches are filled in.
+  std::optional<modelled_options> shape;
 };
 
 /// By the name that scenarios use.
@@ -54,7 +62,7 @@ using model_catalogue = std::map<std::string, std::function<run_model(const run_
 
 /// The cost-model engine: virtual tensors, exact fingerprints.
 run_model make_modelled(const run_size& size);
-/// With these rows, context and width.
+/// With these rows, context, width and sizes.
 run_model make_modelled_of(const run_size& size, modelled_options shape);
 
 /// A host as the caller wants it, instead of as the seed draws it.
@@ -71,6 +79,16 @@ struct work_counts {
   uint64_t backwards = 0;  ///< loss calls of the last stage included
   uint64_t added = 0;      ///< of those: weight 1
   uint64_t needed = 0;     ///< microbatches times stages of the committed steps
+};
+
+/// A commit.
+struct step_record {
+  int64_t version = 0;
+  bool first = true;                 ///< else the run had been here before it was taken back
+  double time_s = 0;                 ///< virtual
+  double reduce_began_s = -1;        ///< its first byte of an all-reduce was sent; negative: none
+  std::vector<uint64_t> sums_bytes;  ///< of all-reduces, sent so far by the workers of each stage
+  std::array<uint64_t, cargoes> bytes{};  ///< sent so far by everybody
 };
 
 struct run_result {
@@ -91,7 +109,13 @@ struct run_result {
   std::vector<double> steps_back;  ///< of each rescue
   uint64_t too_far_back = 0;       ///< rescues that went back more than `keep_every` steps
   work_counts work;
+  std::vector<step_record> commits;
+  std::vector<double> deaths_s;  ///< of processes: virtual seconds
+  double faults_s = 0;           ///< for so long faults went on
+  /// What each member's host has put on its line.
+  std::vector<std::array<uint64_t, cargoes>> sent_bytes;
 
+  uint64_t sent_total(cargo of) const;
   uint64_t faults_total() const;
 };
 
@@ -106,7 +130,10 @@ struct observed_work {
 struct run_options {
   /// Called with a line about everything that happens; for looking at one run.
   std::function<void(const std::string&)> trace;
+  /// Called now and then with how far the run is; for whoever waits for a long one.
+  std::function<void(double time_s, int64_t version, uint64_t messages)> progress;
   uint64_t messages_max = run_messages_max;
+  size_t mailbox_max = mailbox_messages_max;
   /// Called with everything that an engine does.
   std::function<void(const observed_work&)> observe;
   /// Called when a fault has begun and was not left out.

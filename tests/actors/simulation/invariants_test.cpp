@@ -64,3 +64,13 @@ BOOST_AUTO_TEST_CASE(only_the_first_violations_are_kept_and_all_are_counted) {
   BOOST_TEST(checkers.violations().size() == violations_max);
   BOOST_TEST(checkers.count() == violations_max + 5);
 }
+
+BOOST_AUTO_TEST_CASE(a_tenth_more_than_the_planned_bytes_is_the_most) {
+  invariants checkers{expected};
+  checkers.sent(1.09e9, 1e9, 1);
+  BOOST_TEST(checkers.hold());
+  checkers.sent(1.11e9, 1e9, 2);
+  BOOST_REQUIRE(checkers.violations().size() == 1U);
+  BOOST_TEST((checkers.violations()[0].rule == invariant_rule::bytes_planned));
+  BOOST_TEST(checkers.violations()[0].what.find("1.11 GB") != std::string::npos);
+}

@@ -1,11 +1,13 @@
 #include "actors/simulation/scenario.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 
 namespace {
 
 using namespace swarm;
 using namespace swarm::simulation;
+using namespace std::chrono_literals;
 
 /// The complaint about a file that should not be read.
 std::string complaint_about(const std::string& text) {
@@ -51,6 +53,49 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_named_with_its_place) {
   BOOST_TEST(names(complaint_about(R"({"stages": [1, 2, 3]})"), "stages: give a number"));
   BOOST_TEST(names(complaint_about(R"({"about": 1})"), "about: give a string"));
   BOOST_TEST(names(complaint_about(R"({"faults_per_minute": {"kill": -1}})"), "kill: outside"));
+}
+
+BOOST_AUTO_TEST_CASE(a_swarm_of_real_size_says_what_its_stages_and_hosts_are) {
+  std::string complaint;
+  const auto read = parse_scenario("big", R"({
+    "stages": 4, "workers_per_stage": 100, "trainers": 16, "microbatches": 4096,
+    "mean_life_s": 3600, "absent_s": [10, 60], "silence_ms": 1000, "silent_deaths": 0.5,
+    "production_times": 1, "size": {"parameters": 250e6, "width": 1024},
+    "workers": {"up_mbit_per_s": [100, 1000], "down_mbit_per_s": 200, "tera_flop_per_s": 5},
+    "training": {"latency_ms": 3}})",
+                                   complaint);
+  BOOST_REQUIRE_MESSAGE(read, complaint);
+  BOOST_TEST(read->has_size());
+  BOOST_TEST(read->size.parameters.high == 250e6);
+  BOOST_TEST(read->size.width.low == 1024);
+  BOOST_TEST(read->size.state_bytes.low == 12);
+  BOOST_TEST(read->workers.given);
+  BOOST_TEST(read->training.given);
+  BOOST_TEST(read->silent_deaths.low == 0.5);
+  splitmix64 random{1};
+  double slowest = 1e9;
+  double fastest = 0;
+  for (int i = 0; i < 200; ++i) {
+    const auto line = draw_host(read->workers, {1ms, 0, 0}, random);
+    BOOST_TEST(line.down_bytes_per_s == 25e6);
+    BOOST_TEST((line.latency == 1ms));
+    slowest = std::min(slowest, line.up_bytes_per_s);
+    fastest = std::max(fastest, line.up_bytes_per_s);
+  }
+  BOOST_TEST((slowest >= 12.5e6 && slowest < 15e6));
+  BOOST_TEST((fastest <= 125e6 && fastest > 80e6));
+  const auto trainer = draw_host(read->training, {1ms, 5e6, 6e6}, random);
+  BOOST_TEST((trainer.latency == 4ms));
+  BOOST_TEST(trainer.up_bytes_per_s == 5e6);
+  BOOST_TEST(trainer.down_bytes_per_s == 6e6);
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_go_together_is_refused) {
+  BOOST_TEST(names(complaint_about(R"({"size": {"width": 8}})"), "size: say how many parameters"));
+  BOOST_TEST(names(complaint_about(R"({"workers": {"tera_flop_per_s": 5}})"), "without a size"));
+  BOOST_TEST(
+      names(complaint_about(R"({"silence_ms": 1000, "network": {"loss": 0.1}})"), "silence_ms"));
+  BOOST_TEST(names(complaint_about(R"({"workers": {"speed": 5}})"), "workers.speed"));
 }
 
 BOOST_AUTO_TEST_CASE(draws_lie_in_the_range_and_reach_both_ends) {
