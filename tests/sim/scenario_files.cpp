@@ -13,10 +13,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* folder_name = "tests/sim/scenarios";
 constexpr const char* workspace_name = "swarm";
 
-fs::path find_folder() {
+fs::path find_folder(const std::string& folder_name) {
   std::vector<fs::path> roots;
   if (const char* runfiles = std::getenv("TEST_SRCDIR"))
     roots.push_back(fs::path{runfiles} / workspace_name);
@@ -26,8 +25,7 @@ fs::path find_folder() {
   roots.push_back(fs::current_path());
   for (const auto& root : roots)
     if (fs::is_directory(root / folder_name, ignored)) return root / folder_name;
-  throw std::runtime_error(std::string{"there is no "} + folder_name +
-                           " in the program's runfiles or here");
+  throw std::runtime_error("there is no " + folder_name + " in the program's runfiles or here");
 }
 
 simulation::scenario load(const fs::path& path) {
@@ -41,11 +39,11 @@ simulation::scenario load(const fs::path& path) {
 
 }  // namespace
 
-std::vector<simulation::scenario> load_scenarios() {
+std::vector<simulation::scenario> load_scenarios(const std::string& folder) {
   std::vector<simulation::scenario> result;
-  for (const auto& entry : fs::directory_iterator{find_folder()})
+  for (const auto& entry : fs::directory_iterator{find_folder(folder)})
     if (entry.path().extension() == ".json") result.push_back(load(entry.path()));
-  if (result.empty()) throw std::runtime_error(std::string{folder_name} + " is empty");
+  if (result.empty()) throw std::runtime_error(folder + " is empty");
   std::sort(result.begin(), result.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
   return result;
