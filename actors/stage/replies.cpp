@@ -56,7 +56,9 @@ wire::committed committed_of(worker_id who, step_id version, const std::string& 
 }
 
 bool contributes(worker_id who, const wire::reduce& order) {
-  for (const auto& member : order.read()->getMembers())
+  // The list is read by what read() returns, which must outlive the loop.
+  const auto body = order.read();
+  for (const auto& member : body->getMembers())
     if (wire::from_wire(member.getWorker()) == who) return member.getContributes();
   return true;
 }
