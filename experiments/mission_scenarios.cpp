@@ -10,7 +10,7 @@ namespace {
 // half an hour a twentieth to a tenth of all leaves and as many arrive at once.
 constexpr const char* mission_text = R"({
   "about": "400 peers, 250 million parameters per stage, 200 Mb/s, mean life one hour.",
-  "in_flight": 128, "production_times": 1, "silence_ms": 1000, "silent_deaths": 0.5,
+  "in_flight": 40, "production_times": 1, "silence_ms": 1000, "silent_deaths": 0.5,
   "mean_life_s": 3600, "absent_s": [5, 60], "burst_share": [0.05, 0.1],
   "keep_every": 20, "announce_s": 600, "custody_s": 20, "chunk_bytes": 16e6, "resume_s": 1800,
   "size": { "parameters": 250e6, "gradient_bytes": 4, "state_bytes": 12, "elements": 16000,
@@ -24,7 +24,7 @@ constexpr const char* mission_text = R"({
 
 constexpr const char* field_text = R"({
   "about": "330 nodes of 10:1 speeds on lines of 213 to 7,700 Mb/s.",
-  "in_flight": 128, "production_times": 1, "silence_ms": 1000, "silent_deaths": 0.5,
+  "in_flight": 40, "production_times": 1, "silence_ms": 1000, "silent_deaths": 0.5,
   "mean_life_s": 1878000, "absent_s": [5, 60],
   "keep_every": 20, "announce_s": 600, "custody_s": 20, "chunk_bytes": 16e6, "resume_s": 1800,
   "size": { "parameters": 250e6, "gradient_bytes": 4, "state_bytes": 12, "elements": 16000,

@@ -80,6 +80,8 @@ struct bridges::core {
   bool dies_silently();
   void freeze(host_id which, bool frozen);
   void paths_changed();
+  void link_broke(host_id a, host_id b);
+  void tell_both(const silence_watch::link& ends, bool broken);
   void look_after(moment delay);
   void look();
 };
@@ -121,19 +123,27 @@ void bridges::core::paths_changed() {
   look_after(silences.redial());
 }
 
+void bridges::core::link_broke(host_id a, host_id b) {
+  if (down || !has_heartbeats()) return;
+  silences.break_link(a, b, where.now());
+  tell_both({a, b}, true);
+  look_after(silences.redial());
+}
+
+void bridges::core::tell_both(const silence_watch::link& ends, bool broken) {
+  const auto first = addresses.find(ends.first);
+  const auto second = addresses.find(ends.second);
+  if (first == addresses.end() || second == addresses.end()) return;
+  caf::anon_send(first->second.bridge, link_news{ends.second, broken});
+  caf::anon_send(second->second.bridge, link_news{ends.first, broken});
+}
+
 void bridges::core::look_after(moment delay) {
   if (silences.waits()) tell(watch, delay, look_atom::value);
 }
 
 void bridges::core::look() {
   const auto changes = silences.look(where.now());
-  const auto tell_both = [&](const silence_watch::link& ends, bool broken) {
-    const auto first = addresses.find(ends.first);
-    const auto second = addresses.find(ends.second);
-    if (first == addresses.end() || second == addresses.end()) return;
-    caf::anon_send(first->second.bridge, link_news{ends.second, broken});
-    caf::anon_send(second->second.bridge, link_news{ends.first, broken});
-  };
   for (const auto& ends : changes.broken)
     tell_both(ends, true);
   for (const auto& ends : changes.repaired)
@@ -377,6 +387,7 @@ bridges::bridges(world& w, virtual_network& net, const contact_options& options)
   if (!core_->has_heartbeats()) return;
   w.on_freeze([core = core_](host_id which, bool frozen) { core->freeze(which, frozen); });
   net.on_change([core = core_] { core->paths_changed(); });
+  net.on_break([core = core_](host_id a, host_id b) { core->link_broke(a, b); });
   core_->watch = w.in_host(observer, [&] {
     return w.system().spawn(
         [core = std::weak_ptr<bridges::core>{core_}](caf::event_based_actor*) -> caf::behavior {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "actors/wire/messages.hpp"
+#include "actors/wire/message_list.hpp"
 
 namespace swarm::simulation {
 
@@ -29,11 +29,6 @@ message_size measured(const void* element, const contents_scale&) {
   return frame_of<Message>(element, Of);
 }
 
-template <class Message>
-message_size order(const void* element, const contents_scale&) {
-  return frame_of<Message>(element, cargo::orders);
-}
-
 message_size part(const void* element, const contents_scale& scale) {
   const auto& m = *static_cast<const wire::part*>(element);
   const auto size = frame_of<wire::part>(element, cargo::sums);
@@ -52,14 +47,13 @@ message_size state_chunk(const void* element, const contents_scale& scale) {
 struct measures {
   std::vector<std::pair<const std::type_info*, measure>> known;
 
-  template <class... Messages>
-  void add_activations() {
-    (known.emplace_back(&typeid(Messages), &measured<Messages, cargo::activations>), ...);
+  void add(const std::type_info& type, measure how) {
+    if (find(&type) == nullptr) known.emplace_back(&type, how);
   }
 
   template <class... Messages>
-  void add_orders() {
-    (known.emplace_back(&typeid(Messages), &order<Messages>), ...);
+  void add_activations() {
+    (add(typeid(Messages), &measured<Messages, cargo::activations>), ...);
   }
 
   measure find(const std::type_info* type) const {
@@ -74,14 +68,12 @@ measures make_measures() {
   // Those on the data path first.
   all.add_activations<wire::forward, wire::activation, wire::backward, wire::input_gradient,
                       wire::loss, wire::loss_done>();
-  all.known.emplace_back(&typeid(wire::part), &part);
-  all.known.emplace_back(&typeid(wire::state_chunk), &state_chunk);
-  all.add_orders<wire::lease, wire::lease_done, wire::begin_step, wire::gather, wire::holding,
-                 wire::drop, wire::reduce, wire::reduced, wire::commit, wire::committed,
-                 wire::state_request, wire::take_over, wire::standing, wire::infer, wire::inferred,
-                 wire::refusal, wire::dht_ping, wire::dht_pong, wire::dht_find_node,
-                 wire::dht_nodes, wire::dht_find_value, wire::dht_values, wire::dht_store,
-                 wire::dht_stored>();
+  all.add(typeid(wire::part), &part);
+  all.add(typeid(wire::state_chunk), &state_chunk);
+  wire::for_each_message([&](auto tag, const char*) {
+    using message = typename decltype(tag)::type;
+    all.add(typeid(message), &measured<message, cargo::orders>);
+  });
   return all;
 }
 

@@ -207,6 +207,18 @@ moment network_model::queue(lanes& busy, bool is_control, moment from, uint64_t 
   return busy.control = std::max(busy.control, from) + takes;
 }
 
+void network_model::break_connection(moment now, host_id a, host_id b) {
+  at(a).up.forget(b);
+  at(a).down.forget(b);
+  at(b).up.forget(a);
+  at(b).down.forget(a);
+  for (auto* way : {&path(a, b), &path(b, a)}) {
+    way->busy = way->last_arrival = {};
+    // As a cut that is over: what was sent before does not arrive.
+    way->block_ended = now + moment{1};
+  }
+}
+
 transit network_model::send(moment now, host_id from, host_id to, uint64_t bytes) {
   ++messages_;
   transit result;
@@ -222,6 +234,13 @@ transit network_model::send(moment now, host_id from, host_id to, uint64_t bytes
   auto& receiver = at(to);
   // Lost or not, the line carried it.
   const bool is_control = bytes <= control_bytes_max_;
+  if (queue_bytes_max_ > 0 && sender.up.queued_bytes(to) + static_cast<double>(bytes) >
+                                  static_cast<double>(queue_bytes_max_)) {
+    add(network_fault::cut);
+    break_connection(now, from, to);
+    result.breaks = true;
+    return result;
+  }
   const auto out = sender.up.carry(to, is_control, now, bytes, sender.conditions.up_bytes_per_s);
   const auto through = queue(way.busy, is_control, out, bytes, own.bytes_per_s);
   const auto in =

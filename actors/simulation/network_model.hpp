@@ -73,6 +73,7 @@ struct transit {
 
   uint8_t copies = 0;  ///< 0: lost
   std::array<moment, copies_max> arrivals{};
+  bool breaks = false;  ///< and the connection with it
   frame_damage harm = frame_damage::none;
   uint64_t harm_seed = 0;
 };
@@ -97,6 +98,10 @@ class network_model {
   /// Messages up to this size do not wait for larger ones, as on a connection (the lanes of
   /// actors/transport); both kinds keep their own order. 0: all wait for all.
   void set_control_bytes_max(uint64_t bytes) { control_bytes_max_ = bytes; }
+
+  /// More bytes than this that wait to be sent from one host to another break their connection: all
+  /// of it is lost, in both directions. 0: no limit.
+  void set_queue_bytes_max(uint64_t bytes) { queue_bytes_max_ = bytes; }
 
   // -- conditions, at any time ------------------------------------------------------------------
 
@@ -175,6 +180,7 @@ class network_model {
   bool chance(double probability);
   uint64_t below(uint64_t bound);
   moment sample_latency(const path_conditions& path, moment base);
+  void break_connection(moment now, host_id a, host_id b);
   static moment queue(lanes& busy, bool is_control, moment from, uint64_t bytes,
                       double bytes_per_s);
   void add(network_fault fault) { ++counts_[static_cast<size_t>(fault)]; }
@@ -192,6 +198,7 @@ class network_model {
   std::array<uint64_t, network_faults> counts_{};
   uint64_t messages_ = 0;
   uint64_t control_bytes_max_ = 0;
+  uint64_t queue_bytes_max_ = 0;
   mutable uint64_t work_ = 0;
 };
 

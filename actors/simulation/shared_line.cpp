@@ -32,6 +32,12 @@ void shared_line::advance(moment now, double bytes_per_s) {
   advanced_ = now;
 }
 
+double shared_line::queued_bytes(host_id peer) const {
+  for (const auto& f : flows_)
+    if (f.peer == peer) return f.end - carried_;
+  return 0;
+}
+
 void shared_line::forget(host_id peer) {
   flows_.erase(
       std::remove_if(flows_.begin(), flows_.end(), [&](const flow& f) { return f.peer == peer; }),

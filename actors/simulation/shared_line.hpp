@@ -22,6 +22,9 @@ class shared_line {
   /// The connection broke: what was queued for it is not sent any more.
   void forget(host_id peer);
 
+  /// Of the flow to, or from, this host: bytes that are not through.
+  double queued_bytes(host_id peer) const;
+
   /// Flows that are not through yet.
   size_t flows() const { return flows_.size(); }
 

@@ -60,6 +60,13 @@ void silence_watch::paths_changed(const path_test& connected, moment now) {
   }
 }
 
+void silence_watch::break_link(host_id a, host_id b, moment now) {
+  if (hosts_.count(a) == 0 || hosts_.count(b) == 0) return;
+  auto& state = silent_[between(a, b)];
+  state.broken = true;
+  if (!quiet(between(a, b), state)) state.since = now;
+}
+
 silence_watch::changes silence_watch::look(moment now) {
   changes result;
   for (auto it = silent_.begin(); it != silent_.end();) {

@@ -37,6 +37,9 @@ class silence_watch {
   /// Some paths may be cut now, or whole.
   void paths_changed(const path_test& connected, moment now);
 
+  /// The link broke for another reason: it is made again as after a silence.
+  void break_link(host_id a, host_id b, moment now);
+
   struct changes {
     std::vector<link> broken;
     std::vector<link> repaired;

@@ -17,6 +17,7 @@ struct virtual_network::core {
   contents_scale scale;
   std::vector<std::array<uint64_t, cargoes>> sent_bytes;  ///< by host
   std::vector<std::function<void()>> on_change;
+  std::vector<std::function<void(host_id, host_id)>> on_break;
   std::optional<moment> first_sums;
   bool down = false;
 
@@ -113,6 +114,9 @@ class path_policy final : public faults::link_policy {
     const auto now = core_->where.now();
     if (core_->model.connected(now, from, to)) core_->count(from, size);
     const auto chosen = core_->model.send(now, from, to, size.bytes);
+    if (chosen.breaks)
+      for (const auto& listener : core_->on_break)
+        listener(from, to);
     core_->where.note(uint64_t{from.value()} << 32 | to.value(),
                       static_cast<uint64_t>(chosen.arrivals[0].count()) << 2 | chosen.copies);
     faults::fate result;
@@ -241,6 +245,10 @@ void virtual_network::heal_all() {
 
 void virtual_network::on_change(std::function<void()> listener) {
   core_->on_change.push_back(std::move(listener));
+}
+
+void virtual_network::on_break(std::function<void(host_id, host_id)> listener) {
+  core_->on_break.push_back(std::move(listener));
 }
 
 void virtual_network::set_scale(const contents_scale& scale) {

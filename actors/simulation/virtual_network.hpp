@@ -38,6 +38,8 @@ class virtual_network {
   bool connected(host_id from, host_id to) const;
   /// Hears that paths were blocked, unblocked, cut or healed.
   void on_change(std::function<void()> listener);
+  /// Hears of connections that broke because too much waited on them.
+  void on_break(std::function<void(host_id, host_id)> listener);
 
   /// What sums and states take on the lines from now on.
   void set_scale(const contents_scale& scale);

@@ -365,6 +365,24 @@ BOOST_AUTO_TEST_CASE(with_heartbeats_what_a_short_cut_swallowed_is_told_again) {
   BOOST_TEST(t.at(1).down.empty());
 }
 
+BOOST_AUTO_TEST_CASE(with_heartbeats_a_connection_that_broke_under_its_load_is_made_again) {
+  town t{2, latency_of(10ms), 1, heartbeats()};
+  t.net.model().set_queue_bytes_max(10'000);
+  t.net.model().set_host(t.at(1).id, {0ms, 1'000, 0});
+  t.w.run_until(20s);
+  BOOST_TEST((t.seen_by(1) == member_ids{1, 2}));
+  const auto handle = t.at(1).seen.at({peer_id{2}, incarnation_id{1}}).handle;
+  for (int i = 0; i < 200; ++i)
+    caf::anon_send(handle, 1);
+  t.w.run_until(20'100ms);
+  BOOST_TEST((t.seen_by(1) == member_ids{1}));
+  BOOST_TEST((t.seen_by(2) == member_ids{2}));
+  t.w.run_until(40s);
+  BOOST_TEST((t.seen_by(1) == member_ids{1, 2}));
+  BOOST_TEST((t.seen_by(2) == member_ids{1, 2}));
+  BOOST_TEST(t.ask(1, 2) == 42);
+}
+
 BOOST_AUTO_TEST_CASE(with_heartbeats_a_machine_that_is_switched_off_is_missed_later) {
   for (const double silent : {0.0, 1.0}) {
     town t{3, latency_of(10ms), 1, heartbeats(silent)};

@@ -166,6 +166,26 @@ BOOST_AUTO_TEST_CASE(small_messages_overtake_large_ones_and_keep_their_own_order
   BOOST_TEST((net.send(30s, a, b, 100).arrivals[0] == 30'100ms));
 }
 
+BOOST_AUTO_TEST_CASE(too_much_for_one_connection_breaks_it_and_loses_what_is_on_it) {
+  auto net = three_hosts();
+  net.set_queue_bytes_max(10'000);
+  net.set_host(a, {0ms, 1'000, 0});
+  BOOST_TEST((net.send(0s, a, b, 9'000).arrivals[0] == 9s));
+  BOOST_TEST((net.send(0s, a, c, 9'000).copies == 1U));
+  BOOST_TEST((net.send(1s, b, a, 100).copies == 1U));
+  const auto last = net.send(1s, a, b, 9'000);
+  BOOST_TEST(last.breaks);
+  BOOST_TEST(last.copies == 0U);
+  BOOST_TEST(!net.arrives(9s, a, b, 0s));
+  BOOST_TEST(!net.arrives(1s, b, a, 1s));
+  // Others are not concerned, and have the line for themselves.
+  BOOST_TEST(net.arrives(18s, a, c, 0s));
+  BOOST_TEST((net.send(1s, a, c, 500).arrivals[0] == 18s));
+  // A new connection begins with nothing on it.
+  BOOST_TEST((net.send(20s, a, b, 1'000).arrivals[0] == 21s));
+  BOOST_TEST(net.arrives(21s, a, b, 20s));
+}
+
 BOOST_AUTO_TEST_CASE(a_clogged_path_delays_and_then_catches_up) {
   auto net = three_hosts(latency_of(10ms));
   auto clog = latency_of(8s);

@@ -93,6 +93,15 @@ BOOST_AUTO_TEST_CASE(a_host_that_begins_behind_a_cut_is_met_when_it_heals) {
   BOOST_TEST((t.watch.look(21s).repaired == links{{a, c}}));
 }
 
+BOOST_AUTO_TEST_CASE(a_link_that_broke_by_itself_is_made_again) {
+  table t;
+  t.watch.break_link(b, a, 1s);
+  BOOST_TEST(t.watch.look(1'400ms).repaired.empty());
+  const auto after = t.watch.look(1'500ms);
+  BOOST_TEST(after.broken.empty());
+  BOOST_TEST((after.repaired == links{{a, b}}));
+}
+
 BOOST_AUTO_TEST_CASE(a_host_that_ends_takes_its_links_along) {
   table t;
   t.watch.freeze(b, 1s);
