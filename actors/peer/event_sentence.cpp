@@ -62,6 +62,7 @@ constexpr wording wordings[] = {
     {"restored", "stage {stage} is back at step {version}"},
     {"moves", "moves to stage {stage}"},
     {"custody", routine},
+    {"compute_given_up", "stage {stage}: its device is {why}; the stage is started again"},
     // actors/rebalancing
     {"rebalanced", "peer {peer} moves from stage {from} to stage {to}"},
     // actors/peer

@@ -9,6 +9,7 @@
 
 #include "actors/averaging/averager.hpp"
 #include "actors/rebalancing/rebalancer.hpp"
+#include "actors/stage/compute_watch.hpp"
 #include "actors/stage/steward.hpp"
 
 namespace swarm::peer {
@@ -75,17 +76,26 @@ using peer_ptr = std::shared_ptr<peer_state>;
 child_spec compute_child(const peer_ptr& peer) {
   child_spec spec;
   spec.id = "compute";
+  // It knows how long its device may take.
+  spec.shutdown_timeout = supervision::no_shutdown_limit;
   spec.factory = [peer](caf::event_based_actor* self, const children_view&) {
     const auto& options = peer->options;
-    stage::compute_options compute;
+    stage::compute_watch_options watched;
+    watched.id = {options.id, incarnation_id{peer->incarnation + 1}};
+    watched.stage = peer->here.stage();
+    watched.telemetry = options.telemetry;
+    watched.limits = options.compute_limits;
+    watched.wrap = options.wrap_compute;
+    auto& compute = watched.compute;
     compute.make_engine = [make = options.make_engine, at = peer->here.stage()] {
       return make(at);
     };
-    compute.slots = options.slots;
+    compute.claim = std::make_shared<stage::device_claim>(options.slots);
     compute.detached = options.detached;
     compute.activation_cache_bytes = options.activation_cache_bytes;
     compute.allow_virtual = options.allow_virtual;
-    return caf::actor_cast<caf::actor>(stage::spawn_compute(self->system(), std::move(compute)));
+    return caf::actor_cast<caf::actor>(
+        stage::spawn_watched_compute(self->system(), std::move(watched)));
   };
   return spec;
 }
@@ -115,7 +125,6 @@ child_spec worker_child(const peer_ptr& peer, const caf::actor& steward) {
     const bool first_life = peer->incarnation == options.first_incarnation.value();
     worker.start = first_life ? options.start : stage::start_mode::fetch;
     worker.compute = view.get<stage::compute_actor>("compute");
-    if (options.wrap_compute) worker.compute = options.wrap_compute(self->system(), worker.compute);
     worker.averager = view.get<wire::averager_actor>("averager");
     worker.directory = options.directory;
     worker.telemetry = options.telemetry;

@@ -8,6 +8,7 @@
 
 #include "actors/ids.hpp"
 #include "actors/rebalancing/policy.hpp"
+#include "actors/stage/call_history.hpp"
 #include "actors/stage/stage_worker.hpp"
 #include "actors/supervision/supervisor.hpp"
 
@@ -45,16 +46,18 @@ struct stage_peer_options {
   std::chrono::milliseconds chunk_timeout{30'000};
   std::chrono::milliseconds fetch_retry{200};
   uint64_t chunk_bytes = stage::state_chunk_bytes_max;
-  /// Optional: puts something between the worker and its compute actor, for simulated time and
+  /// Optional: puts something between the compute actor and its watch, for simulated time and
   /// injected faults.
   std::function<stage::compute_actor(caf::actor_system&, const stage::compute_actor&)> wrap_compute;
+  /// When its device is given up, and the stage started again with a new engine.
+  stage::call_history::options compute_limits;
 };
 
 /// A stage peer is one supervision tree; stopping the returned root stops all of it.
 ///
 ///     peer (rest_for_one)
 ///       +-- steward
-///       +-- stage (one_for_all): compute, averager, stage_worker
+///       +-- stage (one_for_all): compute (watched), averager, stage_worker
 ///       +-- rebalancer, if it has a policy
 ///
 /// The three live and die together, since an averager's or a worker's memory of a step is worth

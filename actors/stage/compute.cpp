@@ -31,6 +31,13 @@ void device_slots::acquire() {
   --state_->available;
 }
 
+bool device_slots::try_acquire() {
+  const std::lock_guard<std::mutex> lock{state_->mutex};
+  if (state_->available == 0) return false;
+  --state_->available;
+  return true;
+}
+
 void device_slots::release() {
   {
     const std::lock_guard<std::mutex> lock{state_->mutex};
@@ -39,21 +46,47 @@ void device_slots::release() {
   state_->freed.notify_one();
 }
 
+device_claim::device_claim(std::shared_ptr<device_slots> slots) : slots_(std::move(slots)) {}
+
+void device_claim::acquire() {
+  if (!slots_) return;
+  {
+    const std::lock_guard<std::mutex> lock{mutex_};
+    if (forfeited_) return;
+  }
+  slots_->acquire();
+  const std::lock_guard<std::mutex> lock{mutex_};
+  // Given up while it waited.
+  if (forfeited_) return slots_->release();
+  held_ = true;
+}
+
+void device_claim::release() {
+  const std::lock_guard<std::mutex> lock{mutex_};
+  if (std::exchange(held_, false)) slots_->release();
+}
+
+void device_claim::forfeit() {
+  const std::lock_guard<std::mutex> lock{mutex_};
+  forfeited_ = true;
+  if (std::exchange(held_, false)) slots_->release();
+}
+
 namespace {
 
 class slot_guard {
  public:
-  explicit slot_guard(device_slots* slots) : slots_(slots) {
-    if (slots_ != nullptr) slots_->acquire();
+  explicit slot_guard(device_claim* claim) : claim_(claim) {
+    if (claim_ != nullptr) claim_->acquire();
   }
   ~slot_guard() {
-    if (slots_ != nullptr) slots_->release();
+    if (claim_ != nullptr) claim_->release();
   }
   slot_guard(const slot_guard&) = delete;
   slot_guard& operator=(const slot_guard&) = delete;
 
  private:
-  device_slots* slots_;
+  device_claim* claim_;
 };
 
 caf::error translate(const tensors::engine_error& error, const wire::ticket& ticket) {
@@ -92,7 +125,7 @@ class compute final : public compute_actor::base {
   }
 
   behavior_type make_behavior() override {
-    const slot_guard guard{options_.slots.get()};
+    const slot_guard guard{options_.claim.get()};
     engine_ = options_.make_engine();
     return {
         [this](const wire::forward& m) { return on_forward(m); },
@@ -140,7 +173,7 @@ class compute final : public compute_actor::base {
   /// request's.
   template <class Reply, class F>
   caf::result<Reply> run(F&& body, const wire::ticket& ticket = {}) {
-    const slot_guard guard{options_.slots.get()};
+    const slot_guard guard{options_.claim.get()};
     try {
       return body();
     } catch (const tensors::engine_error& error) {

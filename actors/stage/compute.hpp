@@ -4,6 +4,7 @@
 #include <caf/typed_actor.hpp>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "actors/wire/messages.hpp"
@@ -53,6 +54,8 @@ class device_slots {
   device_slots& operator=(const device_slots&) = delete;
 
   void acquire();
+  /// False: none is free.
+  bool try_acquire();
   void release();
 
  private:
@@ -60,11 +63,34 @@ class device_slots {
   std::unique_ptr<state> state_;
 };
 
+/// One compute actor's claim to a slot. An actor that has hung never gives its slot back, so
+/// whoever gives the actor up forfeits the claim, and another can compute.
+class device_claim {
+ public:
+  /// Null: there are always slots.
+  explicit device_claim(std::shared_ptr<device_slots> slots);
+  device_claim(const device_claim&) = delete;
+  device_claim& operator=(const device_claim&) = delete;
+
+  /// By the actor, around one computation.
+  void acquire();
+  void release();
+
+  /// By anybody, at any time: whatever it holds is free, and it holds nothing any more.
+  void forfeit();
+
+ private:
+  const std::shared_ptr<device_slots> slots_;
+  std::mutex mutex_;
+  bool held_ = false;
+  bool forfeited_ = false;
+};
+
 struct compute_options {
   /// Called once, in the compute actor's own thread.
   std::function<std::unique_ptr<tensors::stage_engine>()> make_engine;
-  /// Null: run at once, in the scheduler's thread.
-  std::shared_ptr<device_slots> slots;
+  /// Null: run at once.
+  std::shared_ptr<device_claim> claim;
   bool detached = true;
   /// Takes tensors that only have a size, for engines that only have a cost.
   bool allow_virtual = false;

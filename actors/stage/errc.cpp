@@ -21,7 +21,7 @@ const char* to_sentence(errc code) {
     case errc::no_state:
       return "The worker has no such snapshot; ask for the newest version.";
     case errc::compute_failed:
-      return "The stage's engine failed; the worker restarts.";
+      return "The stage's engine failed; when it fails again and again the worker is restarted.";
   }
   return "Unknown stage error.";
 }

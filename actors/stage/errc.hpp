@@ -11,7 +11,7 @@ namespace swarm::stage {
 enum class errc : uint8_t {
   refused = 1,    ///< see the refusal: retry elsewhere, later, or not at all
   no_state,       ///< no such snapshot: ask for the newest
-  compute_failed  ///< the engine failed: see the message; the worker restarts
+  compute_failed  ///< the engine failed: see the message; ask another worker
 };
 
 const char* to_sentence(errc code);

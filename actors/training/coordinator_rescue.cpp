@@ -1,3 +1,5 @@
+#include <caf/sec.hpp>
+
 #include "actors/planted_bug.hpp"
 #include "actors/training/coordinator_state.hpp"
 #include "actors/training/orders.hpp"
@@ -167,7 +169,7 @@ void coordinator::copies_settled(const char* what, step_id version) {
 // -- rescue -------------------------------------------------------------------------------------
 
 void coordinator::carry_out_rescue() {
-  const auto plan = plan_rescue(places(), inventories_, options_.stages);
+  const auto plan = plan_rescue(places(), inventories_, options_.stages, unrestored_before_);
   switch (plan.what) {
     case rescue::verdict::restore:
       office_.on(office_event::can_restore);
@@ -240,8 +242,16 @@ void coordinator::restore(const rescue& plan) {
         restore_of(election_.term(), plan.version,
                    holders == plan.holders.end() ? std::vector<worker_id>{} : holders->second);
     request(place.at.handle, options_.gather_timeout, order)
-        .then([=, id = id](const wire::standing&) { settled(id, generation); },
-              [=, id = id](caf::error&) { settled(id, generation); });
+        .then(
+            [=, id = id](const wire::standing&) {
+              unrestored_before_.erase(id);
+              settled(id, generation);
+            },
+            [=, id = id](caf::error& error) {
+              // A refusal is an answer.
+              if (error == caf::sec::request_timeout) unrestored_before_.insert(id);
+              settled(id, generation);
+            });
   }
   go_on_if_settled();
 }

@@ -54,7 +54,8 @@ std::string rescue::sentence() const {
   if (!stage) return {};
   const auto which = "stage " + std::to_string(stage->value());
   if (what == verdict::wait)
-    return which + " has no peer and no other stage can spare one: start a further peer";
+    return which +
+           " has no peer that answers and no other stage can spare one: start a further peer";
   if (what != verdict::lost) return {};
   std::string others;
   for (const auto& [s, version] : newest)
@@ -96,15 +97,21 @@ bool in_custody(step_id version, const std::map<worker_id, stage_id>& places,
 }
 
 rescue plan_rescue(const std::map<worker_id, stage_id>& places, const inventory_map& inventories,
-                   int32_t stages) {
+                   int32_t stages, const std::set<worker_id>& silent) {
   const auto holders = holders_of(inventories);
   const auto version = newest_common(holders, stages);
   if (!version) return lost(holders, stages);
   rescue result;
   result.version = *version;
   std::map<stage_id, std::vector<worker_id>> crews;
-  for (const auto& [id, stage] : places)
-    crews[stage].push_back(id);
+  std::set<stage_id> hoped_for;  // only silent ones are there
+  for (const auto& [id, stage] : places) {
+    if (silent.count(id) == 0) {
+      crews[stage].push_back(id);
+    } else {
+      hoped_for.insert(stage);
+    }
+  }
   for (stage_id s{0}; s.value() < stages; s = s.next()) {
     result.holders[s] = holders.at(s).at(*version);
     if (!crews[s].empty()) continue;
@@ -112,6 +119,7 @@ rescue plan_rescue(const std::map<worker_id, stage_id>& places, const inventory_
       return a.second.size() < b.second.size();
     });
     if (largest->second.size() < 2) {
+      if (hoped_for.count(s) != 0) continue;
       result.what = rescue::verdict::wait;
       result.stage = s;
       result.moves.clear();

@@ -50,7 +50,10 @@ bool in_custody(step_id version, const std::map<worker_id, stage_id>& places,
 /// The newest version of which every stage has a copy somewhere: version numbers mean the same
 /// weights whoever made them, so copies of one version fit together. Whoever moves comes from the
 /// stage with the most workers, which keeps at least one; `places` are all workers, serving or not.
+/// Those in `silent` have not answered the last Restore: they do not count as workers, or a stage
+/// whose only worker hangs would be tried again and again and nobody sent there. Where nobody can
+/// be sent they are hoped for. What their processes keep can still be fetched.
 rescue plan_rescue(const std::map<worker_id, stage_id>& places, const inventory_map& inventories,
-                   int32_t stages);
+                   int32_t stages, const std::set<worker_id>& silent = {});
 
 }  // namespace swarm::training

@@ -191,7 +191,8 @@ BOOST_AUTO_TEST_CASE(the_last_peer_of_a_stage_is_never_moved_and_the_message_ask
   BOOST_TEST(f.sent("Restore").empty());
   BOOST_REQUIRE(f.count("stage_needs_peer") >= 1U);
   BOOST_TEST(f.last<std::string>("stage_needs_peer", "detail") ==
-             "stage 1 has no peer and no other stage can spare one: start a further peer");
+             "stage 1 has no peer that answers and no other stage can spare one: "
+             "start a further peer");
   f.add(9, 1, wire::member_state::joining);
   f.pass(10s);
   BOOST_TEST(f.count("rescued") == 1U);

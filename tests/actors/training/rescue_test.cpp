@@ -59,6 +59,22 @@ BOOST_AUTO_TEST_CASE(a_stages_last_peer_never_moves) {
   BOOST_TEST(plan.sentence().find("stage 1 has no peer") == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(a_worker_that_has_not_answered_the_last_restore_is_none) {
+  const std::map<worker_id, stage_id> places{
+      {worker(1), zero}, {worker(2), zero}, {worker(3), zero}, {worker(4), one}};
+  const inventory_map kept{{worker(1), {{zero, versions({5})}, {one, versions({5})}}}};
+  BOOST_TEST((plan_rescue(places, kept, 2).what == verdict::restore));
+  // The place that it takes does not keep others out, and it is not sent anywhere.
+  const auto plan = plan_rescue(places, kept, 2, {worker(3), worker(4)});
+  BOOST_TEST((plan.what == verdict::move));
+  BOOST_REQUIRE(plan.moves.size() == 1U);
+  BOOST_TEST((plan.moves[0].first == worker(2)));
+  BOOST_TEST((plan.moves[0].second == one));
+  // Nobody is left to spare: it may only be slow.
+  BOOST_TEST(
+      (plan_rescue(places, kept, 2, {worker(2), worker(3), worker(4)}).what == verdict::restore));
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_brought_back_is_named) {
   const std::map<worker_id, stage_id> places{{worker(1), zero}, {worker(2), one}};
   const auto none = plan_rescue(places, {{worker(1), {{zero, versions({10, 20})}}}}, 2);
