@@ -16,6 +16,12 @@
 # and output gradient until the step commits, so any call can be made again, at any other worker of
 # the stage, without asking another stage for anything. A worker adds a microbatch to its gradient
 # sum at most once: a repeat yields the same reply and adds nothing.
+#
+# Work for somebody who does not wait any more takes the device from those who do, and a gradient
+# that is added twice costs a further round. So every call says how long its sender waits, and the
+# trainer says when it gives one up:
+#      |-- Backward ------------>|   waits for the device
+#      |-- Cancel -------------->|   taken out of the queue, and refused (overloaded)
 
 @0xb1f3b0a9d1c7e003;
 
@@ -101,6 +107,8 @@ struct Infer {
   want @0 :Want;
   input @1 :Tensor;
   targets @2 :Tensor;
+  patienceMs @3 :UInt32;
+  # As in a Ticket.
 }
 
 struct Inferred {

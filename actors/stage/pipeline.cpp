@@ -11,39 +11,98 @@
 
 namespace swarm::stage {
 
+namespace {
+
+/// Of an Infer, which is outside any step and cannot be taken back.
+const wire::ticket unnamed{term_id{0}, step_id{-1}, microbatch_id{-1}, round_id{0}, 0};
+
+pipeline::request_name name_of(const wire::ticket& t) {
+  return {t.term, t.step, t.microbatch, t.round};
+}
+
+}  // namespace
+
 double pipeline::now_s() {
   return std::chrono::duration<double>(host_.self()->clock().now().time_since_epoch()).count();
 }
 
 void pipeline::clear() {
+  queue_.clear();
   waiting_.clear();
   drained_.clear();
 }
 
+/// Of a request that has just come.
+double pipeline::deadline_s(uint32_t patience_ms) {
+  return patience_ms == 0 ? queue::no_deadline : now_s() + static_cast<double>(patience_ms) / 1'000;
+}
+
 std::optional<refusal> pipeline::unavailable() const {
   if (!host_.serving()) return guard_.because(refusal_reason::not_serving);
-  if (pending_ >= pending_requests_max) return guard_.because(refusal_reason::overloaded);
+  if (queue_.size() >= pending_requests_max) return guard_.because(refusal_reason::overloaded);
   return std::nullopt;
 }
 
-/// Refuses, or answers through the compute actor. `again` repeats the whole call; it is kept
-/// while the commit that the sender has already seen is still on its way to us.
-template <class Reply, class Ask>
-void pipeline::admit(std::optional<refusal> why, step_id step, promise<Reply> reply,
-                     std::function<void()> again, Ask&& ask) {
+/// Refuses, or answers through the compute actor when it is the request's turn. `again` repeats the
+/// whole call; it is kept while the commit that the sender has already seen is still on its way to
+/// us.
+template <class Reply, class Check, class Ask>
+void pipeline::admit(const Check& check, const wire::ticket& ticket, double deadline,
+                     promise<Reply> reply, std::function<void()> again, Ask ask) {
+  auto why = check();
   if (!why || !host_.serving()) why = unavailable();
-  if (!why) {
-    ++pending_;
-    return ask();
-  }
+  if (!why) return wait_for_turn(check, ticket, deadline, reply, ask);
   if (why->reason == refusal_reason::behind && waiting_.size() < pending_requests_max) {
     if (guard_.may_follow()) {
       waiting_.push_back(std::move(again));
       return;
     }
-    host_.fall_back("missed a commit", step);
+    host_.fall_back("missed a commit", ticket.step);
   }
   reply.deliver(make_error(*why));
+}
+
+/// The step may be over, or the round closed, when its turn has come: it is checked again then.
+template <class Reply, class Check, class Ask>
+void pipeline::wait_for_turn(const Check& check, const wire::ticket& ticket, double deadline,
+                             promise<Reply> reply, Ask ask) {
+  auto refuse = [reply](const refusal& why) mutable { reply.deliver(make_error(why)); };
+  const auto start = [this, check, refuse, ask]() mutable {
+    auto why = check();
+    if (!why && !host_.serving()) why = guard_.because(refusal_reason::not_serving);
+    if (why) {
+      refuse(*why);
+      return false;
+    }
+    ask();
+    return true;
+  };
+  meter_.begin(now_s());
+  queue_.push({start, refuse}, name_of(ticket), deadline);
+  serve_next();
+}
+
+void pipeline::serve_next() {
+  while (auto turn = queue_.next(now_s())) {
+    if (turn->expired) {
+      // Nobody waits for that answer.
+      turn->request.refuse(guard_.because(refusal_reason::overloaded));
+    } else {
+      if (turn->request.start()) continue;
+      queue_.done();
+    }
+    meter_.end(now_s(), 0);
+  }
+}
+
+/// What is at the compute actor is not called back: it may be in the sum by now.
+void pipeline::on_cancel(const wire::cancel& m) {
+  if (m.fault()) return static_cast<void>(host_.damaged(*m.fault()));
+  const auto name = name_of(wire::from_wire(m.read()->getTicket()));
+  for (auto& taken : queue_.cancel(name)) {
+    meter_.end(now_s(), 0);
+    taken.refuse(guard_.because(refusal_reason::overloaded));
+  }
 }
 
 void pipeline::retry_waiting() {
@@ -51,29 +110,28 @@ void pipeline::retry_waiting() {
     again();
 }
 
-/// A request went to the compute actor and came back.
-void pipeline::settled() {
-  --pending_;
+/// A request went to the compute actor and came back, so much work done.
+void pipeline::settled(double work) {
+  meter_.end(now_s(), work);
+  queue_.done();
   if (accumulating_ == 0)
     for (auto& answer : std::exchange(drained_, {}))
       answer();
+  serve_next();
 }
 
 /// Sends an admitted request that changes nothing.
 template <class Reply, class... Args>
 void pipeline::relay(promise<Reply> reply, const Args&... args) {
-  meter_.begin(now_s());
   host_.self()
       ->request(options_.compute, caf::infinite, args...)
       .then(
           [this, reply](const Reply& result) mutable {
-            meter_.end(now_s(), forward_work);
-            settled();
+            settled(forward_work);
             reply.deliver(result);
           },
           [this, reply](caf::error& error) mutable {
-            meter_.end(now_s(), 0);
-            settled();
+            settled(0);
             reply.deliver(std::move(error));
           });
 }
@@ -86,11 +144,8 @@ void pipeline::accumulate(const Request& m, microbatch_id index, int asked, prom
   if (weight != 0 && !in_sum_.insert(index).second && !planted(planted_bug::set_without_dedupe))
     weight = 0;
   if (weight != 0) ++accumulating_;
-  meter_.begin(now_s());
   const auto done = [this, index, weight, state = host_.states_given_up()](bool counted) {
     const bool had_forward = std::is_same_v<Request, wire::backward>;
-    const double work = had_forward ? backward_work : loss_work;
-    meter_.end(now_s(), counted ? work : 0);
     if (weight != 0) {
       --accumulating_;
       // Another state has been, or will be, loaded over what it was added to.
@@ -99,7 +154,8 @@ void pipeline::accumulate(const Request& m, microbatch_id index, int asked, prom
         if (counted) guard_.accumulated(index, weight);
       }
     }
-    settled();
+    const double work = had_forward ? backward_work : loss_work;
+    settled(counted ? work : 0);
   };
   host_.self()
       ->request(options_.compute, caf::infinite, m, weight)
@@ -116,54 +172,64 @@ void pipeline::accumulate(const Request& m, microbatch_id index, int asked, prom
 
 promise<wire::activation> pipeline::on_forward(const wire::forward& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::activation>>();
-  serve_forward(m, reply);
+  if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
+  serve_forward(m, deadline_s(m.read()->getTicket().getPatienceMs()), reply);
   return reply;
 }
 
-void pipeline::serve_forward(const wire::forward& m, promise<wire::activation> reply) {
-  if (auto fault = m.fault()) return static_cast<void>(reply.deliver(host_.damaged(*fault)));
+void pipeline::serve_forward(const wire::forward& m, double deadline,
+                             promise<wire::activation> reply) {
   const auto ticket = wire::from_wire(m.read()->getTicket());
-  admit(
-      guard_.admit_read(ticket.term, ticket.step), ticket.step, reply,
-      [=] { serve_forward(m, reply); }, [&] { relay(reply, m); });
+  admit([this, ticket] { return guard_.admit_read(ticket.term, ticket.step); }, ticket, deadline,
+        reply, [=] { serve_forward(m, deadline, reply); }, [=] { relay(reply, m); });
 }
 
 promise<wire::input_gradient> pipeline::on_backward(const wire::backward& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::input_gradient>>();
-  serve_accumulating(m, reply);
+  accept_accumulating(m, reply);
   return reply;
 }
 
 promise<wire::loss_done> pipeline::on_loss(const wire::loss& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::loss_done>>();
-  serve_accumulating(m, reply);
+  accept_accumulating(m, reply);
   return reply;
 }
 
 template <class Request, class Reply>
-void pipeline::serve_accumulating(const Request& m, promise<Reply> reply) {
+void pipeline::accept_accumulating(const Request& m, promise<Reply> reply) {
   if (auto fault = m.fault()) return static_cast<void>(reply.deliver(host_.damaged(*fault)));
   const auto body = m.read();
-  const auto ticket = wire::from_wire(body->getTicket());
+  const auto ticket = body->getTicket();
   const int weight = body->getWeight();
-  if (weight < -1 || weight > 1 || ticket.microbatch < microbatch_id{0} ||
-      ticket.microbatch >= microbatch_id{microbatches_max})
+  if (weight < -1 || weight > 1 || ticket.getMicrobatch() < 0 ||
+      ticket.getMicrobatch() >= microbatches_max)
     return static_cast<void>(reply.deliver(host_.damaged(wire::errc::malformed)));
+  serve_accumulating(m, deadline_s(ticket.getPatienceMs()), reply);
+}
+
+template <class Request, class Reply>
+void pipeline::serve_accumulating(const Request& m, double deadline, promise<Reply> reply) {
+  const auto ticket = wire::from_wire(m.read()->getTicket());
+  const int weight = m.read()->getWeight();
   // Without a weight the sum stays as it is, so it may be frozen: the other stages still need the
   // gradient of the input.
-  auto why = weight == 0 ? guard_.admit_read(ticket.term, ticket.step)
-                         : guard_.admit_accumulate(ticket.term, ticket.step, ticket.round);
+  const auto check = [this, ticket, weight] {
+    return weight == 0 ? guard_.admit_read(ticket.term, ticket.step)
+                       : guard_.admit_accumulate(ticket.term, ticket.step, ticket.round);
+  };
   admit(
-      std::move(why), ticket.step, reply, [=] { serve_accumulating(m, reply); },
-      [&] { accumulate(m, ticket.microbatch, weight, reply); });
+      check, ticket, deadline, reply, [=] { serve_accumulating(m, deadline, reply); },
+      [=] { accumulate(m, ticket.microbatch, weight, reply); });
 }
 
 promise<wire::inferred> pipeline::on_infer(const wire::infer& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::inferred>>();
   if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
   if (auto why = unavailable()) return reply.deliver(make_error(*why));
-  ++pending_;
-  relay(reply, m, guard_.version().value());
+  wait_for_turn([]() -> std::optional<refusal> { return std::nullopt; }, unnamed,
+                deadline_s(m.read()->getPatienceMs()), reply,
+                [=] { relay(reply, m, guard_.version().value()); });
   return reply;
 }
 

@@ -54,6 +54,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     return {[this](const wire::forward& m) { return pipeline_.on_forward(m); },
             [this](const wire::backward& m) { return pipeline_.on_backward(m); },
             [this](const wire::loss& m) { return pipeline_.on_loss(m); },
+            [this](const wire::cancel& m) { pipeline_.on_cancel(m); },
             [this](const wire::infer& m) { return pipeline_.on_infer(m); },
             [this](const wire::gather& m) { return orders_.on_gather(m); },
             [this](const wire::drop& m) { return orders_.on_drop(m); },
@@ -64,7 +65,6 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
             [this](const wire::state_request& m) { return on_state_request(m); },
             [this](const wire::pre_vote& m) { return on_pre_vote(m); },
             [this](const wire::beat& m) { on_beat(m); },
-            [](const wire::cancel&) {},
             [this](const wire::roster_update& m) { on_roster(m); },
             [this](fetch_atom) { joiner_.on_fetch(); },
             [this](tick_atom) { on_tick(); }};

@@ -105,6 +105,7 @@ class evaluator final : public full_actor::base {
     const bool at_end = stage + 1 == workers_.size();
     wire::builder<schemas::Infer> message;
     message->setWant(at_end ? last : want::HIDDEN);
+    message->setPatienceMs(static_cast<uint32_t>(options_.call_timeout.count()));
     wire::attach(message, message->initInput(), input);
     if (at_end) wire::attach(message, message->initTargets(), targets);
     std::vector<worker_id> candidates;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "actors/ids.hpp"
 #include "schemas/identity.capnp.h"
 #include "schemas/step.capnp.h"
@@ -12,11 +14,12 @@ struct ticket {
   step_id step{0};
   microbatch_id microbatch{0};
   round_id round{0};
+  uint32_t patience_ms = 0;  ///< after it was sent; 0: not said
 };
 
 inline ticket from_wire(schemas::Ticket::Reader x) {
   return {term_id{x.getTerm()}, step_id{x.getStep()}, microbatch_id{x.getMicrobatch()},
-          round_id{x.getRound()}};
+          round_id{x.getRound()}, x.getPatienceMs()};
 }
 
 inline void to_wire(const ticket& x, schemas::Ticket::Builder out) {
@@ -24,6 +27,7 @@ inline void to_wire(const ticket& x, schemas::Ticket::Builder out) {
   out.setStep(x.step.value());
   out.setMicrobatch(x.microbatch.value());
   out.setRound(x.round.value());
+  out.setPatienceMs(x.patience_ms);
 }
 
 inline worker_id from_wire(schemas::WorkerId::Reader x) {
