@@ -33,6 +33,12 @@ wire::backward backward_of(const wire::ticket& ticket, int weight, const host_te
   return message.finish();
 }
 
+wire::cancel cancel_of(const wire::ticket& ticket) {
+  wire::builder<schemas::Cancel> message;
+  wire::to_wire(ticket, message->initTicket());
+  return message.finish();
+}
+
 wire::lease_done lease_done_of(const lease_report& report) {
   wire::builder<schemas::LeaseDone> message;
   wire::set_epoch(*message, report.when);

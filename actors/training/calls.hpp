@@ -21,6 +21,9 @@ wire::backward backward_of(const wire::ticket& ticket, int weight,
                            const tensors::host_tensor& input,
                            const tensors::host_tensor& output_gradient);
 
+/// What waits of this call need not be done.
+wire::cancel cancel_of(const wire::ticket& ticket);
+
 /// How a lease ended.
 struct lease_report {
   wire::epoch when;

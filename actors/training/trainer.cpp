@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <caf/sec.hpp>
 #include <caf/typed_event_based_actor.hpp>
-#include <cmath>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -13,10 +13,13 @@
 
 #include "actors/call_work.hpp"
 #include "actors/planted_bug.hpp"
+#include "actors/training/call_clock.hpp"
+#include "actors/training/call_replies.hpp"
 #include "actors/training/calls.hpp"
+#include "actors/training/lease_run.hpp"
 #include "actors/training/microbatch_run.hpp"
-#include "actors/wire/refusal.hpp"
-#include "actors/wire/tensor.hpp"
+#include "actors/training/retry_budget.hpp"
+#include "actors/training/stray_watch.hpp"
 #include "actors/wire/ticket.hpp"
 
 namespace swarm::training {
@@ -43,35 +46,30 @@ double work_of(call_kind kind) {
   return forward_work;
 }
 
-/// One lease under way.
-struct run {
-  lease_item item;
-  wire::ticket ticket;
-  std::deque<stage_call> calls;
-  // The call that is out; a reply with another serial is late.
-  uint64_t serial = 0;
-  worker_id worker;
-  double sent_at = 0;
-  bool out = false;
-  bool send_input = false;
-  // Of the front call.
-  uint32_t attempts = 0;
-  std::set<worker_id> avoid;
-  double loss = 0;  // these for the report
-  uint32_t retries = 0;
-  uint32_t recomputed = 0;
-  term_id seen_term{0};
-  step_id seen_version{0};
+/// One stage, as this trainer sees it.
+struct stage_view {
+  std::unique_ptr<wiring::routing_policy> router;
+  call_clock clock;
+  std::map<worker_id, wire::stage_worker_actor> handles;
 };
 
 class trainer final : public full_actor::base {
  public:
   trainer(caf::actor_config& cfg, trainer_options options)
-      : full_actor::base(cfg), options_(std::move(options)), saved_(options_.saved_bytes_max) {
+      : full_actor::base(cfg),
+        options_(std::move(options)),
+        saved_(options_.saved_bytes_max),
+        retries_(2.0 * options_.in_flight) {
+    const auto seconds = [](std::chrono::milliseconds x) {
+      return std::chrono::duration<double>(x).count();
+    };
     for (int32_t s = 0; s < options_.stages; ++s)
-      routers_.push_back(wiring::make_policy(
-          options_.policy, options_.routing_seed * 1'000'003 + static_cast<uint64_t>(s)));
-    handles_.resize(static_cast<size_t>(options_.stages));
+      stages_.push_back({wiring::make_policy(options_.policy, options_.routing_seed * 1'000'003 +
+                                                                  static_cast<uint64_t>(s)),
+                         call_clock{{seconds(options_.call_timeout),
+                                     std::min(seconds(options_.call_timeout),
+                                              seconds(options_.shortest_call_timeout))}},
+                         {}});
   }
 
   const char* name() const override { return "trainer"; }
@@ -80,7 +78,7 @@ class trainer final : public full_actor::base {
   void on_exit() override {
     options_ = {};
     coordinator_ = wire::coordinator_inbox{};
-    handles_.clear();
+    stages_.clear();
     runs_.clear();
   }
 
@@ -115,23 +113,27 @@ class trainer final : public full_actor::base {
   /// Forgets everything of earlier steps. False: the sender is behind.
   bool enter(term_id term, step_id step) {
     if (term < term_ || (term == term_ && step < step_)) return false;
-    if (term != term_ || step != step_) {
-      for (const auto& [item, r] : runs_)
-        cancel(r);
-      runs_.clear();
-      queue_.clear();
-    }
+    if (term == term_ && step == step_) return true;
+    for (const auto& [item, r] : runs_)
+      withdraw(r);
+    runs_.clear();
+    queue_.clear();
+    ended_.clear();
     // What a new coordinator leases of the same step is the same.
-    if (step != step_) saved_.clear();
-    if (step != step_) excluded_.clear();
+    if (step != step_) {
+      saved_.clear();
+      excluded_.clear();
+      strays_.clear();
+    }
     term_ = term;
     step_ = step;
     return true;
   }
 
   /// The router waits for a report about every call that is out.
-  void cancel(const run& r) {
-    if (r.out) routers_[stage_of(r)]->on_cancel(r.worker, work_of(r.calls.front().kind));
+  void withdraw(const lease_run& r) {
+    if (r.now() == lease_run::state::calling)
+      stages_[r.stage()].router->on_cancel(r.worker(), work_of(r.call().kind));
   }
 
   void on_lease(const wire::lease& m) {
@@ -149,7 +151,13 @@ class trainer final : public full_actor::base {
     for (const auto& x : lease->getItems()) {
       lease_item item{x.getItem(), microbatch_id{x.getMicrobatch()}, x.getStages(), x.getWeight(),
                       wire::from_wire(x.getTarget())};
-      if (!known(item.item)) queue_.push_back({item, when.round});
+      const auto ended = ended_.find(item.item);
+      if (ended != ended_.end()) {
+        // The report was lost. To do it again would add it at whatever worker is picked now.
+        send(coordinator_, lease_done_of(ended->second));
+      } else if (!known(item.item)) {
+        queue_.push_back({item, when.round});
+      }
     }
     start_runs();
   }
@@ -172,16 +180,13 @@ class trainer final : public full_actor::base {
 
   bool in_flight(microbatch_id id) const {
     return std::any_of(runs_.begin(), runs_.end(),
-                       [&](const auto& entry) { return entry.second.item.microbatch == id; });
+                       [&](const auto& entry) { return entry.second.item().microbatch == id; });
   }
 
   void start_runs() {
     while (runs_.size() < options_.in_flight && !queue_.empty()) {
       const auto [item, round] = queue_.front();
       queue_.pop_front();
-      run& r = runs_[item.item];
-      r.item = item;
-      r.ticket = {term_, step_, item.microbatch, round};
       auto& saved = saved_.at(item.microbatch);
       if (saved.inputs.empty()) {
         saved.inputs.resize(static_cast<size_t>(options_.stages));
@@ -190,259 +195,223 @@ class trainer final : public full_actor::base {
         std::tie(saved.inputs[0], saved.targets) =
             options_.source(step_.value(), item.microbatch.value());
       }
-      r.calls = plan_calls(item, options_.stages, saved);
-      advance(item.item);
+      const auto most = planted(planted_bug::retry_without_backoff)
+                            ? std::numeric_limits<uint32_t>::max()
+                            : attempts_max;
+      runs_.emplace(item.item,
+                    lease_run{item, round, plan_calls(item, options_.stages, saved), most});
+      go_on(item.item);
     }
   }
 
   // -- one call -------------------------------------------------------------------------------
 
-  /// Makes the next call of a run, or finishes it.
-  void advance(uint32_t item) {
+  /// Does what the run's state asks for.
+  void go_on(uint32_t item) {
     const auto found = runs_.find(item);
     if (found == runs_.end()) return;
-    run& r = found->second;
-    if (r.calls.empty()) return finish(item, lease_outcome::done);
-    const stage_call& call = r.calls.front();
-    const auto worker = choose(r, call);
-    if (call.only && !worker) {  // the target is gone: there is nothing to give up
-      r.calls.pop_front();
-      return advance(item);
+    auto& r = found->second;
+    while (r.now() == lease_run::state::choosing) {
+      const auto worker = choose(r);
+      if (worker) {
+        send_call(r, *worker);
+      } else if (r.call().only) {
+        r.skip();  // the target is gone: there is nothing to give up
+      } else {
+        r.nobody();
+      }
     }
-    if (!worker) return retry_later(item);
-    const auto stage = static_cast<size_t>(call.stage.value());
-    r.serial = ++serial_;
-    r.worker = *worker;
-    r.sent_at = now();
-    r.out = true;
-    routers_[stage]->on_dispatch(*worker, work_of(call.kind));
-    send_call(r, call, handles_[stage].at(*worker));
+    if (r.now() == lease_run::state::resting) return rest(r);
+    if (r.now() == lease_run::state::over) finish(item);
   }
 
-  std::optional<worker_id> choose(const run& r, const stage_call& call) {
-    const auto stage = static_cast<size_t>(call.stage.value());
-    const auto& handles = handles_[stage];
-    if (call.only) {
-      if (handles.count(*call.only) == 0) return std::nullopt;
-      return call.only;
-    }
-    if (call.kind == call_kind::backward) {
-      const auto holder = saved_.at(r.item.microbatch).graph_holders[stage];
-      if (handles.count(holder) != 0 && r.avoid.count(holder) == 0 && excluded_.count(holder) == 0)
-        return holder;
-    }
-    const auto pick = [&](const std::set<worker_id>& without) {
-      return routers_[stage]->pick(now(), work_of(call.kind), without, r.item.microbatch);
-    };
-    auto without = r.avoid;
+  std::optional<worker_id> choose(const lease_run& r) {
+    const auto& call = r.call();
+    auto& stage = stages_[r.stage()];
+    if (call.only) return stage.handles.count(*call.only) == 0 ? std::nullopt : call.only;
+    auto without = r.avoid();
     without.insert(excluded_.begin(), excluded_.end());
+    without.insert(strays_.strays().begin(), strays_.strays().end());
+    if (call.kind == call_kind::backward) {
+      const auto holder = saved_.at(r.item().microbatch).graph_holders[r.stage()];
+      if (stage.handles.count(holder) != 0 && without.count(holder) == 0) return holder;
+    }
+    const auto pick = [&](const std::set<worker_id>& these) {
+      return stage.router->pick(now(), work_of(call.kind), these, r.item().microbatch);
+    };
     auto chosen = pick(without);
-    if (!chosen && !excluded_.empty()) chosen = pick(r.avoid);
+    if (!chosen && without.size() > r.avoid().size()) chosen = pick(r.avoid());
     // The whole stage rests after failures; there is nobody else, so ask them in turn all the same.
-    if (!chosen && r.attempts >= patience && r.avoid.empty() && !handles.empty())
-      chosen = std::next(handles.begin(), static_cast<std::ptrdiff_t>(r.attempts % handles.size()))
+    if (!chosen && r.attempts() >= patience && r.avoid().empty() && !stage.handles.empty())
+      chosen = std::next(stage.handles.begin(),
+                         static_cast<std::ptrdiff_t>(r.attempts() % stage.handles.size()))
                    ->first;
     return chosen;
   }
 
-  void send_call(run& r, const stage_call& call, const wire::stage_worker_actor& handle) {
-    const auto stage = static_cast<size_t>(call.stage.value());
-    auto& saved = saved_.at(r.item.microbatch);
+  /// By the clock of the stage, and by what its router knows of the worker.
+  std::chrono::milliseconds limit_of(const lease_run& r, worker_id worker) {
+    const auto& stage = stages_[r.stage()];
+    const auto work = work_of(r.call().kind);
+    const double limit_s =
+        stage.clock.limit_s(work, stage.router->estimate(worker).value_or(0) * work);
+    return std::chrono::milliseconds{static_cast<int64_t>(std::min(limit_s, 1e6) * 1'000)};
+  }
+
+  wire::ticket ticket_of(const lease_run& r, std::chrono::milliseconds limit = {}) const {
+    return {term_, step_, r.item().microbatch, r.round(), static_cast<uint32_t>(limit.count())};
+  }
+
+  void send_call(lease_run& r, worker_id worker) {
+    auto& stage = stages_[r.stage()];
+    const auto& call = r.call();
+    const auto limit = limit_of(r, worker);
+    const auto ticket = ticket_of(r, limit);
+    const auto& handle = stage.handles.at(worker);
+    const auto& saved = saved_.at(r.item().microbatch);
+    const auto& input = saved.inputs[r.stage()];
+    stage.router->on_dispatch(worker, work_of(call.kind));
+    r.sent(worker, ++serial_, now());
     switch (call.kind) {
       case call_kind::forward:
-        return ask<wire::activation>(r, handle, forward_of(r.ticket, saved.inputs[stage]));
+        return ask<wire::activation>(r, limit, handle, forward_of(ticket, input));
       case call_kind::loss:
-        return ask<wire::loss_done>(
-            r, handle, loss_of(r.ticket, call.weight, saved.inputs[stage], saved.targets));
+        return ask<wire::loss_done>(r, limit, handle,
+                                    loss_of(ticket, call.weight, input, saved.targets));
       case call_kind::backward: {
-        const bool has_graph = !r.send_input && r.worker == saved.graph_holders[stage];
+        const bool has_graph = !r.sends_input() && worker == saved.graph_holders[r.stage()];
         return ask<wire::input_gradient>(
-            r, handle,
-            backward_of(r.ticket, call.weight, has_graph ? host_tensor{} : saved.inputs[stage],
-                        saved.output_gradients[stage]));
+            r, limit, handle,
+            backward_of(ticket, call.weight, has_graph ? host_tensor{} : input,
+                        saved.output_gradients[r.stage()]));
       }
     }
   }
 
   template <class Reply, class Request>
-  void ask(const run& r, const wire::stage_worker_actor& handle, Request message) {
-    const auto item = r.item.item;
-    const auto serial = r.serial;
-    request(handle, options_.call_timeout, std::move(message))
+  void ask(const lease_run& r, std::chrono::milliseconds limit,
+           const wire::stage_worker_actor& handle, Request message) {
+    const auto item = r.item().item;
+    request(handle, limit, std::move(message))
         .then(
-            [this, item, serial](const Reply& reply) {
-              if (run* r = answered(item, serial)) {
-                if (reply.fault() || !fits(*r, reply) || !take(*r, reply))
-                  return failed(item, nullptr);
-                succeeded(item);
-              }
+            [this, item, serial = serial_](const Reply& reply) {
+              auto* r = waiting(item, serial);
+              if (r == nullptr) return;
+              if (reply.fault() || !fits(reply, step_, r->item().microbatch) ||
+                  !take(reply, *r, saved_.at(r->item().microbatch), options_.allow_virtual))
+                return failed(*r, call_failure::refused);
+              succeeded(*r);
             },
-            [this, item, serial](caf::error& error) {
-              if (answered(item, serial) != nullptr) failed(item, &error);
+            [this, item, serial = serial_](caf::error& error) {
+              if (auto* r = waiting(item, serial))
+                failed(*r, failure_of(error, *r, step_, strays_));
             });
   }
 
   /// The run whose call this answers, or null when the answer is late.
-  run* answered(uint32_t item, uint64_t serial) {
+  lease_run* waiting(uint32_t item, uint64_t serial) {
     const auto found = runs_.find(item);
-    if (found == runs_.end() || found->second.serial != serial || !found->second.out)
-      return nullptr;
-    found->second.out = false;
-    return &found->second;
+    return found == runs_.end() || !found->second.waits_for(serial) ? nullptr : &found->second;
   }
 
-  static size_t stage_of(const run& r) {
-    return static_cast<size_t>(r.calls.front().stage.value());
-  }
-
-  template <class Reply>
-  static bool fits(const run& r, const Reply& reply) {
-    const auto ticket = wire::from_wire(reply.read()->getTicket());
-    return ticket.step == r.ticket.step && ticket.microbatch == r.ticket.microbatch;
-  }
-
-  /// A boundary tensor is kept for every later call, so nothing but a tensor may take its place.
-  bool keep(schemas::Tensor::Reader source, const wire::frame_ptr& owner, host_tensor& out) const {
-    host_tensor value;
-    if (!wire::extract_into(source, owner, value, options_.allow_virtual) || value.empty())
-      return false;
-    out = std::move(value);
-    return true;
-  }
-
-  bool take(run& r, const wire::activation& reply) {
-    auto& saved = saved_.at(r.item.microbatch);
-    saved.graph_holders[stage_of(r)] = r.worker;
-    return keep(reply.read()->getOutput(), reply.bytes(), saved.inputs[stage_of(r) + 1]);
-  }
-
-  bool take(run& r, const wire::loss_done& reply) {
-    r.loss = reply.read()->getLoss();
-    if (!std::isfinite(r.loss)) return false;
-    return stage_of(r) == 0 || keep(reply.read()->getInputGradient(), reply.bytes(),
-                                    saved_.at(r.item.microbatch).output_gradients[stage_of(r) - 1]);
-  }
-
-  bool take(run& r, const wire::input_gradient& reply) {
-    if (reply.read()->getRecomputed()) ++r.recomputed;
-    return stage_of(r) == 0 || keep(reply.read()->getGradient(), reply.bytes(),
-                                    saved_.at(r.item.microbatch).output_gradients[stage_of(r) - 1]);
-  }
-
-  void succeeded(uint32_t item) {
-    run& r = runs_.at(item);
-    const stage_call call = r.calls.front();
-    routers_[stage_of(r)]->on_success(r.worker, now(), now() - r.sent_at, work_of(call.kind));
-    r.calls.pop_front();
-    r.attempts = 0;
-    r.avoid.clear();
-    r.send_input = false;
+  void succeeded(lease_run& r) {
+    const auto call = r.call();
+    auto& stage = stages_[r.stage()];
+    const double took_s = now() - r.sent_s();
+    stage.router->on_success(r.worker(), now(), took_s, work_of(call.kind));
+    stage.clock.answered(took_s, work_of(call.kind));
+    retries_.succeeded();
     // Its stage need not wait for the others.
-    if (call.weight > 0 && !r.calls.empty())
-      send(coordinator_, progress_of({r.ticket.term, r.ticket.step, r.ticket.round}, item,
-                                     r.item.microbatch, uint64_t{1} << call.stage.value()));
-    advance(item);
+    if (call.weight > 0 && !r.is_last_call())
+      send(coordinator_, progress_of(when(r), r.item().item, r.item().microbatch,
+                                     uint64_t{1} << call.stage.value()));
+    renew_leases();
+    const auto item = r.item().item;
+    r.answered();
+    go_on(item);
   }
 
-  void failed(uint32_t item, const caf::error* error) {
-    run& r = runs_.at(item);
-    const auto reason = error != nullptr ? wire::refusal_reason(*error) : std::nullopt;
-    if (reason) {
-      note(r, *error);
-      switch (*reason) {
-        case schemas::Refusal::Reason::LOWER_TERM:
-        case schemas::Refusal::Reason::AHEAD:
-        case schemas::Refusal::Reason::FROZEN:
-        case schemas::Refusal::Reason::WRONG_ROUND:
-          // This round is over; whatever is still missing will be leased again.
-          routers_[stage_of(r)]->on_cancel(r.worker, work_of(r.calls.front().kind));
-          return finish(item, lease_outcome::returned);
-        case schemas::Refusal::Reason::NON_FINITE:
-          routers_[stage_of(r)]->on_cancel(r.worker, work_of(r.calls.front().kind));
-          return give_back(item, lease_outcome::non_finite);
-        case schemas::Refusal::Reason::ACTIVATION_MISSING:
-          if (!r.send_input) {
-            routers_[stage_of(r)]->on_cancel(r.worker, work_of(r.calls.front().kind));
-            r.send_input = true;
-            return advance(item);
-          }
-          break;
-        default:
-          break;
-      }
+  /// Something has moved, so none of this trainer's leases is lost, those that wait included.
+  void renew_leases() {
+    if (now() < renewed_s_ + std::chrono::duration<double>(options_.renew_period).count()) return;
+    renewed_s_ = now();
+    for (const auto& [item, r] : runs_)
+      send(coordinator_, progress_of(when(r), item, r.item().microbatch, 0));
+    for (const auto& [item, round] : queue_)
+      send(coordinator_, progress_of({term_, step_, round}, item.item, item.microbatch, 0));
+  }
+
+  wire::epoch when(const lease_run& r) const { return {term_, step_, r.round()}; }
+
+  void failed(lease_run& r, call_failure why) {
+    auto& stage = stages_[r.stage()];
+    const double waited_s = now() - r.sent_s();
+    const double work = work_of(r.call().kind);
+    bool at_once = true;
+    switch (why) {
+      case call_failure::round_over:
+      case call_failure::not_finite:
+      case call_failure::no_graph:
+        stage.router->on_cancel(r.worker(), work);
+        break;
+      case call_failure::gone:  // so is what the router knows of it
+        break;
+      case call_failure::timed_out:
+        stage.router->on_timeout(r.worker(), now(), waited_s, work);
+        stage.clock.timed_out(r.sent_s(), now());
+        take_back(r);
+        at_once = retries_.take();
+        break;
+      case call_failure::misfit:
+      case call_failure::refused:
+        stage.router->on_failure(r.worker(), now(), waited_s, work);
+        break;
     }
-    const double waited = now() - r.sent_at;
-    const double work = work_of(r.calls.front().kind);
-    if (error != nullptr && *error == caf::sec::request_timeout) {
-      routers_[stage_of(r)]->on_timeout(r.worker, now(), waited, work);
-    } else {
-      routers_[stage_of(r)]->on_failure(r.worker, now(), waited, work);
-    }
-    again(item);
+    const auto item = r.item().item;
+    r.failed(why, at_once);
+    go_on(item);
   }
 
-  void again(uint32_t item) {
-    run& r = runs_.at(item);
-    ++r.retries;
-    r.avoid.insert(r.worker);
-    // There is nobody else to ask.
-    if (r.calls.front().only) return retry_later(item);
-    if (++r.attempts >= attempts_max) return give_back(item);
-    advance(item);
+  /// What still waits there need not be done.
+  void take_back(const lease_run& r) {
+    const auto& handles = stages_[r.stage()].handles;
+    const auto found = handles.find(r.worker());
+    if (found != handles.end()) send(found->second, cancel_of(ticket_of(r)));
   }
 
-  /// Nobody of the stage can be asked now: everybody was tried, or nobody is there.
-  void retry_later(uint32_t item) {
-    run& r = runs_.at(item);
-    r.avoid.clear();
-    if (++r.attempts >= attempts_max && !planted(planted_bug::retry_without_backoff))
-      return give_back(item);
+  /// Nobody of the stage can be asked now, or no call may be made again for the time being.
+  void rest(lease_run& r) {
     // Each was given up, but there are no others.
-    auto& router = *routers_[stage_of(r)];
+    auto& router = *stages_[r.stage()].router;
     if (!router.next_retry_s(now()))
       for (worker_id id : router.peers())
         router.add_peer(id, now());
-    const auto wait = options_.retry_min * (1 << std::min<uint32_t>(r.attempts, 10));
-    r.serial = ++serial_;
+    r.rests(++serial_);
     if (planted(planted_bug::retry_without_backoff))
-      return send(this, retry_atom::value, item, r.serial);
-    delayed_send(this, std::min<std::chrono::milliseconds>(wait, options_.retry_max),
-                 retry_atom::value, item, r.serial);
+      return send(this, retry_atom::value, r.item().item, serial_);
+    auto wait = std::min<std::chrono::milliseconds>(
+        options_.retry_min * (1 << std::min<uint32_t>(r.attempts(), 10)), options_.retry_max);
+    // After a failure of its own: it waits for the budget as long as for an answer.
+    if (!r.avoid().empty()) wait = std::max(wait, limit_of(r, r.worker()));
+    delayed_send(this, wait, retry_atom::value, r.item().item, serial_);
   }
 
   void on_retry(uint32_t item, uint64_t serial) {
     const auto found = runs_.find(item);
-    if (found != runs_.end() && found->second.serial == serial && !found->second.out) advance(item);
+    if (found != runs_.end() && found->second.woken(serial)) go_on(item);
   }
 
-  /// For the coordinator, which may have been replaced or overtaken.
-  static void note(run& r, const caf::error& error) {
-    const auto refusal = wire::refusal_of(error);
-    if (!refusal || refusal->fault()) return;
-    const auto body = refusal->read();
-    r.seen_term = std::max(r.seen_term, term_id{body->getTerm()});
-    r.seen_version = std::max(r.seen_version, step_id{body->getVersion()});
-  }
-
-  /// What is saved of it may be why it fails: the next attempt begins with the tokens.
-  void give_back(uint32_t item, lease_outcome outcome = lease_outcome::returned) {
-    const auto microbatch = runs_.at(item).item.microbatch;
-    finish(item, outcome);
-    if (!in_flight(microbatch)) saved_.forget(microbatch);
-  }
-
-  void finish(uint32_t item, lease_outcome outcome) {
-    const run r = runs_.at(item);
+  void finish(uint32_t item) {
+    const auto r = runs_.at(item);
     runs_.erase(item);
-    send(coordinator_, lease_done_of({{r.ticket.term, r.ticket.step, r.ticket.round},
-                                      item,
-                                      r.item.microbatch,
-                                      outcome,
-                                      r.loss,
-                                      r.retries,
-                                      r.recomputed,
-                                      r.seen_term,
-                                      r.seen_version}));
+    const auto microbatch = r.item().microbatch;
+    const lease_report report{when(r),     item,         microbatch,  r.outcome(),   r.loss,
+                              r.retries(), r.recomputed, r.seen_term, r.seen_version};
+    // What was not done is tried anew when it comes again.
+    if (r.outcome() == lease_outcome::done) ended_[item] = report;
+    send(coordinator_, lease_done_of(report));
+    // What is saved of it may be why it fails: the next attempt begins with the tokens.
+    if (r.forget_saved() && !in_flight(microbatch)) saved_.forget(microbatch);
     saved_.trim([this](microbatch_id id) { return in_flight(id); });
     start_runs();
   }
@@ -460,25 +429,23 @@ class trainer final : public full_actor::base {
         forget(m.id);
         continue;
       }
-      const auto stage = static_cast<size_t>(m.stage.value());
-      routers_[stage]->add_peer(m.id, now());
-      handles_[stage][m.id] = caf::actor_cast<wire::stage_worker_actor>(m.handle);
+      auto& stage = stages_[static_cast<size_t>(m.stage.value())];
+      stage.router->add_peer(m.id, now());
+      stage.handles[m.id] = caf::actor_cast<wire::stage_worker_actor>(m.handle);
     }
   }
 
   /// Calls that are out to it will not be answered.
   void forget(worker_id id) {
-    for (size_t s = 0; s < handles_.size(); ++s) {
-      if (handles_[s].erase(id) != 0) routers_[s]->remove_peer(id);
-    }
+    for (auto& stage : stages_)
+      if (stage.handles.erase(id) != 0) stage.router->remove_peer(id);
     std::vector<uint32_t> orphans;
     for (const auto& [item, r] : runs_)
-      if (r.out && r.worker == id) orphans.push_back(item);
+      if (r.waits_for(id)) orphans.push_back(item);
     for (uint32_t item : orphans) {
       const auto found = runs_.find(item);
-      if (found == runs_.end()) continue;
-      found->second.out = false;
-      again(item);
+      if (found != runs_.end() && found->second.waits_for(id))
+        failed(found->second, call_failure::gone);
     }
   }
 
@@ -486,12 +453,15 @@ class trainer final : public full_actor::base {
   term_id term_{0};
   step_id step_{-1};
   wire::coordinator_inbox coordinator_;
-  std::vector<std::unique_ptr<wiring::routing_policy>> routers_;
-  std::vector<std::map<worker_id, wire::stage_worker_actor>> handles_;
+  std::vector<stage_view> stages_;
   std::deque<std::pair<lease_item, round_id>> queue_;
-  std::map<uint32_t, run> runs_;
-  std::set<worker_id> excluded_;  ///< what they are given does not count
+  std::map<uint32_t, lease_run> runs_;
+  std::map<uint32_t, lease_report> ended_;  ///< done in this step and term, should a report be lost
+  std::set<worker_id> excluded_;            ///< what they are given does not count
+  stray_watch strays_;
   saved_inputs saved_;
+  retry_budget retries_;
+  double renewed_s_ = 0;
   uint64_t serial_ = 0;
 };
 

@@ -14,9 +14,6 @@
 
 namespace swarm::training {
 
-/// Calls tried for one stage of one microbatch before its lease is given back.
-inline constexpr uint32_t attempts_max = 32;
-
 /// Tokens and targets (i32 [rows, context]) of microbatch `index` of step `step`: a pure function.
 using microbatch_source = std::function<std::pair<tensors::host_tensor, tensors::host_tensor>(
     int64_t step, int64_t index)>;
@@ -36,7 +33,12 @@ struct trainer_options {
   /// Takes tensors that only have a size, from engines that only have a cost.
   bool allow_virtual = false;
   wire::directory_actor directory;
+  /// How long it waits for a call to a stage that has not answered any yet; from then on as long as
+  /// the stage usually takes and much more (call_clock), but not less than the shortest.
   std::chrono::milliseconds call_timeout{30'000};
+  std::chrono::milliseconds shortest_call_timeout{2'000};
+  /// While something moves its leases are renewed so often.
+  std::chrono::milliseconds renew_period{10'000};
   std::chrono::milliseconds retry_min{20};
   std::chrono::milliseconds retry_max{2'000};
 };

@@ -41,7 +41,9 @@ option_table train_table(train_options& options) {
       .add(options.election_timeout, "election-timeout",
            "Nobody leads for so long: a trainer takes over.", 100ms, 10min)
       .add(options.call_timeout, "call-timeout",
-           "A call to a worker that is not answered within it is made elsewhere.", 100ms, 1h);
+           "So long a call waits at a stage that has not answered any yet; later ones wait as long "
+           "as the stage usually takes, and more. Then it is made elsewhere.",
+           100ms, 1h);
   return table;
 }
 

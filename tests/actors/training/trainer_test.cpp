@@ -11,6 +11,7 @@
 
 #include "actors/peer/directory.hpp"
 #include "actors/stage/errc.hpp"
+#include "actors/training/lease_run.hpp"
 #include "actors/training/step_ledger.hpp"
 #include "actors/wire/tensor.hpp"
 #include "actors/wire/ticket.hpp"

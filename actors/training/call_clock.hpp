@@ -1,0 +1,65 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace swarm::training {
+
+/// How long a trainer waits for a call to one stage, from how long the stage's answers take: the
+/// mean and the mean deviation of the time per unit of work, as TCP does it (RFC 6298; Jacobson
+/// 1988). No actors, no clock.
+///
+/// A stage that has become slower than the limit answers nobody in time, so there would be nothing
+/// to measure: each time-out doubles the limit until an answer comes. Of calls that were out
+/// together one counts.
+class call_clock {
+ public:
+  struct options {
+    double first_s = 30;    ///< until the stage has answered once
+    double shortest_s = 2;  ///< a worker may be at an optimizer step
+  };
+
+  explicit call_clock(const options& given) : options_(given) {}
+
+  void answered(double seconds, double work) {
+    const double sample = seconds / work;
+    if (!(sample >= 0) || !std::isfinite(sample)) return;
+    if (measured_) {
+      deviation_ += (std::abs(sample - mean_) - deviation_) / 4;
+      mean_ += (sample - mean_) / 8;
+    } else {
+      measured_ = true;
+      mean_ = sample;
+      deviation_ = sample / 2;
+    }
+    doublings_ = 0;
+  }
+
+  void timed_out(double sent_s, double now_s) {
+    if (sent_s < doubled_s_) return;
+    doubled_s_ = now_s;
+    doublings_ = std::min(doublings_ + 1, doublings_max);
+  }
+
+  /// For a call of so much work to a worker that is known to take `expected_s` for it (0: nothing
+  /// is known of it).
+  double limit_s(double work, double expected_s = 0) const {
+    const double usual_s = measured_ ? margin * (mean_ + 4 * deviation_) * work : options_.first_s;
+    const double own_s = measured_ ? 2 * margin * expected_s : 0;
+    return std::max({usual_s, own_s, options_.shortest_s}) * std::exp2(doublings_);
+  }
+
+ private:
+  static constexpr double margin = 2;
+  static constexpr int doublings_max = 8;
+
+  options options_;
+  bool measured_ = false;
+  double mean_ = 0;  ///< seconds per unit of work
+  double deviation_ = 0;
+  int doublings_ = 0;
+  double doubled_s_ = -1;
+};
+
+}  // namespace swarm::training
