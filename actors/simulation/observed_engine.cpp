@@ -43,7 +43,11 @@ class observed_engine final : public tensors::stage_engine {
   host_tensor logits(const host_tensor& input) override { return engine_->logits(input); }
   host_tensor infer(const host_tensor& input) override { return engine_->infer(input); }
   host_tensor gradient_sum() const override { return engine_->gradient_sum(); }
-  void clear_gradient() override { engine_->clear_gradient(); }
+  void clear_gradient() override {
+    engine_->clear_gradient();
+    // A worker does so when the last range has come.
+    if (std::exchange(by_ranges_, false)) tell_imported();
+  }
   double set_reduced(const host_tensor& reduced) override {
     const double squared_norm = engine_->set_reduced(reduced);
     observer_({engine_event::what::reduced, {}, 0, 0, {}});
@@ -59,14 +63,34 @@ class observed_engine final : public tensors::stage_engine {
 
   void import_state(const host_tensor& state) override {
     engine_->import_state(state);
-    observer_({engine_event::what::imported, {}, 0, 0, engine_->weights_hash()});
+    by_ranges_ = false;
+    tell_imported();
+  }
+
+  int64_t elements() const override { return engine_->elements(); }
+  host_tensor export_range(tensors::element_range range) const override {
+    return engine_->export_range(range);
+  }
+  void import_range(tensors::element_range range, const host_tensor& state) override {
+    by_ranges_ = true;
+    engine_->import_range(range, state);
+  }
+  void apply_ranges(int64_t step, double scale,
+                    const std::vector<tensors::element_range>& ranges) override {
+    by_ranges_ = true;
+    engine_->apply_ranges(step, scale, ranges);
   }
 
   std::string weights_hash() const override { return engine_->weights_hash(); }
 
  private:
+  void tell_imported() {
+    observer_({engine_event::what::imported, {}, 0, 0, engine_->weights_hash()});
+  }
+
   std::unique_ptr<tensors::stage_engine> engine_;
   engine_observer observer_;
+  bool by_ranges_ = false;  ///< a state is coming in ranges
 };
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include "tensors/codec/host_tensor.hpp"
 
+#include <algorithm>
 #include <cassert>
+#include <cstdlib>
+#include <new>
 #include <numeric>
 
 namespace swarm::tensors {
@@ -37,9 +40,11 @@ host_tensor host_tensor::allocate(dtype type, std::vector<int64_t> shape, void**
   const auto elements =
       std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<int64_t>());
   const size_t words = (static_cast<size_t>(elements) * size_bytes(type) + 7) / 8;
-  auto owner = std::shared_ptr<uint64_t[]>(new uint64_t[words]());
-  *bytes = owner.get();
-  return {type, std::move(shape), std::shared_ptr<const void>(owner, owner.get()), owner.get()};
+  // Pages that the system hands out are zero already; they are touched when they are filled.
+  void* memory = std::calloc(std::max<size_t>(words, 1), sizeof(uint64_t));
+  if (memory == nullptr) throw std::bad_alloc();
+  *bytes = memory;
+  return {type, std::move(shape), std::shared_ptr<const void>(memory, std::free), memory};
 }
 
 host_tensor host_tensor::modelled(dtype type, std::vector<int64_t> shape) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "tensors/codec/host_tensor.hpp"
 #include "tensors/model/model_config.hpp"
@@ -31,6 +32,16 @@ struct microbatch_key {
 };
 
 enum class engine_fault : uint8_t { wrong_shape, non_finite, out_of_memory, bad_state, internal };
+
+/// A run of a stage's flat elements: the same of the parameters and of both moments.
+struct element_range {
+  int64_t first = 0;
+  int64_t count = 0;
+
+  friend bool operator==(const element_range& a, const element_range& b) {
+    return a.first == b.first && a.count == b.count;
+  }
+};
 
 /// The only exception an engine throws. The caller's state is untouched when it is thrown.
 class engine_error : public std::runtime_error {
@@ -114,6 +125,26 @@ class stage_engine {
 
   /// The reverse. Throws bad_state when the size differs or a value is not finite.
   virtual void import_state(const host_tensor& state) = 0;
+
+  // By ranges, so that a state can come and go without a second whole copy of it, and every range
+  // at a version of its own. The defaults do with whole copies what an engine of small states
+  // needs.
+
+  /// Of the flat vector: parameters, and of each moment as many.
+  virtual int64_t elements() const { return export_state().shape()[1]; }
+
+  /// These elements of parameters and both moments, f32 [3, count]: a copy. Throws bad_state for a
+  /// range that is empty or not within the stage.
+  virtual host_tensor export_range(element_range range) const;
+
+  /// The reverse; the other elements stay. Throws bad_state when range or shape do not fit or a
+  /// value is not finite. While ranges are of different versions only ranges, `set_reduced` and
+  /// `clear_gradient` mean anything.
+  virtual void import_range(element_range range, const host_tensor& state);
+
+  /// As `apply`, for these elements only: bit for bit what `apply` makes of them. The ranges are in
+  /// order and apart.
+  virtual void apply_ranges(int64_t step, double scale, const std::vector<element_range>& ranges);
 
   /// XXH3-128 of the parameters, hex: replicas compare it at every commit. People are shown
   /// `tensors::weights_hash` of the whole model instead.

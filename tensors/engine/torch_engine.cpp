@@ -194,6 +194,56 @@ class torch_engine : public stage_engine {
     ++version_;
   }
 
+  int64_t elements() const override { return elements_; }
+
+  host_tensor export_range(element_range range) const override {
+    require_within(range);
+    return translated([&] {
+      void* bytes = nullptr;
+      auto state = host_tensor::allocate(dtype::f32, {3, range.count}, &bytes);
+      auto* target = static_cast<float*>(bytes);
+      for (const auto* part : {&parameters_, &first_, &second_}) {
+        std::memcpy(target, part->get() + range.first, range.count * sizeof(float));
+        target += range.count;
+      }
+      return state;
+    });
+  }
+
+  void import_range(element_range range, const host_tensor& state) override {
+    require_within(range);
+    require(state.type() == dtype::f32 && !state.is_virtual() &&
+                state.shape() == std::vector<int64_t>{3, range.count},
+            "The state has another size than its range; fetch it from a peer of the same stage.");
+    require(within(state.as<float>(), state.elements(), finite_limit),
+            "The state holds a value that is not finite; fetch it from another peer.");
+    const float* source = state.as<float>();
+    for (const auto* part : {&parameters_, &first_, &second_}) {
+      for (const auto& slot : clipped(layout_, range.first, range.count)) {
+        std::memcpy(part->get() + slot.offset, source + (slot.offset - range.first),
+                    slot.size * sizeof(float));
+      }
+      source += range.count;
+    }
+    ++version_;
+  }
+
+  void apply_ranges(int64_t step, double scale, const std::vector<element_range>& ranges) override {
+    require(!reduced_.empty(), "There is no reduced gradient to apply; call set_reduced first.");
+    require(step >= 0 && std::isfinite(scale), "The step is negative or the scale is not finite.");
+    std::vector<parameter_slot> slots;
+    for (const auto& range : ranges) {
+      require_within(range);
+      for (auto& slot : clipped(layout_, range.first, range.count))
+        slots.push_back(std::move(slot));
+    }
+    adamw_step(config_.optimizer, slots, step, scale, parameters_.get(), reduced_.as<float>(),
+               first_.get(), second_.get());
+    reduced_ = {};
+    sum_.clear();
+    ++version_;
+  }
+
   std::string weights_hash() const override { return quick_hash(view_of(parameters_, elements_)); }
 
  private:
@@ -203,6 +253,12 @@ class torch_engine : public stage_engine {
 
   static void require_weight(int weight) {
     require(weight >= -1 && weight <= 1, "A weight is -1, 0 or +1.");
+  }
+
+  void require_within(element_range range) const {
+    require(range.first >= 0 && range.count >= 1 && range.first < elements_ &&
+                range.count <= elements_ - range.first,
+            "The range is not within the stage; ask a peer of the same stage.");
   }
 
   void require_last() const {

@@ -1,5 +1,6 @@
 #include "tensors/optim/adamw.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 
@@ -84,6 +85,26 @@ void adamw_step(const optimizer_config& config, const std::vector<parameter_slot
     update(factors, slot.size, parameters + slot.offset, gradient + slot.offset,
            first + slot.offset, second + slot.offset);
   }
+}
+
+std::vector<parameter_slot> clipped(const std::vector<parameter_slot>& layout, int64_t first,
+                                    int64_t count) {
+  const auto ends_after = [](int64_t element, const parameter_slot& slot) {
+    return element < slot.offset + slot.size;
+  };
+  std::vector<parameter_slot> result;
+  for (auto slot = std::upper_bound(layout.begin(), layout.end(), first, ends_after);
+       slot != layout.end() && slot->offset < first + count; ++slot) {
+    const auto begin = std::max(slot->offset, first);
+    const auto end = std::min(slot->offset + slot->size, first + count);
+    if (begin >= end) continue;
+    parameter_slot part;
+    part.offset = begin;
+    part.size = end - begin;
+    part.decays = slot->decays;
+    result.push_back(std::move(part));
+  }
+  return result;
 }
 
 double squared_norm(const std::vector<parameter_slot>& layout, const float* gradient,

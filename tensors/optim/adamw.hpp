@@ -16,6 +16,11 @@ void adamw_step(const optimizer_config& config, const std::vector<parameter_slot
                 int64_t step, double scale, float* parameters, const float* gradient, float* first,
                 float* second);
 
+/// What the slots have in common with these elements, in their order, without names: a step over
+/// them makes of each element what a step over the whole layout does.
+std::vector<parameter_slot> clipped(const std::vector<parameter_slot>& layout, int64_t first,
+                                    int64_t count);
+
 /// How `squared_norm` adds its slots up. With `grid` each slot's sum is first rounded to a multiple
 /// of 2^-40: sums below `norm_grid_limit` are then exact, hence the same for every partition.
 enum class norm_rounding : uint8_t { none, grid };

@@ -37,6 +37,17 @@ class engine_wrapper : public tensors::stage_engine {
   void apply(int64_t step, double scale) override { real_->apply(step, scale); }
   tensors::host_tensor export_state() const override { return real_->export_state(); }
   void import_state(const tensors::host_tensor& x) override { real_->import_state(x); }
+  int64_t elements() const override { return real_->elements(); }
+  tensors::host_tensor export_range(tensors::element_range range) const override {
+    return real_->export_range(range);
+  }
+  void import_range(tensors::element_range range, const tensors::host_tensor& x) override {
+    real_->import_range(range, x);
+  }
+  void apply_ranges(int64_t step, double scale,
+                    const std::vector<tensors::element_range>& ranges) override {
+    real_->apply_ranges(step, scale, ranges);
+  }
   std::string weights_hash() const override { return real_->weights_hash(); }
 
  private:
@@ -56,6 +67,26 @@ class counting_engine final : public engine_wrapper {
 
  private:
   std::shared_ptr<int> applied_;
+};
+
+/// Counts states that come as a whole, and in ranges.
+class counting_imports final : public engine_wrapper {
+ public:
+  counting_imports(std::unique_ptr<tensors::stage_engine> real, int& imports, int& ranges)
+      : engine_wrapper(std::move(real)), imports_(imports), ranges_(ranges) {}
+
+  void import_state(const tensors::host_tensor& state) override {
+    ++imports_;
+    engine_wrapper::import_state(state);
+  }
+  void import_range(tensors::element_range range, const tensors::host_tensor& state) override {
+    ++ranges_;
+    engine_wrapper::import_range(range, state);
+  }
+
+ private:
+  int& imports_;
+  int& ranges_;
 };
 
 }  // namespace swarm::testing

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <limits>
@@ -214,6 +215,98 @@ BOOST_AUTO_TEST_CASE(state_travels_and_training_goes_on_the_same) {
   copy.engines[0]->import_state(source.engines[0]->export_state());
   BOOST_TEST(copy.engines[0]->weights_hash() == source.engines[0]->weights_hash());
   BOOST_TEST(train(copy, 3, 6) == train(source, 3, 6));
+}
+
+namespace {
+
+/// Runs of so many elements that cover a stage.
+std::vector<element_range> ranges_of(int64_t elements, int64_t length) {
+  std::vector<element_range> result;
+  for (int64_t first = 0; first < elements; first += length)
+    result.push_back({first, std::min(length, elements - first)});
+  return result;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_state_travels_in_ranges_of_any_length) {
+  for (const int64_t length : {1, 7, 1000, 1 << 20}) {
+    auto config = tiny(whole);
+    pipeline source(config, 1);
+    source.run({0, 0}, microbatch(config.model, rows, 0, 0));
+    source.apply(0, source.sums());
+    config.seed = 99;
+    const auto copy = make_torch_engine(config);
+    auto& from = *source.engines[0];
+    BOOST_REQUIRE(from.elements() == from.export_state().shape()[1]);
+    for (const auto& range : ranges_of(from.elements(), length))
+      copy->import_range(range, from.export_range(range));
+    BOOST_TEST(quick_hash(copy->export_state()) == quick_hash(from.export_state()));
+    BOOST_TEST(copy->weights_hash() == from.weights_hash());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_step_over_ranges_is_bit_for_bit_the_step) {
+  for (const auto mode : {numeric_mode::floating, numeric_mode::reproducible}) {
+    auto config = tiny(whole);
+    config.mode = mode;
+    pipeline model(config, 1);
+    auto& whole_steps = *model.engines[0];
+    const auto by_ranges = make_torch_engine(config);
+    const auto elements = whole_steps.elements();
+    for (int64_t step = 0; step < 3; ++step) {
+      model.run({step, 0}, microbatch(config.model, rows, step, 0));
+      const auto sum = whole_steps.gradient_sum();
+      // Every other range in a step of its own, as if their states had come at different times.
+      std::vector<element_range> even;
+      std::vector<element_range> odd;
+      for (const auto& range : ranges_of(elements, 37))
+        (range.first / 37 % 2 == 0 ? even : odd).push_back(range);
+      for (const auto* ranges : {&even, &odd}) {
+        by_ranges->set_reduced(sum);
+        by_ranges->apply_ranges(step, 0.5, *ranges);
+      }
+      whole_steps.set_reduced(sum);
+      whole_steps.apply(step, 0.5);
+      BOOST_TEST(quick_hash(by_ranges->export_state()) == quick_hash(whole_steps.export_state()));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_step_over_ranges_leaves_the_others_alone) {
+  const auto config = tiny(whole);
+  pipeline model(config, 1);
+  auto& engine = *model.engines[0];
+  model.run({0, 0}, microbatch(config.model, rows, 0, 0));
+  const auto before = engine.export_state();
+  engine.set_reduced(engine.gradient_sum());
+  engine.apply_ranges(0, 1, {{16, 100}});
+  const auto after = engine.export_state();
+  int64_t changed = 0;
+  for (int64_t i = 0; i < engine.elements(); ++i)
+    if (before.as<float>()[i] != after.as<float>()[i]) {
+      BOOST_REQUIRE(i >= 16);
+      BOOST_REQUIRE(i < 116);
+      ++changed;
+    }
+  BOOST_TEST(changed > 0);
+  BOOST_TEST((fault_of([&] {
+                engine.apply_ranges(1, 1, {{16, 100}});
+              }) == engine_fault::bad_state));
+}
+
+BOOST_AUTO_TEST_CASE(ranges_that_do_not_fit_are_refused) {
+  const auto engine = make_torch_engine(tiny(whole));
+  const auto elements = engine->elements();
+  const auto bad = engine_fault::bad_state;
+  for (const auto range : {element_range{-1, 2}, element_range{0, 0}, element_range{elements, 1},
+                           element_range{1, elements}, element_range{elements - 1, 2}})
+    BOOST_TEST((fault_of([&] { engine->export_range(range); }) == bad));
+  const auto before = engine->weights_hash();
+  BOOST_TEST((fault_of([&] { engine->import_range({0, 3}, filled(0, {3, 4})); }) == bad));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  BOOST_TEST((fault_of([&] { engine->import_range({0, 4}, filled(nan, {3, 4})); }) == bad));
+  BOOST_TEST(engine->weights_hash() == before);
 }
 
 BOOST_AUTO_TEST_CASE(wrong_shapes_are_refused) {
