@@ -54,6 +54,7 @@ constexpr wording wordings[] = {
     {"joined", routine},
     {"fetching", routine},
     {"fetched", routine},
+    {"joining", routine},
     {"refetch", routine},
     {"fetch_failed", "cannot fetch the state of stage {stage}: {why}"},
     {"stored_state_refused",
@@ -63,6 +64,8 @@ constexpr wording wordings[] = {
     {"moves", "moves to stage {stage}"},
     {"custody", routine},
     {"compute_given_up", "stage {stage}: its device is {why}; the stage is started again"},
+    {"no_room_for_copy",
+     "has no room for the copy of stage {stage}, step {version}: raise --backup-memory"},
     // actors/rebalancing
     {"rebalanced", "peer {peer} moves from stage {from} to stage {to}"},
     // actors/peer

@@ -178,7 +178,7 @@ bool fault_driver::common_version(Counts counts, size_t versions_max,
     if (counts(i) && m.vault) {
       for (const auto& [stage, versions] : m.vault->versions())
         for (size_t v = 0; v < versions.size() && v < versions_max; ++v)
-          offered[versions[v].value()].insert(stage.value());
+          offered[versions[v].version.value()].insert(stage.value());
     }
     const auto* store = m.store();
     if (store == nullptr || !(counts(i) || i == returns)) continue;

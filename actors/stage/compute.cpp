@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "actors/stage/activation_cache.hpp"
 #include "actors/stage/errc.hpp"
@@ -154,6 +155,33 @@ class compute final : public compute_actor::base {
           return run<std::string>([&] {
             cache_.clear();
             engine_->import_state(state);
+            engine_->clear_gradient();
+            return engine_->weights_hash();
+          });
+        },
+        [this](elements_atom) { return run<int64_t>([&] { return engine_->elements(); }); },
+        [this](export_atom, int64_t first, int64_t count) {
+          return run<host_tensor>([&] { return engine_->export_range({first, count}); });
+        },
+        [this](import_atom, int64_t first, int64_t count, const host_tensor& state) {
+          return run<bool>([&] {
+            cache_.clear();
+            engine_->import_range({first, count}, state);
+            return true;
+          });
+        },
+        [this](apply_atom, int64_t step, double scale, const std::vector<int64_t>& runs) {
+          return run<bool>([&] {
+            cache_.clear();
+            std::vector<tensors::element_range> ranges;
+            for (size_t i = 0; i + 1 < runs.size(); i += 2)
+              ranges.push_back({runs[i], runs[i + 1]});
+            engine_->apply_ranges(step, scale, ranges);
+            return true;
+          });
+        },
+        [this](hash_atom) {
+          return run<std::string>([&] {
             engine_->clear_gradient();
             return engine_->weights_hash();
           });

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "actors/wire/messages.hpp"
 #include "actors/wire/roster.hpp"
@@ -19,6 +20,8 @@ using apply_atom = caf::atom_constant<caf::atom("apply")>;
 using clear_atom = caf::atom_constant<caf::atom("clear")>;
 using export_atom = caf::atom_constant<caf::atom("export")>;
 using import_atom = caf::atom_constant<caf::atom("import")>;
+using elements_atom = caf::atom_constant<caf::atom("elements")>;
+using hash_atom = caf::atom_constant<caf::atom("hash")>;
 
 /// The device of one stage worker: the only actor that touches an engine, and the compute seam. It
 /// does what its worker admitted, in order; it knows nothing of terms and rounds.
@@ -27,22 +30,31 @@ using import_atom = caf::atom_constant<caf::atom("import")>;
 /// (its own thread, for production) or scheduled (in the simulator).
 ///
 /// backward and loss take the effective weight as a second argument. Errors: stage::errc.
-using compute_actor =
-    caf::typed_actor<caf::replies_to<wire::forward>::with<wire::activation>,
-                     caf::replies_to<wire::backward, int>::with<wire::input_gradient>,
-                     caf::replies_to<wire::loss, int>::with<wire::loss_done>,
-                     caf::replies_to<wire::infer, int64_t>::with<wire::inferred>,
-                     // The gradient sum, aliased.
-                     caf::replies_to<sum_atom>::with<tensors::host_tensor>,
-                     // The stage's sum; answers its squared norm.
-                     caf::replies_to<reduced_atom, tensors::host_tensor>::with<double>,
-                     // Optimizer step number, scale; answers the hash of the new weights.
-                     caf::replies_to<apply_atom, int64_t, double>::with<std::string>,
-                     // Forgets the gradient sum.
-                     caf::replies_to<clear_atom>::with<bool>,
-                     // Parameters and optimizer state, a copy.
-                     caf::replies_to<export_atom>::with<tensors::host_tensor>,
-                     caf::replies_to<import_atom, tensors::host_tensor>::with<std::string>>;
+using compute_actor = caf::typed_actor<
+    caf::replies_to<wire::forward>::with<wire::activation>,
+    caf::replies_to<wire::backward, int>::with<wire::input_gradient>,
+    caf::replies_to<wire::loss, int>::with<wire::loss_done>,
+    caf::replies_to<wire::infer, int64_t>::with<wire::inferred>,
+    // The gradient sum, aliased.
+    caf::replies_to<sum_atom>::with<tensors::host_tensor>,
+    // The stage's sum; answers its squared norm.
+    caf::replies_to<reduced_atom, tensors::host_tensor>::with<double>,
+    // Optimizer step number, scale; answers the hash of the new weights.
+    caf::replies_to<apply_atom, int64_t, double>::with<std::string>,
+    // Forgets the gradient sum.
+    caf::replies_to<clear_atom>::with<bool>,
+    // Parameters and optimizer state, a copy.
+    caf::replies_to<export_atom>::with<tensors::host_tensor>,
+    caf::replies_to<import_atom, tensors::host_tensor>::with<std::string>,
+    // By ranges of flat elements: how many there are; the first and the count of
+    // those that go or come, as f32 [3, count].
+    caf::replies_to<elements_atom>::with<int64_t>,
+    caf::replies_to<export_atom, int64_t, int64_t>::with<tensors::host_tensor>,
+    caf::replies_to<import_atom, int64_t, int64_t, tensors::host_tensor>::with<bool>,
+    // As apply, over ranges: first and count of each.
+    caf::replies_to<apply_atom, int64_t, double, std::vector<int64_t>>::with<bool>,
+    // Of the weights; the gradient sum is clear from here on.
+    caf::replies_to<hash_atom>::with<std::string>>;
 
 /// How many computations run at once in this process. More threads than cores evict each other's
 /// caches, so detached compute actors queue here for a core.

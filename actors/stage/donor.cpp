@@ -1,5 +1,6 @@
 #include "actors/stage/donor.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "actors/stage/errc.hpp"
@@ -7,35 +8,87 @@
 
 namespace swarm::stage {
 
-void donor::forget_given_up() {
-  const auto& guard = host_.guard();
-  const bool same_history = newest_ < guard.version() ||
-                            (newest_ == guard.version() && made_by_ == guard.committed().attempt);
-  if (!same_history) snapshots_ = {};
-}
-
 void donor::answer(const wire::state_request& m, promise<wire::state_chunk> reply) {
-  forget_given_up();
   const auto& guard = host_.guard();
   const auto body = m.read();
-  const auto offset = body->getOffsetBytes();
-  const auto version = body->getVersion() < 0 ? guard.version() : step_id{body->getVersion()};
-  if (snapshots_.has(version) || version != guard.version())
-    return send_chunk(version, offset, reply);
+  const auto wanted = weights_in(*body);
+  const weights_id newer_than{history_id{body->getNewerThanHistory()},
+                              step_id{body->getNewerThan()}};
+  const bool by_another_name =
+      wanted && also_.first == guard.weights() && fits(*wanted, also_.second);
+  if (wanted ? !by_another_name && !fits(*wanted, guard.weights()) : guard.weights() <= newer_than)
+    return static_cast<void>(reply.deliver(make_error(errc::no_state)));
+  shard_reply about;
+  about.weights = by_another_name ? also_.second : guard.weights();
+  about.commit = guard.committed();
+  if (elements_ > 0) return send_of(elements_, m, about, reply);
   host_.self()
-      ->request(options_.compute, caf::infinite, export_atom::value)
+      ->request(options_.compute, caf::infinite, elements_atom::value)
       .then(
-          [=, commit = guard.committed()](const tensors::host_tensor& state) {
-            snapshots_.put(version, state, commit);
-            newest_ = version;
-            made_by_ = commit.attempt;
-            send_chunk(version, offset, reply);
+          [=](int64_t elements) {
+            elements_ = static_cast<uint64_t>(elements);
+            // It may have made a step meanwhile.
+            if (host_.life().serving()) return answer(m, reply);
+            auto refused = reply;
+            refused.deliver(make_error(host_.guard().because(refusal_reason::not_serving)));
+          },
+          [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
+}
+
+void donor::answer_from(const download& fetched, const last_commit& made_by,
+                        const wire::state_request& m, promise<wire::state_chunk> reply) {
+  const auto body = m.read();
+  const auto wanted = weights_in(*body);
+  const auto refuse = [&](refusal_reason why) {
+    auto because = host_.guard().because(why);
+    const auto status = fetched.status();
+    because.done_bytes = status.done_bytes;
+    because.total_bytes = status.total_bytes;
+    reply.deliver(make_error(because));
+  };
+  if (!wanted || wanted->history == any_history) return refuse(refusal_reason::not_serving);
+  const auto length = body->getElements();
+  const auto shard = length == 0 ? 0 : body->getFirstElement() / length;
+  // Who counts in shards of another length asks somebody else.
+  if (length == 0 || shard >= fetched.shards() ||
+      fetched.range(0).count != std::min<uint64_t>(length, fetched.elements()) ||
+      body->getFirstElement() % length != 0)
+    return refuse(refusal_reason::not_serving);
+  shard_reply about;
+  about.weights = *wanted;
+  about.commit = made_by;
+  about.present = fetched.present(*wanted);
+  if ((about.present[shard / 8] >> (shard % 8) & 1) == 0) return refuse(refusal_reason::restoring);
+  send_of(fetched.elements(), m, about, reply);
+}
+
+void donor::send_of(uint64_t total, const wire::state_request& m, shard_reply about,
+                    promise<wire::state_chunk> reply) {
+  const auto body = m.read();
+  about.total_elements = total;
+  about.first_element = body->getFirstElement();
+  if (about.first_element >= total || body->getElements() == 0 ||
+      body->getElements() > shard_elements_max)
+    return static_cast<void>(reply.deliver(make_error(errc::no_state)));
+  send(about, std::min<uint64_t>(body->getElements(), total - about.first_element), reply);
+}
+
+/// The compute actor works in order, so its answer is of the weights that the guard has now.
+void donor::send(const shard_reply& about, uint64_t count, promise<wire::state_chunk> reply) {
+  host_.self()
+      ->request(options_.compute, caf::infinite, export_atom::value,
+                static_cast<int64_t>(about.first_element), static_cast<int64_t>(count))
+      .then(
+          [=](const tensors::host_tensor& shard) mutable {
+            auto whole = about;
+            whole.shard = shard;
+            reply.deliver(chunk_of(whole));
           },
           [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
 }
 
 void donor::leave(bool for_others, std::function<void()> then) {
-  const auto version = host_.guard().version();
+  const auto weights = host_.guard().weights();
   for_others = for_others && options_.vault;
   if (!options_.store && !for_others) return then();
   host_.self()
@@ -43,8 +96,10 @@ void donor::leave(bool for_others, std::function<void()> then) {
       .then(
           [=, commit = host_.guard().committed(),
            then = std::move(then)](const tensors::host_tensor& state) {
-            if (for_others) options_.vault->put(options_.stage, {version, state, commit});
-            if (options_.store) options_.store->put(stored_state{version, state, commit});
+            stored_state copy{weights.version, state, commit, weights.history};
+            if (also_.first == weights) copy.made_in = also_.second.history;
+            if (for_others) options_.vault->put(options_.stage, copy);
+            if (options_.store) options_.store->put(copy);
             report_promise();
             then();
           },
@@ -69,12 +124,6 @@ void donor::report_promise() {
   told_ = word.changes;
   host_.report(promise_event(word),
                {{"version", host_.guard().version().value()}, {"detail", word.sentence}});
-}
-
-void donor::send_chunk(step_id version, uint64_t offset, promise<wire::state_chunk> reply) {
-  const auto chunk = snapshots_.read(version, offset, options_.chunk_bytes);
-  if (!chunk) return static_cast<void>(reply.deliver(make_error(errc::no_state)));
-  reply.deliver(chunk_of(version, *chunk));
 }
 
 }  // namespace swarm::stage

@@ -2,19 +2,33 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 
+#include "actors/stage/download.hpp"
+#include "actors/stage/replies.hpp"
 #include "actors/stage/stage_worker.hpp"
 #include "actors/stage/worker_base.hpp"
 
 namespace swarm::stage {
 
-/// What a worker gives away of its state: to those who fetch it, from snapshots of what the engine
-/// has now, and to the store and the vault.
+/// What a worker gives away of its state: shards to those who fetch it, each at the weights that
+/// the engine has when it answers, and copies to the store and the vault. Nothing is kept for who
+/// asks.
 class donor {
  public:
   donor(worker_host& host, const stage_worker_options& options) : host_(host), options_(options) {}
 
+  /// Precondition: the worker serves.
   void answer(const wire::state_request& m, promise<wire::state_chunk> reply);
+  /// Of a worker that is fetching the same weights itself: what has come so far.
+  void answer_from(const download& fetched, const last_commit& made_by,
+                   const wire::state_request& m, promise<wire::state_chunk> reply);
+
+  /// Whether the guard's weights are these, under any of their names.
+  bool has(weights_id wanted) const {
+    const auto weights = host_.guard().weights();
+    return fits(wanted, weights) || (also_.first == weights && fits(wanted, also_.second));
+  }
 
   /// Leaves the state for this worker's next life and, if asked to, for others; then goes on.
   void leave(bool for_others, std::function<void()> then);
@@ -25,25 +39,25 @@ class donor {
   /// What the commit says of everybody's disks.
   void pin(const wire::commit& m);
 
+  /// The guard's weights have this name, too, as long as they last.
+  void known_as(weights_id also) { also_ = {host_.guard().weights(), also}; }
+
   /// Leaves a sum for this worker's next life.
   void keep(stored_sum sum);
 
-  void clear() { snapshots_ = {}; }
-
  private:
-  /// A worker that went back makes its later versions anew, and not always the same.
-  void forget_given_up();
   /// What the store says of its promise now, if that is news.
   void report_promise();
-  void send_chunk(step_id version, uint64_t offset, promise<wire::state_chunk> reply);
+  /// With what the engine has of these elements by now, if it is still good for it then.
+  void send(const shard_reply& about, uint64_t count, promise<wire::state_chunk> reply);
+  void send_of(uint64_t total, const wire::state_request& m, shard_reply about,
+               promise<wire::state_chunk> reply);
 
   worker_host& host_;
   const stage_worker_options& options_;
-  snapshot_store snapshots_;
-  // Of the newest snapshot.
-  step_id newest_;
-  attempt_id made_by_;
-  uint64_t told_ = 0;  ///< of what the store says
+  uint64_t elements_ = 0;                   ///< of the engine; 0: not asked yet
+  uint64_t told_ = 0;                       ///< of what the store says
+  std::pair<weights_id, weights_id> also_;  ///< of the first, the second is another name
 };
 
 }  // namespace swarm::stage

@@ -144,7 +144,8 @@ class file_state_store final : public state_store {
     if (!read(sum_name, file_kind::sum, record)) return std::nullopt;
     return stored_sum{record.version,
                       {record.attempt, record.hash, record.number, record.counted},
-                      std::move(record.tensor)};
+                      std::move(record.tensor),
+                      record.history};
   }
 
   std::optional<step_id> kept() const override {
@@ -236,8 +237,10 @@ class file_state_store final : public state_store {
       refused_.push_back(version);
       return std::nullopt;
     }
-    return stored_state{
-        version, std::move(record.tensor), {record.attempt, record.number, record.counted}};
+    return stored_state{version,
+                        std::move(record.tensor),
+                        {record.attempt, record.number, record.counted},
+                        record.history};
   }
 
   template <class T>
@@ -342,7 +345,7 @@ class file_state_store final : public state_store {
     if (state.version < step_id{0}) return "it is of no step";
     auto why = write_file(state_name(state.version), state.version,
                           {file_kind::state, state.version, commit.attempt, commit.counted,
-                           commit.scale, "", state.state});
+                           commit.scale, "", state.state, state.history});
     if (!why.empty()) return why;
     auto old = std::exchange(refused_, {});
     old.insert(old.end(), versions_.begin(), versions_.end());
@@ -361,7 +364,7 @@ class file_state_store final : public state_store {
   std::string write(const stored_sum& sum) {
     return write_file(sum_name, sum.step.next(),
                       {file_kind::sum, sum.step, sum.sum.attempt, sum.sum.counted,
-                       sum.sum.squared_norm, sum.sum.hash, sum.total});
+                       sum.sum.squared_norm, sum.sum.hash, sum.total, sum.history});
   }
 
   /// For the sake of `version`, versions that are not needed give room.

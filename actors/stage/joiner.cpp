@@ -8,6 +8,7 @@
 #include "actors/planted_bug.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/stage/replies.hpp"
+#include "actors/stage/state_transfer.hpp"
 #include "actors/wire/refusal.hpp"
 #include "actors/wire/ticket.hpp"
 
@@ -15,180 +16,238 @@ namespace swarm::stage {
 
 using tensors::host_tensor;
 
-void joiner::clear() {
-  fetch_ = {};
-  log_.clear();
+namespace {
+
+/// Between two words of how far it is.
+constexpr double tell_every_s = 5;
+
+double seconds_of(std::chrono::milliseconds time) {
+  return std::chrono::duration<double>(time).count();
 }
 
-void joiner::start(bool has_state, step_id wanted) {
-  active_ = true;
+}  // namespace
+
+joiner::joiner(worker_host& host, const stage_worker_options& options)
+    : host_(host),
+      options_(options),
+      fetch_([&host] { return host.self(); }, *this,
+             [&host](std::chrono::nanoseconds after) {
+               host.self()->delayed_send(host.self(), after, fetch_atom::value);
+             }) {}
+
+void joiner::clear() {
+  fetch_.clear();
+  open_.reset();
+}
+
+void joiner::start(bool has_state, weights_id wanted) {
+  auto& guard = host_.guard();
   standing_.reset();
-  if (has_state) standing_ = host_.guard().version();
-  commit_ = host_.guard().committed();
-  sum_ = host_.guard().sum();
+  if (has_state) standing_ = guard.weights();
+  commit_ = guard.committed();
+  sum_ = guard.sum();
+  // A commit of it would find nothing to carry out.
+  guard.reducing({});
   wanted_ = wanted;
-  old_versions_ = failures_ = 0;
   followed_ = 0;
-  host_.self()->send(host_.self(), fetch_atom::value);
+  if (elements_ > 0) return begin();
+  host_.self()
+      ->request(options_.compute, caf::infinite, elements_atom::value)
+      .then(
+          [=, attempt = host_.life().attempt()](int64_t elements) {
+            elements_ = static_cast<uint64_t>(elements);
+            if (attempt == host_.life().attempt()) begin();
+          },
+          [=](caf::error& error) { host_.self()->quit(std::move(error)); });
+}
+
+void joiner::begin() {
+  download_options options;
+  options.elements = elements_;
+  options.shard_elements = shard_elements_of(options_.chunk_bytes);
+  options.first_patience_s = seconds_of(options_.chunk_timeout);
+  options.pause_s = seconds_of(options_.fetch_retry);
+  options.window_bytes_max = download_window_bytes_max;
+  options.seed = options_.id.peer.value();
+  fetch_.start(options_.stage, options);
+  newest_.reset();
+  newest_commit_ = {};
+  shard_has_come_ = false;
+  open_.reset();
+  patience_ends_.reset();
+  alone_told_ = false;
+  // Back to what the stage has.
+  if (!standing_ && wanted_ < host_.guard().weights()) host_.guard().resume(wanted_, {});
+  if (wanted_ > weights_id{}) require(wanted_);
+  look();
 }
 
 void joiner::stop() {
-  active_ = following_ = importing_ = false;
-  ++generation_;
-  fetch_.give_up();
-  log_.clear();
-  first_.reset();
-  base_.reset();
-  finished_.reset();
+  fetch_.stop();
+  open_.reset();
   patience_ends_.reset();
+  ++finishes_;
+}
+
+void joiner::require(weights_id floor) {
+  if (planted(planted_bug::chunks_of_two_versions)) return;
+  fetch_.machine().require(floor);
+  fetch_.want_newer_than(weights_id{floor.history, step_id{floor.version.value() - 1}});
+}
+
+/// Asks whoever may be asked; without anybody it waits, or goes on with what it has.
+void joiner::look() {
+  if (!fetch_.active()) return;
+  if (has_donors()) {
+    if (host_.life().state() == life_state::waiting) {
+      host_.lives(life_event::donor);
+      host_.announce(wire::member_state::following);
+      host_.report("fetching", {{"version", wanted_.version.value()}});
+    }
+    return fetch_.go_on();
+  }
+  // All of the stage fell back at once: what we have is the newest there is.
+  if (standing_ && !fetch_.machine().begun()) return go_on_alone();
+  if (!std::exchange(alone_told_, true)) host_.report("fetch_failed", {{"why", "no donor"}});
 }
 
 void joiner::on_roster(const wire::roster_update& update) {
-  bool lost = false;
+  bool changed = false;
   for (const auto& id : update.gone)
-    lost |= fetch_.remove(id);
+    changed |= fetch_.remove(id);
   for (const auto& member : update.changed) {
     if (member.role != wire::member_role::stage_worker || member.stage != options_.stage ||
         member.id == options_.id)
       continue;
     if (member.state == wire::member_state::serving) {
-      fetch_.add(member.id, caf::actor_cast<wire::stage_worker_actor>(member.handle));
+      fetch_.add(member.id, member.handle);
+      changed = true;
     } else {
-      lost |= fetch_.remove(member.id);
+      changed |= fetch_.remove(member.id);
     }
   }
-  if (lost && fetch_.version() && planted(planted_bug::dead_donor_taken_as_fresh)) {
-    const auto [version, state] = fetch_.take();
-    return import(version, state, host_.guard().committed());
-  }
-  if (lost) return fetch_later("the donor is gone", true);
-  if (!has_donors()) go_on_if_finished();
+  if (!changed || !fetch_.active()) return;
+  if (!has_donors() && fetch_.machine().begun() && planted(planted_bug::dead_donor_taken_as_fresh))
+    return finish(*newest_);
+  look();
+  if (fetch_.active() && !has_donors()) on_change();
 }
 
-void joiner::fetch_later(const char* why, bool resumable) {
-  host_.report("fetch_failed", {{"why", std::string{why}}});
-  if (resumable) {
-    fetch_.switch_donor();
-  } else {
-    fetch_.give_up();
-  }
-  if (!fetch_.version()) base_.reset();
-  ++generation_;
-  importing_ = false;
-  finished_.reset();
-  patience_ends_.reset();
-  const auto doublings = failures_ > 0 ? std::min(failures_ - 1, fetch_backoffs_max) : 0;
-  if (fetch_.has_donors()) ++failures_;
-  host_.self()->delayed_send(host_.self(), options_.fetch_retry * (1 << doublings),
-                             fetch_atom::value);
+void joiner::on_wake() {
+  fetch_.on_wake();
 }
 
-void joiner::on_fetch() {
-  go_on_if_finished();
-  if (!active_ || importing_) return;
-  if (!fetch_.has_donors()) {
-    // All of the stage fell back at once: what we have is the newest there is.
-    if (standing_) return go_on_alone();
-    return fetch_later("no donor");
-  }
-  const auto question = fetch_.begin();
-  if (!question) return;
-  listen();
-  host_.report("fetching", {{"version", wanted_.value()}});
-  ask_chunk(*question);
-}
+// -- what comes -----------------------------------------------------------------------------------
 
-void joiner::ask_chunk(const question& asked) {
+void joiner::on_shard(size_t shard, worker_id from, const wire::state_chunk& m) {
+  const auto chunk = m.read();
+  const weights_id weights{history_id{chunk->getHistory()}, step_id{chunk->getVersion()}};
+  adopt(weights, commit_in(*chunk));
+  const auto range = fetch_.machine().range(shard);
+  // Nothing but a mistake of ours makes a hole.
+  if (shard > 0 && planted(planted_bug::checksum_not_compared))
+    return fetch_.machine().placed(shard);
   host_.self()
-      ->request(asked.donor, options_.chunk_timeout,
-                request_of(options_.stage, asked.version, asked.offset_bytes))
+      ->request(options_.compute, caf::infinite, import_atom::value,
+                static_cast<int64_t>(range.first), static_cast<int64_t>(range.count), shard_in(m))
       .then(
-          [=](const wire::state_chunk& m) {
-            if (fetch_.open(asked)) on_chunk(asked, m);
+          [=, attempt = host_.life().attempt()](bool) {
+            if (attempt != host_.life().attempt() || !fetch_.active()) return;
+            fetch_.machine().placed(shard);
+            on_change();
+            fetch_.go_on();
           },
-          [=](caf::error&) {
-            if (fetch_.open(asked)) fetch_later("donor failed", true);
+          [=, attempt = host_.life().attempt()](caf::error&) {
+            if (attempt != host_.life().attempt() || !fetch_.active()) return;
+            host_.report("fetch_failed", {{"why", "the state does not fit this stage"}});
+            fetch_.machine().spoiled(shard, from, fetch_.now_s());
+            fetch_.go_on();
           });
 }
 
-void joiner::on_chunk(const question& asked, const wire::state_chunk& m) {
-  if (m.fault()) return fetch_later("damaged chunk", true);
-  const auto chunk = m.read();
-  const auto bytes = chunk->getBytes();
-  const step_id offered{chunk->getVersion()};
-  const bool old = offered < wanted_ || (!base_ && first_ && offered < *first_);
-  if (old && old_versions_ < old_versions_max) {
-    ++old_versions_;
-    return fetch_later("the donor is not there yet either");
-  }
-  const auto commit = commit_in(*chunk);
-  switch (fetch_.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
-                        chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
-                        bytes.size())) {
-    case state_assembly::progress::more:
-      follow(offered, commit);
-      return ask_chunk(fetch_.next(asked));
-    case state_assembly::progress::complete: {
-      const auto [version, state] = fetch_.take();
-      host_.report("fetched",
-                   {{"version", version.value()}, {"bytes", static_cast<int64_t>(state.bytes())}});
-      follow(version, commit);
-      return import(version, state, commit);
-    }
-    case state_assembly::progress::stale:
-      return fetch_later("the donor moved on");
-    case state_assembly::progress::damaged:
-      return fetch_later("the checksum is wrong");
-  }
-}
-
-// -- following ----------------------------------------------------------------------------------
-
-void joiner::listen() {
-  if (std::exchange(following_, true)) return;
-  log_.clear();
-  first_.reset();
-  host_.announce(wire::member_state::following);
-}
-
-/// A state of this version is on its way.
-void joiner::follow(step_id version, const last_commit& made_by) {
-  if (std::exchange(base_, base_.value_or(version)) != std::nullopt) return;
+/// A shard of these weights has come, and stays whatever the guard makes of it.
+void joiner::adopt(weights_id weights, const last_commit& made_by) {
   auto& guard = host_.guard();
-  if (first_ && *first_ <= version && version <= guard.version()) {
-    log_.forget_before(version);
-    if (version == guard.version()) guard.made_by(made_by);
+  if (!newest_ || *newest_ < weights) {
+    newest_ = weights;
+    newest_commit_ = made_by;
+  }
+  const bool first = !std::exchange(shard_has_come_, true);
+  const bool newer =
+      guard.weights() < weights && (guard.history() < weights.history || !mid_step());
+  // With the first one, whatever it has refused while it waited is forgotten.
+  const bool later = newer || (first && guard.weights() == weights && !mid_step());
+  const bool accepted_as_older = weights < guard.weights() && !fetch_.machine().floor();
+  if (later || accepted_as_older) {
+    open_.reset();
+    guard.resume(weights, made_by);
+    if (later) require(weights);
+  }
+  if (weights == guard.weights() && guard.committed().attempt.none()) guard.made_by(made_by);
+}
+
+void joiner::on_change() {
+  if (!fetch_.active()) return;
+  auto& machine = fetch_.machine();
+  if (machine.older_in_a_row() >= old_answers_max) {
+    machine.require_nothing();
+    fetch_.want_newer_than(std::nullopt);
+  }
+  report_progress();
+  const bool mixed = planted(planted_bug::chunks_of_two_versions) && machine.all_here();
+  const auto whole = mixed ? machine.newest() : machine.complete();
+  if (whole) {
+    if (host_.life().state() == life_state::fetching) host_.lives(life_event::whole);
+    if (host_.life().state() == life_state::finishing) finish(*whole);
     return;
   }
-  miss_until(version);
-  guard.resume(version, made_by);
+  if (host_.life().state() == life_state::finishing) host_.lives(life_event::missed);
+  // Of two versions, and no commit that would make them one.
+  if (machine.all_here() && (!mid_step() || !patient())) {
+    const auto newest = *machine.newest();
+    if (host_.guard().weights() < newest) host_.guard().resume(newest, newest_commit_);
+    open_.reset();
+    require(newest);
+    fetch_.go_on();
+  }
 }
 
-void joiner::miss_until(step_id step) {
-  log_.clear();
-  first_ = step;
-  host_.guard().advance(step);
+void joiner::report_progress() {
+  const double now = fetch_.now_s();
+  if (now - told_s_ < tell_every_s) return;
+  told_s_ = now;
+  const auto status = fetch_.machine().status();
+  host_.report("joining", {{"bytes", static_cast<int64_t>(status.done_bytes)},
+                           {"total_bytes", static_cast<int64_t>(status.total_bytes)},
+                           {"bytes_per_s", status.bytes_per_s},
+                           {"rest_s", status.rest_s.value_or(-1)}});
+}
+
+// -- following ------------------------------------------------------------------------------------
+
+void joiner::miss_until(step_id step, const char* why) {
+  auto& guard = host_.guard();
+  if (fetch_.machine().begun()) host_.report("refetch", {{"why", std::string{why}}});
+  open_.reset();
+  guard.advance(step);
+  require(guard.weights());
+  on_change();
+  fetch_.go_on();
 }
 
 void joiner::on_reduce(const wire::reduce& m, promise<wire::reduced> reply) {
   auto& guard = host_.guard();
+  if (!fetch_.active())
+    return static_cast<void>(reply.deliver(make_error(guard.because(refusal_reason::not_serving))));
   const auto when = wire::epoch_of(*m.read());
   // A follower has nothing to report, so it is not asked to gather.
   if (auto why = guard.gather(when.term, when.step, when.round)) {
     if (why->reason != refusal_reason::behind || planted(planted_bug::follower_skips_a_step))
       return static_cast<void>(reply.deliver(make_error(*why)));
-    if (base_) fetch_later("missed a step while following");
-    miss_until(when.step);
+    miss_until(when.step, "missed a step while following");
     if (auto again = guard.gather(when.term, when.step, when.round))
       return static_cast<void>(reply.deliver(make_error(*again)));
   }
-  if (log_.full()) {
-    reply.deliver(
-        make_error(refusal{refusal_reason::overloaded, guard.term(), guard.version(), {}}));
-    if (base_) fetch_later("the download takes too many steps");
-    return miss_until(when.step);
-  }
-  if (!first_) first_ = when.step;
   take_part(m, when, reply);
 }
 
@@ -200,194 +259,201 @@ void joiner::take_part(const wire::reduce& m, wire::epoch when, promise<wire::re
   };
   const attempt_id attempt{when.term, when.round};
   const auto counted = m.read()->getCounted();
+  const auto take = [=](const host_tensor& total, const std::string& hash) mutable {
+    auto& guard = host_.guard();
+    if (!host_.life().follows() || guard.version() != when.step || guard.frozen() != attempt) {
+      reply.deliver(
+          make_error(refusal{refusal_reason::wrong_round, guard.term(), guard.version(), {}}));
+      return reduce_ended();
+    }
+    const reduced_sum sum{attempt, hash, 0, counted};
+    open_ = open_step{sum, total};
+    guard.reduced(sum);
+    reply.deliver(reduced_of(options_.id, when, sum));
+    reduce_ended();
+  };
   host_.self()
       ->request(options_.compute, caf::infinite, sum_atom::value)
       .then(
           [=](const host_tensor& shape) {
-            host_.self()
-                ->request(options_.averager, caf::infinite, m, shape)
-                .then(
-                    [=](const host_tensor& total, const std::string& hash) mutable {
-                      auto& guard = host_.guard();
-                      if (!following_ || guard.version() != when.step ||
-                          guard.frozen() != attempt) {
-                        reply.deliver(make_error(refusal{
-                            refusal_reason::wrong_round, guard.term(), guard.version(), {}}));
-                        return reduce_ended();
-                      }
-                      const reduced_sum sum{attempt, hash, 0, counted};
-                      log_.reduced(when.step, sum, total);
-                      guard.reduced(sum);
-                      reply.deliver(reduced_of(options_.id, when, sum));
-                      reduce_ended();
-                    },
-                    fail);
+            host_.self()->request(options_.averager, caf::infinite, m, shape).then(take, fail);
           },
           fail);
 }
 
 void joiner::reduce_ended() {
   --reducing_;
-  go_on_if_finished();
+  on_change();
 }
 
 void joiner::on_commit(const wire::commit& m, promise<wire::committed> reply) {
   auto& guard = host_.guard();
+  if (!fetch_.active())
+    return static_cast<void>(reply.deliver(make_error(guard.because(refusal_reason::not_serving))));
   const auto body = m.read();
   const auto when = wire::epoch_of(*body);
   const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
   const auto why = guard.commit(when.term, when.step, attempt);
   if (!why) {
-    log_.committed(when.step, body->getScale(), body->getCounted());
+    apply(body->getScale());
     guard.commit_applied(body->getScale(), body->getCounted());
+    require(guard.weights());
     reply.deliver(committed_of(options_.id, guard.version(), ""));
-    return go_on_if_finished();
+    on_change();
+    return fetch_.go_on();
   }
   reply.deliver(make_error(*why));
   if (why->reason != refusal_reason::behind && why->reason != refusal_reason::wrong_round) return;
-  if (planted(planted_bug::follower_skips_a_step)) return guard.advance(when.step.next());
-  if (base_) fetch_later("missed a step while following");
-  miss_until(when.step.next());
+  if (planted(planted_bug::follower_skips_a_step)) {
+    fetch_.machine().advance(guard.weights(), {guard.history(), when.step.next()});
+    guard.advance(when.step.next());
+    return on_change();
+  }
+  miss_until(when.step.next(), "missed a step while following");
 }
 
-// -- ready --------------------------------------------------------------------------------------
-
-void joiner::import(step_id version, const host_tensor& state, const last_commit& made_by) {
-  importing_ = true;
+/// On what stands where the step begins. Precondition: the guard has its sum, and so has this.
+void joiner::apply(double scale) {
+  const auto from = host_.guard().weights();
+  const auto step = std::exchange(open_, std::nullopt);
+  patience_ends_.reset();
+  ++followed_;
+  const auto runs = fetch_.machine().advance(from, from.next());
+  if (runs.empty()) return;
+  SWARM_INVARIANT(step && step->sum.attempt == host_.guard().sum().attempt,
+                  "a follower carries out the sum that is committed");
+  std::vector<int64_t> flat;
+  for (const auto& run : runs) {
+    flat.push_back(static_cast<int64_t>(run.first));
+    flat.push_back(static_cast<int64_t>(run.count));
+  }
+  const auto fail = [=, attempt = host_.life().attempt()](caf::error&) {
+    if (attempt != host_.life().attempt() || !fetch_.active()) return;
+    host_.report("fetch_failed", {{"why", "a followed step could not be applied"}});
+    if (host_.life().state() == life_state::finishing) host_.lives(life_event::missed);
+    wanted_ = host_.guard().weights();
+    begin();
+  };
+  // The compute actor works in order.
   host_.self()
-      ->request(options_.compute, caf::infinite, import_atom::value, state)
-      .then(
-          [=, generation = generation_](const std::string& hash) {
-            // Else a stage that lives on in newcomers only has no copy to go back to.
-            if (options_.vault) options_.vault->put(options_.stage, {version, state, made_by});
-            standing_ = version;
-            commit_ = made_by;
-            sum_ = {};
-            weights_hash_ = hash;
-            if (generation == generation_) catch_up(version);
-          },
-          [=, generation = generation_](caf::error&) {
-            if (generation == generation_) fetch_later("the state does not fit this stage");
-          });
-}
-
-/// The engine stands at `version`; the guard may be steps ahead.
-void joiner::catch_up(step_id version) {
-  if (auto step = log_.take_committed(version)) return apply(version, *step);
-  if (planted(planted_bug::follower_skips_a_step)) return done(host_.guard().version());
-  SWARM_INVARIANT(version == host_.guard().version(), "a follower misses no step");
-  if (waits_for_sum(version)) return;
-  const auto* open = log_.open(version);
-  if (open == nullptr || host_.guard().sum().attempt != open->sum.attempt) return done(version);
-  // Reduced but not committed yet: the commit finds the sum in the engine.
+      ->request(options_.compute, caf::infinite, reduced_atom::value, step->total)
+      .then([](double) {}, fail);
   host_.self()
-      ->request(options_.compute, caf::infinite, reduced_atom::value, open->total)
-      .then(
-          [=, generation = generation_, sum = open->sum,
-           total = open->total](double squared_norm) mutable {
-            if (generation != generation_) return;
-            // The commit, or another attempt, may have come meanwhile.
-            auto& guard = host_.guard();
-            if (guard.version() != version || guard.sum().attempt != sum.attempt)
-              return catch_up(version);
-            sum.squared_norm = squared_norm;
-            guard.reduced(sum);
-            host_.keep({version, sum, total});
-            done(version);
-          },
-          [=, generation = generation_](caf::error&) {
-            if (generation == generation_) fetch_later("the sum does not fit this stage");
-          });
+      ->request(options_.compute, caf::infinite, apply_atom::value, from.version.value(), scale,
+                std::move(flat))
+      .then([](bool) {}, fail);
 }
 
-/// Else it would serve without it, and fetch all again when it is committed.
-bool joiner::waits_for_sum(step_id version) {
-  const auto& guard = host_.guard();
-  if (reducing_ == 0 || !has_donors() || guard.frozen() == guard.sum().attempt) return false;
+// -- ready ----------------------------------------------------------------------------------------
+
+/// True while it is worth while to wait for a sum, or for a commit.
+bool joiner::patient() {
   const auto now = host_.self()->clock().now();
+  if (!has_donors()) return false;
   if (!patience_ends_) {
     patience_ends_ = now + options_.chunk_timeout;
     host_.self()->delayed_send(host_.self(), options_.chunk_timeout, fetch_atom::value);
   }
-  if (*patience_ends_ <= now) return false;
-  finished_ = version;
-  return true;
+  return now < *patience_ends_;
 }
 
-void joiner::go_on_if_finished() {
-  if (const auto version = std::exchange(finished_, std::nullopt)) catch_up(*version);
-}
-
-void joiner::apply(step_id version, const follow_log::entry& step) {
-  const auto fail = [=, generation = generation_](caf::error&) {
-    if (generation == generation_) fetch_later("a followed step could not be applied");
-  };
-  // The compute actor works in order.
+/// All shards are in the engine, at these weights.
+void joiner::finish(weights_id weights) {
+  auto& guard = host_.guard();
+  if (guard.weights() != weights && !planted(planted_bug::follower_skips_a_step)) {
+    open_.reset();
+    guard.resume(weights, newest_commit_);
+  }
+  const bool sum_is_coming = reducing_ > 0 && guard.frozen() != guard.sum().attempt;
+  if (sum_is_coming && patient()) return;
+  const auto number = ++finishes_;
   host_.self()
-      ->request(options_.compute, caf::infinite, reduced_atom::value, step.total)
-      .then([](double) {}, fail);
-  host_.self()
-      ->request(options_.compute, caf::infinite, apply_atom::value, version.value(), *step.scale)
+      ->request(options_.compute, caf::infinite, hash_atom::value)
       .then(
-          [=, generation = generation_, attempt = step.sum.attempt, scale = *step.scale,
-           counted = step.counted](const std::string& hash) {
-            standing_ = version.next();
-            commit_ = {attempt, scale, counted};
+          [=, attempt = host_.life().attempt()](const std::string& hash) {
+            if (attempt != host_.life().attempt() || number != finishes_) return;
             weights_hash_ = hash;
-            ++followed_;
-            if (generation == generation_) catch_up(version.next());
-          },
-          fail);
-}
-
-/// With the sum that it had: it may have been promised to a coordinator.
-void joiner::go_on_alone() {
-  importing_ = true;
-  host_.self()
-      ->request(options_.compute, caf::infinite, clear_atom::value)
-      .then(
-          [=, generation = generation_](bool) {
-            if (generation != generation_) return;
-            auto& guard = host_.guard();
-            guard.resume(*standing_, commit_, sum_);
-            done(guard.version());
+            put_in_sum(weights, number);
           },
           [=](caf::error& error) { host_.self()->quit(std::move(error)); });
 }
 
-void joiner::done(step_id version) {
-  SWARM_INVARIANT(version == host_.guard().version() || planted(planted_bug::follower_skips_a_step),
-                  "the engine stands where the guard says");
-  host_.report("joined", {{"version", version.value()}, {"followed", followed_}});
+/// What is reduced and not committed yet: the commit finds the sum in the engine.
+void joiner::put_in_sum(weights_id weights, uint64_t number) {
+  const auto& guard = host_.guard();
+  if (!open_ || guard.sum().attempt != open_->sum.attempt) return done();
+  host_.self()
+      ->request(options_.compute, caf::infinite, reduced_atom::value, open_->total)
+      .then(
+          [=, attempt = host_.life().attempt(), sum = open_->sum,
+           total = open_->total](double squared_norm) mutable {
+            // The commit, or another round, may have come meanwhile: that finishes anew.
+            if (attempt != host_.life().attempt() || number != finishes_) return;
+            sum.squared_norm = squared_norm;
+            host_.guard().reduced(sum);
+            host_.keep({weights.version, sum, total, weights.history});
+            done();
+          },
+          [=](caf::error& error) { host_.self()->quit(std::move(error)); });
+}
+
+/// With the sum that it had: it may have been promised to a coordinator.
+void joiner::go_on_alone() {
+  fetch_.stop();
+  host_.self()
+      ->request(options_.compute, caf::infinite, clear_atom::value)
+      .then(
+          [=, attempt = host_.life().attempt()](bool) {
+            if (attempt != host_.life().attempt()) return;
+            host_.guard().resume(*standing_, commit_, sum_);
+            host_.report("joined", {{"version", standing_->version.value()}, {"followed", 0}});
+            host_.serve(weights_hash_, false);
+          },
+          [=](caf::error& error) { host_.self()->quit(std::move(error)); });
+}
+
+void joiner::done() {
+  const auto version = host_.guard().version().value();
+  host_.report("fetched", {{"version", version},
+                           {"bytes", static_cast<int64_t>(fetch_.machine().received_bytes())}});
+  host_.report("joined", {{"version", version}, {"followed", followed_}});
   stop();
-  host_.serve(weights_hash_);
+  host_.serve(weights_hash_, true);
 }
 
 bool joiner::resume() {
   if (!options_.store) return false;
   const auto stored = options_.store->state();
   if (!stored) return false;
-  active_ = importing_ = true;
+  host_.lives(life_event::load);
   auto sum = options_.store->sum();
-  if (sum && sum->step != stored->version) sum.reset();
+  if (sum && sum->weights() != stored->weights()) sum.reset();
+  const auto attempt = host_.life().attempt();
   const auto fail = [=](caf::error& error) { host_.self()->quit(std::move(error)); };
   // Of another model, perhaps: it would not fit the next life either.
   const auto refused = [=, version = stored->version](caf::error& error) {
+    if (attempt != host_.life().attempt()) return;
     if (error.category() != wire::refusal_category) return fail(error);
     host_.report("stored_state_refused", {{"version", version.value()}});
-    importing_ = false;
-    start(false, step_id{0});
+    host_.lives(life_event::unfit);
+    start(false, {});
+  };
+  const auto loaded = [=] {
+    if (attempt != host_.life().attempt()) return;
+    host_.report("joined", {{"version", host_.guard().version().value()}, {"followed", 0}});
+    host_.serve(weights_hash_, false);
   };
   host_.self()
       ->request(options_.compute, caf::infinite, import_atom::value, stored->state)
       .then(
-          [=, version = stored->version, commit = stored->commit](const std::string& hash) {
+          [=, weights = stored->weights(), commit = stored->commit](const std::string& hash) {
+            if (attempt != host_.life().attempt()) return;
             weights_hash_ = hash;
-            host_.guard().resume(version, commit, sum ? sum->sum : reduced_sum{});
-            if (!sum) return done(version);
+            host_.guard().resume(weights, commit, sum ? sum->sum : reduced_sum{});
+            if (!sum) return loaded();
             host_.self()
                 ->request(options_.compute, caf::infinite, reduced_atom::value, sum->total)
-                .then([=](double) { done(version); }, fail);
+                .then([=](double) { loaded(); }, fail);
           },
           refused);
   return true;

@@ -2,44 +2,53 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "actors/stage/follow_log.hpp"
+#include "actors/stage/fetcher.hpp"
 #include "actors/stage/stage_worker.hpp"
-#include "actors/stage/state_fetch.hpp"
 #include "actors/stage/worker_base.hpp"
 #include "actors/wire/ticket.hpp"
 
 namespace swarm::stage {
 
-/// A download that only finds older versions than the one it needs is taken all the same after so
-/// many attempts: then nobody has anything newer.
-inline constexpr uint32_t old_versions_max = 8;
-/// Attempts after the second double their distance this often.
-inline constexpr uint32_t fetch_backoffs_max = 5;
+/// Donors that have only older weights than the one that it needs are believed after so many
+/// answers in a row: then nobody has anything newer.
+inline constexpr uint32_t old_answers_max = 8;
 
 /// How a worker comes by its stage's state:
 ///
-///   listen --> fetch chunks of version v --all there--> apply the steps followed since v --> serve
-///      '-- from here on: follow the all-reduce of each step with weight zero
+///   listen --> fetch shards, each at its donor's weights --all here at the same--> serve
+///      '-- from here on: follow the all-reduce of each step with weight zero, and carry each
+///          step that is committed out on the shards that stand where it begins
 ///
 /// So a download may last longer than a step, and a step shorter than a question to the donor: it
-/// is listed for the all-reduces before it asks. Whoever misses a step of the followed ones starts
-/// the download again at a newer version, and goes on listening. Without a donor it waits, and says
-/// so. Two steps would be missed for nothing at the end, and are waited for:
+/// is listed for the all-reduces before it asks. A shard that has missed a step is asked for again;
+/// the others stay. Shards go straight into the engine: nothing is kept beside it but one step's
+/// result. Without a donor it waits, and says so.
 ///
-///     order to reduce v -> state v is there -> the sum of v comes      (serves with it)
-///     order to reduce v -> state v is there -> the sum never comes     (serves after
-///     chunk_timeout)
-class joiner {
+/// What it follows is the guard's version. Interleavings that it bears:
+///
+///   1. a shard comes at v; Reduce, Commit of v come: it is at v + 1
+///   2. Reduce of v has come, its Commit has not; a shard comes at v + 1, since the donor has had
+///      the commit: it stays as it is, and the commit finds the others at v
+///   3. as 2, but the commit never comes, or the order to reduce v never came: the guard goes on
+///      to v + 1 with the shard, or with the next order, and the shards at v are asked for again
+///   4. all shards are here at v, and the order to reduce v has come, its sum has not: it waits for
+///      the sum, `chunk_timeout` at most, since it would have to fetch all again at the commit
+///   5. all shards are here at v + 1 when 2: it serves at once; the commit of v is a repeat to it
+///
+/// When the first shard is in the engine what was there before is gone: from then on it cannot go
+/// on alone with what it had.
+class joiner final : private fetch_listener {
  public:
-  joiner(worker_host& host, const stage_worker_options& options) : host_(host), options_(options) {}
+  joiner(worker_host& host, const stage_worker_options& options);
 
   bool has_donors() const { return fetch_.has_donors(); }
-  bool following() const { return following_; }
 
-  /// Begins to fetch a state of at least version `wanted`. `has_state`: the engine stands where the
-  /// guard says; with nobody to fetch from, the worker goes on from there.
-  void start(bool has_state, step_id wanted);
+  /// Begins to fetch weights that are not older than `wanted`. `has_state`: the engine stands where
+  /// the guard says; with nobody to fetch from, the worker goes on from there. Precondition: the
+  /// worker's life is waiting.
+  void start(bool has_state, weights_id wanted);
 
   /// What the last life left, if it left anything.
   bool resume();
@@ -48,56 +57,66 @@ class joiner {
   void stop();
 
   void on_roster(const wire::roster_update& update);
-  void on_fetch();
+  void on_wake();
 
   /// Orders of the coordinator to a follower.
   void on_reduce(const wire::reduce& m, promise<wire::reduced> reply);
   void on_commit(const wire::commit& m, promise<wire::committed> reply);
 
+  /// For others who fetch the same.
+  const download* fetched() const { return fetch_.active() ? &fetch_.machine() : nullptr; }
+  const last_commit& made_by() const { return newest_commit_; }
+
   void clear();
 
  private:
-  using question = state_fetch<wire::stage_worker_actor>::question;
+  /// The result of a step that is not committed yet.
+  struct open_step {
+    reduced_sum sum;
+    tensors::host_tensor total;
+  };
 
-  void fetch_later(const char* why, bool resumable = false);
-  void ask_chunk(const question& asked);
-  void on_chunk(const question& asked, const wire::state_chunk& m);
-  void listen();
-  void follow(step_id version, const last_commit& made_by);
-  /// It has no sum of a step before `step`, and from there on it may have all.
-  void miss_until(step_id step);
+  void on_shard(size_t shard, worker_id from, const wire::state_chunk& m) override;
+  void on_change() override;
+
+  void begin();
+  void look();
+  void require(weights_id floor);
+  void adopt(weights_id weights, const last_commit& made_by);
+  bool mid_step() const { return reducing_ > 0 || open_.has_value(); }
+  /// It has no part in a step before `step`.
+  void miss_until(step_id step, const char* why);
   void take_part(const wire::reduce& m, wire::epoch when, promise<wire::reduced> reply);
   void reduce_ended();
-  bool waits_for_sum(step_id version);
-  void go_on_if_finished();
-  void import(step_id version, const tensors::host_tensor& state, const last_commit& made_by);
-  void catch_up(step_id version);
-  void apply(step_id version, const follow_log::entry& step);
+  void apply(double scale);
+  bool patient();
+  void finish(weights_id weights);
+  void put_in_sum(weights_id weights, uint64_t finish);
   void go_on_alone();
-  void done(step_id version);
+  void done();
+  void report_progress();
 
   worker_host& host_;
   const stage_worker_options& options_;
-  state_fetch<wire::stage_worker_actor> fetch_;
-  follow_log log_;
-  bool active_ = false;
-  bool following_ = false;
-  bool importing_ = false;
-  std::optional<step_id> first_;     ///< the log has every sum from here on
-  std::optional<step_id> base_;      ///< of the state that is on its way, or in the engine
-  size_t reducing_ = 0;              ///< orders that the averager has not answered
-  std::optional<step_id> finished_;  ///< the engine is there, and one of those sums may come
+  fetcher<full_worker_actor::base> fetch_;
+  uint64_t elements_ = 0;  ///< of the engine; 0: not asked yet
+  std::optional<open_step> open_;
+  size_t reducing_ = 0;  ///< orders that the averager has not answered
   std::optional<caf::actor_clock::time_point> patience_ends_;
-  // What the engine has, if it has anything.
-  std::optional<step_id> standing_;
+  uint64_t finishes_ = 0;  ///< an answer to an earlier one is late
+  // Of the newest shard that has come.
+  std::optional<weights_id> newest_;
+  last_commit newest_commit_;
+  bool shard_has_come_ = false;
+  // What the engine has, as long as no shard has come.
+  std::optional<weights_id> standing_;
   last_commit commit_;
   reduced_sum sum_;
   std::string weights_hash_;  ///< of the engine, as far as this joiner put it there
-  step_id wanted_;
-  uint32_t old_versions_ = 0;
-  uint32_t failures_ = 0;
-  int64_t followed_ = 0;     ///< steps applied after the download
-  uint64_t generation_ = 0;  ///< of imports: a restarted download ignores the old one's answers
+  weights_id wanted_;
+  int64_t followed_ = 0;  ///< steps carried out while fetching
+  double told_s_ = 0;     ///< when it last said how far it is
+  bool alone_told_ = false;
 };
 
 }  // namespace swarm::stage

@@ -10,8 +10,8 @@ namespace swarm::stage {
 /// Whether a leader's beats reach this worker, for a candidate that asks before it takes over. No
 /// actors; time comes in as seconds.
 ///
-/// A leader is there while its beats come. It is not there any more once its process is seen to go or
-/// to stand down: then nobody has to wait for its last beat to grow old.
+/// A leader is there while its beats come. It is not there any more once its process is seen to go
+/// or to stand down: then nobody has to wait for its last beat to grow old.
 class leader_watch {
  public:
   /// A beat, or an order that is obeyed.

@@ -38,7 +38,7 @@ double pipeline::deadline_s(uint32_t patience_ms) {
 }
 
 std::optional<refusal> pipeline::unavailable() const {
-  if (!host_.serving()) return guard_.because(refusal_reason::not_serving);
+  if (!host_.life().serving()) return guard_.because(refusal_reason::not_serving);
   if (queue_.size() >= pending_requests_max) return guard_.because(refusal_reason::overloaded);
   return std::nullopt;
 }
@@ -50,14 +50,14 @@ template <class Reply, class Check, class Ask>
 void pipeline::admit(const Check& check, const wire::ticket& ticket, double deadline,
                      promise<Reply> reply, std::function<void()> again, Ask ask) {
   auto why = check();
-  if (!why || !host_.serving()) why = unavailable();
+  if (!why || !host_.life().serving()) why = unavailable();
   if (!why) return wait_for_turn(check, ticket, deadline, reply, ask);
   if (why->reason == refusal_reason::behind && waiting_.size() < pending_requests_max) {
     if (guard_.may_follow()) {
       waiting_.push_back(std::move(again));
       return;
     }
-    host_.fall_back("missed a commit", ticket.step);
+    host_.fall_back("missed a commit", {guard_.history(), ticket.step});
   }
   reply.deliver(make_error(*why));
 }
@@ -144,12 +144,12 @@ void pipeline::accumulate(const Request& m, microbatch_id index, int asked, prom
   if (weight != 0 && !in_sum_.insert(index).second && !planted(planted_bug::set_without_dedupe))
     weight = 0;
   if (weight != 0) ++accumulating_;
-  const auto done = [this, index, weight, state = host_.states_given_up()](bool counted) {
+  const auto done = [this, index, weight, state = host_.life().attempt()](bool counted) {
     const bool had_forward = std::is_same_v<Request, wire::backward>;
     if (weight != 0) {
       --accumulating_;
       // Another state has been, or will be, loaded over what it was added to.
-      if (state == host_.states_given_up()) {
+      if (state == host_.life().attempt()) {
         in_sum_.erase(index);
         if (counted) guard_.accumulated(index, weight);
       }

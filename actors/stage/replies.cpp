@@ -42,6 +42,7 @@ wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guar
   write(guard.committed().attempt, message->initCommitted());
   message->setScale(guard.committed().scale);
   message->setCommittedCounted(guard.committed().counted);
+  message->setHistory(guard.history().value());
   return message.finish();
 }
 
@@ -63,18 +64,39 @@ bool contributes(worker_id who, const wire::reduce& order) {
   return true;
 }
 
-wire::state_chunk chunk_of(step_id version, const snapshot_store::chunk& chunk) {
+wire::state_chunk chunk_of(const shard_reply& reply) {
   wire::builder<schemas::StateChunk> message;
-  message->setVersion(version.value());
-  message->setTotalBytes(chunk.state.bytes());
-  message->setOffsetBytes(chunk.offset_bytes);
-  message->setChecksum(chunk.checksum);
-  write(chunk.commit.attempt, message->initCommitted());
-  message->setScale(chunk.commit.scale);
-  message->setCounted(chunk.commit.counted);
-  message->setBytes(capnp::Data::Reader(chunk.state.as<kj::byte>() + chunk.offset_bytes,
-                                        static_cast<size_t>(chunk.size_bytes)));
+  const auto& shard = reply.shard;
+  message->setVersion(reply.weights.version.value());
+  message->setHistory(reply.weights.history.value());
+  message->setTotalElements(reply.total_elements);
+  message->setFirstElement(reply.first_element);
+  message->setChecksum(state_checksum(shard.data(), shard.bytes()));
+  write(reply.commit.attempt, message->initCommitted());
+  message->setScale(reply.commit.scale);
+  message->setCounted(reply.commit.counted);
+  message->setBytes(capnp::Data::Reader(shard.as<kj::byte>(), shard.bytes()));
+  message->setPresent(capnp::Data::Reader(reply.present.data(), reply.present.size()));
   return message.finish();
+}
+
+download::answer answer_in(const wire::state_chunk& m) {
+  const auto chunk = m.read();
+  const auto bytes = chunk->getBytes();
+  const auto present = chunk->getPresent();
+  return {{history_id{chunk->getHistory()}, step_id{chunk->getVersion()}},
+          chunk->getTotalElements(),
+          {chunk->getFirstElement(), bytes.size() / element_state_bytes},
+          bytes.size(),
+          chunk->getVersion() >= 0 &&
+              state_checksum(bytes.begin(), bytes.size()) == chunk->getChecksum(),
+          {present.begin(), present.end()}};
+}
+
+tensors::host_tensor shard_in(const wire::state_chunk& m) {
+  const auto bytes = m.read()->getBytes();
+  const auto count = static_cast<int64_t>(bytes.size() / element_state_bytes);
+  return {tensors::dtype::f32, {3, count}, m.bytes(), bytes.begin()};
 }
 
 last_commit commit_in(schemas::StateChunk::Reader chunk) {
@@ -84,14 +106,24 @@ last_commit commit_in(schemas::StateChunk::Reader chunk) {
           chunk.getCounted()};
 }
 
-wire::state_request request_of(stage_id stage, int64_t version, uint64_t offset_bytes,
-                               int64_t newer_than) {
+wire::state_request request_of(stage_id stage, const download::question& q,
+                               std::optional<weights_id> newer_than) {
   wire::builder<schemas::StateRequest> message;
   message->setStage(static_cast<uint32_t>(stage.value()));
-  message->setVersion(version);
-  message->setOffsetBytes(offset_bytes);
-  message->setNewerThan(newer_than);
+  message->setVersion(q.only ? q.only->version.value() : -1);
+  message->setHistory(q.only ? q.only->history.value() : any_history.value());
+  message->setFirstElement(q.range.first);
+  message->setElements(static_cast<uint32_t>(q.shard_elements));
+  if (newer_than) {
+    message->setNewerThan(newer_than->version.value());
+    message->setNewerThanHistory(newer_than->history.value());
+  }
   return message.finish();
+}
+
+std::optional<weights_id> weights_in(schemas::StateRequest::Reader request) {
+  if (request.getVersion() < 0) return std::nullopt;
+  return weights_id{history_id{request.getHistory()}, step_id{request.getVersion()}};
 }
 
 }  // namespace swarm::stage

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "actors/ids.hpp"
 #include "actors/stage/state_transfer.hpp"
@@ -25,14 +27,31 @@ wire::committed committed_of(worker_id who, step_id version, const std::string& 
 /// Whether the order has this worker add what it holds, and not only hear of the sum.
 bool contributes(worker_id who, const wire::reduce& order);
 
-/// Copies the chunk's bytes.
-wire::state_chunk chunk_of(step_id version, const snapshot_store::chunk& chunk);
+/// One shard of a state: f32 [3, count] from element `first` on, which the message aliases.
+struct shard_reply {
+  weights_id weights;
+  last_commit commit;  ///< that made them
+  uint64_t total_elements = 0;
+  uint64_t first_element = 0;
+  tensors::host_tensor shard;
+  std::vector<uint8_t> present{};  ///< shards that this donor has; empty: all
+};
+wire::state_chunk chunk_of(const shard_reply& reply);
+
+/// What a download has to know of a chunk; its checksum is compared here.
+download::answer answer_in(const wire::state_chunk& m);
+
+/// The chunk's bytes as f32 [3, count], aliased. Precondition: `answer_in` found it sound.
+tensors::host_tensor shard_in(const wire::state_chunk& m);
 
 /// The commit that made the chunk's version.
 last_commit commit_in(schemas::StateChunk::Reader chunk);
 
-/// Version -1 asks for the newest, if it is newer than `newer_than`.
-wire::state_request request_of(stage_id stage, int64_t version, uint64_t offset_bytes,
-                               int64_t newer_than = -1);
+/// Without `only` it asks for the newest there is, if that is newer than `newer_than`.
+wire::state_request request_of(stage_id stage, const download::question& q,
+                               std::optional<weights_id> newer_than = std::nullopt);
+
+/// The weights that a request names, if it names any.
+std::optional<weights_id> weights_in(schemas::StateRequest::Reader request);
 
 }  // namespace swarm::stage

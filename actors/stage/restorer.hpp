@@ -2,55 +2,72 @@
 
 #include <deque>
 #include <functional>
-#include <map>
-#include <vector>
+#include <set>
 
+#include "actors/stage/fetcher.hpp"
 #include "actors/stage/stage_worker.hpp"
-#include "actors/stage/state_transfer.hpp"
 #include "actors/stage/worker_base.hpp"
 
 namespace swarm::stage {
 
-/// How a worker goes back to an earlier version when the coordinator says so (schemas/step.capnp,
-/// Restore): with a copy of its own process, else with one that a holder's steward has.
+/// Orders to go back that wait for its end; the oldest is answered with how far it is.
+inline constexpr size_t restore_repeats_max = 16;
+
+/// How a worker goes back to earlier weights when the coordinator says so (schemas/step.capnp,
+/// Restore): with a copy of its own process, else with one that it fetches from the holders'
+/// stewards, and from workers of its stage that are fetching it, too.
 ///
 ///   order --copy here--> import --> serve, answer with where it stands
-///     '--> chunks from one holder after the other --'
+///     '--> shards, straight into the engine --'
 ///     '--> nobody has it: refuse; the worker fetches as a joiner does
-class restorer {
+///
+/// An order for the weights that are being fetched already joins, whatever its term and however
+/// often it comes: the download goes on. The weights are of the history that the last of them
+/// begins.
+class restorer final : private fetch_listener {
  public:
-  restorer(worker_host& host, const stage_worker_options& options)
-      : host_(host), options_(options) {}
+  restorer(worker_host& host, const stage_worker_options& options);
 
-  bool active() const { return active_; }
-
-  /// Precondition: the guard obeys the order's term, and the worker does not serve. `failed` when
-  /// there is no such copy.
+  /// Precondition: the guard obeys the order's term, and the worker's life is restoring. `failed`
+  /// when there is no such copy.
   void start(const wire::restore& m, std::function<void()> failed, promise<wire::standing> reply);
   /// True if it is under way already; then this one is answered, too.
-  bool repeats(const wire::restore& m, promise<wire::standing>& reply);
+  bool joins(const wire::restore& m, promise<wire::standing> reply);
 
   void on_roster(const wire::roster_update& update);
+  void on_wake() { fetch_.on_wake(); }
+
+  /// For others who fetch the same.
+  const download* fetched() const { return fetch_.active() ? &fetch_.machine() : nullptr; }
+  const last_commit& made_by() const { return commit_; }
+
   void clear();
 
  private:
-  void look_elsewhere();
-  void ask_chunk();
-  void on_chunk(const wire::state_chunk& m);
-  void import(const tensors::host_tensor& state, const last_commit& commit);
+  void on_shard(size_t shard, worker_id from, const wire::state_chunk& m) override;
+  void on_change() override;
+
+  bool import_own();
+  void import(const stored_state& own, bool kept);
+  void fetch();
+  void finish();
+  void ready(const std::string& hash, bool copy);
   void refuse();
   void give_up();
 
   worker_host& host_;
   const stage_worker_options& options_;
-  std::map<worker_id, wire::steward_actor> stewards_;
+  fetcher<full_worker_actor::base> fetch_;
+  std::map<worker_id, caf::actor> stewards_;
+  std::map<worker_id, caf::actor> mates_;  ///< of its stage that do not serve
   bool active_ = false;
-  uint64_t generation_ = 0;  ///< of questions; an answer to an earlier one is late
-  step_id version_{0};
-  std::deque<worker_id> holders_;  ///< yet to be asked, the one being asked first
-  state_assembly assembly_;
+  weights_id wanted_;
+  history_id begins_;  ///< what is made of the weights from here on
+  last_commit commit_;
+  std::set<worker_id> holders_;
+  bool finishing_ = false;
   std::function<void()> failed_;
-  std::vector<promise<wire::standing>> replies_;
+  std::deque<promise<wire::standing>> replies_;
 };
 
 }  // namespace swarm::stage

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/invariant.hpp"
 #include "actors/stage/donor.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/stage/joiner.hpp"
@@ -38,16 +39,16 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     orders_.clear();
     joiner_.clear();
     restorer_.clear();
-    donor_.clear();
   }
 
   behavior_type make_behavior() override {
     send(options_.directory, wire::subscribe_atom::value, self_handle());
     if (options_.start == start_mode::fresh) {
-      serve("");
+      serve("", false);
     } else if (!joiner_.resume()) {
       announce(wire::member_state::joining);
-      joiner_.start(false, step_id{0});
+      lives(life_event::fetch);
+      joiner_.start(false, {});
     }
     if (options_.announce_period.count() > 0)
       delayed_send(this, options_.announce_period, tick_atom::value);
@@ -66,7 +67,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
             [this](const wire::pre_vote& m) { return on_pre_vote(m); },
             [this](const wire::beat& m) { on_beat(m); },
             [this](const wire::roster_update& m) { on_roster(m); },
-            [this](fetch_atom) { joiner_.on_fetch(); },
+            [this](fetch_atom) { restorer_.on_wake(), joiner_.on_wake(); },
             [this](tick_atom) { on_tick(); }};
   }
 
@@ -132,31 +133,36 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     send(options_.directory, wire::announce_atom::value, me);
   }
 
-  void serve(std::string weights_hash) override {
-    serving_ = true;
+  const worker_life& life() const override { return life_; }
+
+  void lives(life_event event) override {
+    const auto outcome = life_.on(event);
+    SWARM_INVARIANT(outcome != worker_life::outcome::refused,
+                    "a worker's life goes as its table says");
+  }
+
+  void serve(std::string weights_hash, bool copy) override {
+    lives(life_event::ready);
     orders_.made(std::move(weights_hash));
     announce(wire::member_state::serving);
     report("serving", {{"version", guard_.version().value()}});
-    donor_.leave(guard_.version() == step_id{0}, [] {});
+    donor_.leave(copy || guard_.version() == step_id{0}, [] {});
     pipeline_.retry_waiting();
   }
 
-  bool serving() const override { return serving_; }
+  void known_as(weights_id also) override { donor_.known_as(also); }
 
-  uint64_t states_given_up() const override { return states_; }
-
-  void fall_back(const char* why, step_id wanted) override {
-    if (!serving_ || !joiner_.has_donors()) return;
+  void fall_back(const char* why, weights_id wanted) override {
+    if (!life_.serving() || !joiner_.has_donors()) return;
     report("refetch", {{"why", std::string{why}}, {"version", guard_.version().value()}});
-    stop_serving();
+    lives(life_event::fetch);
+    give_state_up();
     joiner_.start(true, wanted);
     pipeline_.retry_waiting();
   }
 
   /// The engine's state is going to be replaced.
-  void stop_serving() {
-    serving_ = false;
-    ++states_;
+  void give_state_up() {
     pipeline_.forget_sum();
     orders_.stop();
     announce(wire::member_state::joining);
@@ -172,9 +178,17 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   promise<wire::state_chunk> on_state_request(const wire::state_request& m) {
     auto reply = make_response_promise<promise<wire::state_chunk>>();
     if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
-    if (!serving_ || m.read()->getStage() != static_cast<uint32_t>(options_.stage.value()))
+    if (m.read()->getStage() != static_cast<uint32_t>(options_.stage.value()))
       return reply.deliver(make_error(guard_.because(refusal_reason::not_serving)));
-    donor_.answer(m, reply);
+    if (life_.serving()) {
+      donor_.answer(m, reply);
+    } else if (const auto* restored = restorer_.fetched()) {
+      donor_.answer_from(*restored, restorer_.made_by(), m, reply);
+    } else if (const auto* fetched = joiner_.fetched()) {
+      donor_.answer_from(*fetched, joiner_.made_by(), m, reply);
+    } else {
+      reply.deliver(make_error(guard_.because(refusal_reason::not_serving)));
+    }
     return reply;
   }
 
@@ -185,26 +199,46 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     const auto body = m.read();
     if (auto why = guard_.take_over(term_id{body->getTerm()}))
       return reply.deliver(make_error(*why));
-    if (serving_ && guard_.version() == step_id{body->getVersion()})
+    const weights_id wanted{history_id{body->getHistory()}, step_id{body->getVersion()}};
+    if (life_.serving() && donor_.has(wanted)) {
+      begin_history(wanted, history_id{body->getTerm()});
       return reply.deliver(standing_of(options_.id, options_.stage, guard_));
-    if (restorer_.repeats(m, reply)) return reply;
+    }
+    if (life_.state() == life_state::restoring && restorer_.joins(m, reply)) return reply;
+    const bool served = life_.serving();
+    lives(life_event::restore);
     joiner_.stop();
-    stop_serving();
+    if (served) give_state_up();
     restorer_.start(
-        m, [this, version = step_id{body->getVersion()}] { joiner_.start(false, version); }, reply);
+        m, [this, wanted] { fetch_instead(wanted); }, reply);
     return reply;
+  }
+
+  /// The weights stay; what is made of them from here on is another history.
+  void begin_history(weights_id wanted, history_id begins) {
+    if (begins <= guard_.history()) return;
+    const weights_id before = guard_.weights();
+    guard_.belongs_to(begins);
+    donor_.known_as(wanted.history == any_history ? before : wanted);
+    announce(wire::member_state::serving);
+    donor_.leave(true, [] {});
+  }
+
+  /// Nobody has a copy of what the coordinator has named.
+  void fetch_instead(weights_id wanted) {
+    lives(life_event::none);
+    joiner_.start(false, {guard_.history(), wanted.version});
   }
 
   void on_tick() {
     delayed_send(this, options_.announce_period, tick_atom::value);
-    if (serving_) announce(wire::member_state::serving);
+    if (life_.serving()) announce(wire::member_state::serving);
   }
 
   stage_worker_options options_;
   step_guard guard_;
   leader_watch leader_;
-  bool serving_ = false;
-  uint64_t states_ = 0;  ///< given up so far
+  worker_life life_;
   pipeline pipeline_;
   donor donor_;
   joiner joiner_;

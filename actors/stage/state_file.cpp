@@ -23,6 +23,7 @@ constexpr char magic[] = "SWRMKEPT";
 constexpr size_t magic_bytes = 8;
 constexpr size_t hashed_from = 32;
 constexpr size_t shape_at = 96;
+constexpr size_t history_at = 152;
 constexpr size_t hash_at = 160;
 
 template <class T>
@@ -135,6 +136,7 @@ file_record record_of(const file_header& header, file_kind kind) {
   record.attempt = {term_id{load<uint64_t>(header, 64)}, round_id{load<uint32_t>(header, 72)}};
   record.counted = load<uint32_t>(header, 76);
   record.number = load<double>(header, 80);
+  record.history = history_id{load<uint64_t>(header, history_at)};
   record.hash.assign(header.data() + hash_at,
                      std::min<size_t>(load<uint32_t>(header, 88), file_hash_bytes_max));
   return record;
@@ -192,6 +194,7 @@ std::optional<file_header> header_of(const file_identity& owner, const file_reco
   store(header, 92, static_cast<uint32_t>(shape.size()));
   for (size_t i = 0; i < shape.size(); ++i)
     store(header, shape_at + 8 * i, shape[i]);
+  store(header, history_at, record.history.value());
   std::memcpy(header.data() + hash_at, record.hash.data(), record.hash.size());
   store(header, 24, checksum_of(header, tensor.data(), bytes));
   return header;

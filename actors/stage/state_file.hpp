@@ -15,15 +15,15 @@
 ///            8  format (4), kind (4)      76  counted (4)
 ///           16  bytes of the file (8)     80  scale of a state, squared norm of a sum (8)
 ///           24  XXH3-64 of all that       88  bytes of the hash (4), dimensions (4)
-///               follows (8)               96  shape (8 x 8)
-///           32  version (8)              160  hash of a sum (96), padded with zeroes
-///           40  stage (4), dtype (4)     256  the tensor's bytes
-///           48  run (8), model bytes (8)
+///               follows (8)               96  shape (7 x 8)
+///           32  version (8)              152  history (8); 0 in files of earlier releases
+///           40  stage (4), dtype (4)     160  hash of a sum (96), padded with zeroes
+///           48  run (8), model bytes (8) 256  the tensor's bytes
 namespace swarm::stage {
 
 inline constexpr size_t file_header_bytes = 256;
 inline constexpr uint32_t file_format = 1;
-inline constexpr size_t file_dimensions_max = 8;
+inline constexpr size_t file_dimensions_max = 7;
 inline constexpr size_t file_hash_bytes_max = 96;
 
 enum class file_kind : uint32_t { state = 1, sum = 2 };
@@ -49,6 +49,7 @@ struct file_record {
   double number = 0;  ///< scale of a state, squared norm of a sum
   std::string hash;   ///< of a sum
   tensors::host_tensor tensor;
+  history_id history{0};
 };
 
 /// Why a file is not taken.

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/stage/download.hpp"
 #include "actors/stage/step_guard.hpp"
 #include "tensors/codec/host_tensor.hpp"
 
@@ -22,6 +23,15 @@ struct stored_state {
   step_id version;
   tensors::host_tensor state;
   last_commit commit;
+  history_id history{0};
+  /// Where the run went back to these weights they have two names: `history` is the one that began
+  /// then, this the one that they were made in.
+  std::optional<history_id> made_in{};
+
+  weights_id weights() const { return {history, version}; }
+  bool is(weights_id wanted) const {
+    return fits(wanted, weights()) || (made_in && fits(wanted, {*made_in, version}));
+  }
 };
 
 /// The sum over the whole stage for the step that starts from `step`.
@@ -29,6 +39,9 @@ struct stored_sum {
   step_id step;
   reduced_sum sum;
   tensors::host_tensor total;
+  history_id history{0};
+
+  weights_id weights() const { return {history, step}; }
 };
 
 /// What a store says of its promise. `changes` grows whenever it gives or withdraws it.

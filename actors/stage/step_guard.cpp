@@ -30,7 +30,7 @@ size_t microbatch_set::size() const {
 }
 
 refusal step_guard::because(refusal_reason reason) const {
-  return {reason, term_, version_, frozen_.round};
+  return {reason, term_, version_, frozen_.round, history_};
 }
 
 std::optional<refusal> step_guard::take_over(term_id term) {

@@ -86,6 +86,8 @@ class step_guard {
 
   step_id version() const { return version_; }
   term_id term() const { return term_; }
+  history_id history() const { return history_; }
+  weights_id weights() const { return {history_, version_}; }
   attempt_id frozen() const { return frozen_; }
   const microbatch_set& held() const { return held_; }
   const reduced_sum& sum() const { return reduced_; }
@@ -132,13 +134,17 @@ class step_guard {
   /// State of `version` was loaded: nothing is held.
   void advance(step_id version);
 
+  /// The weights are of this history from now on.
+  void belongs_to(history_id history) { history_ = history; }
+
   /// The state of `version` was loaded, which `commit` made; perhaps with a sum that a coordinator
   /// may be about to commit.
-  void resume(step_id version, last_commit commit, reduced_sum sum = {}) {
-    advance(version);
+  void resume(weights_id weights, last_commit commit, reduced_sum sum = {}) {
+    history_ = weights.history;
+    advance(weights.version);
     committed_ = commit;
     // Whoever had a part in them has obeyed their terms.
-    term_ = std::max({term_, commit.attempt.term, sum.attempt.term});
+    term_ = std::max({term_, commit.attempt.term, sum.attempt.term, term_id{history_.value()}});
     frozen_ = sum.attempt;
     reduced_ = std::move(sum);
   }
@@ -156,6 +162,7 @@ class step_guard {
   std::optional<refusal> check(term_id term, step_id step);
 
   step_id version_;
+  history_id history_{0};
   term_id term_{0};
   attempt_id frozen_;  ///< attempts up to this one are closed
   reduced_sum reduced_;

@@ -11,8 +11,9 @@ namespace swarm::stage {
 /// Answers and returns true when the order is not to be carried out.
 template <class Reply>
 bool step_orders::refused(std::optional<refusal> why, step_id step, promise<Reply>& reply) {
-  if (why && why->reason == refusal_reason::behind) host_.fall_back("missed a commit", step);
-  if (!host_.serving()) why = guard_.because(refusal_reason::not_serving);
+  if (why && why->reason == refusal_reason::behind)
+    host_.fall_back("missed a commit", {guard_.history(), step});
+  if (!host_.life().serving()) why = guard_.because(refusal_reason::not_serving);
   if (why) reply.deliver(make_error(*why));
   return why.has_value();
 }
@@ -21,7 +22,7 @@ promise<wire::standing> step_orders::on_take_over(const wire::take_over& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::standing>>();
   if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
   auto why = guard_.take_over(term_id{m.read()->getTerm()});
-  if (!why && !host_.serving()) why = guard_.because(refusal_reason::not_serving);
+  if (!why && !host_.life().serving()) why = guard_.because(refusal_reason::not_serving);
   if (why) return reply.deliver(make_error(*why));
   return reply.deliver(standing_of(options_.id, options_.stage, guard_));
 }
@@ -30,6 +31,10 @@ promise<wire::holding> step_orders::on_gather(const wire::gather& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::holding>>();
   if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
   const auto when = wire::epoch_of(*m.read());
+  // The run has gone back without this worker: what it stands at is of no use to anybody.
+  const history_id history{m.read()->getHistory()};
+  if (guard_.history() < history && !guard_.take_over(when.term))
+    host_.fall_back("missed that the run went back", {history, when.step});
   if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return reply;
   pipeline_.when_drained([this, reply, when]() mutable {
     // A later gather, or a commit, has come meanwhile.
@@ -61,7 +66,7 @@ promise<wire::holding> step_orders::on_drop(const wire::drop& m) {
 promise<wire::reduced> step_orders::on_reduce(const wire::reduce& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::reduced>>();
   if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
-  if (joiner_.following()) {
+  if (host_.life().follows()) {
     joiner_.on_reduce(m, reply);
     return reply;
   }
@@ -104,7 +109,7 @@ void step_orders::take_reduced(wire::epoch when, const tensors::host_tensor& tot
               return static_cast<void>(reply.deliver(make_error(*why)));
             sum.squared_norm = squared_norm;
             guard_.reduced(sum);
-            host_.keep({when.step, sum, total});
+            host_.keep({when.step, sum, total, guard_.history()});
             reply.deliver(reduced_of(options_.id, when, sum));
           },
           [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
@@ -113,7 +118,7 @@ void step_orders::take_reduced(wire::epoch when, const tensors::host_tensor& tot
 promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::committed>>();
   if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
-  if (joiner_.following()) {
+  if (host_.life().follows()) {
     joiner_.on_commit(m, reply);
     return reply;
   }
@@ -130,7 +135,7 @@ promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
   if (!why && pipeline_.accumulating() > 0) why = guard_.because(refusal_reason::wrong_round);
   // The stage commits without this worker.
   else if (why && why->reason == refusal_reason::wrong_round)
-    host_.fall_back("missed a reduce", when.step.next());
+    host_.fall_back("missed a reduce", {guard_.history(), when.step.next()});
   if (refused(why, when.step, reply)) return reply;
   donor_.pin(m);
   apply(when.step, body->getScale(), body->getCounted(), body->getKeep());
@@ -139,8 +144,8 @@ promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
 }
 
 bool step_orders::is_repeat(const wire::epoch& when, attempt_id attempt) {
-  return host_.serving() && !guard_.take_over(when.term) && when.step.next() == guard_.version() &&
-         guard_.committed().attempt == attempt;
+  return host_.life().serving() && !guard_.take_over(when.term) &&
+         when.step.next() == guard_.version() && guard_.committed().attempt == attempt;
 }
 
 void step_orders::apply(step_id step, double scale, uint32_t counted, bool keep) {
@@ -148,9 +153,9 @@ void step_orders::apply(step_id step, double scale, uint32_t counted, bool keep)
       ->request(options_.compute, caf::infinite, apply_atom::value, step.value(), scale)
       .then(
           [this, keep, version = step.next(),
-           state = host_.states_given_up()](const std::string& hash) {
+           state = host_.life().attempt()](const std::string& hash) {
             // Another state may be on its way into the engine.
-            if (state == host_.states_given_up())
+            if (state == host_.life().attempt())
               donor_.leave(keep, [=] { answers_.made(version, hash, donor_.kept()); });
           },
           [this](caf::error& error) { host_.self()->quit(std::move(error)); });

@@ -1,17 +1,21 @@
 #include "actors/stage/steward.hpp"
 
+#include <algorithm>
 #include <array>
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
+#include <memory>
+#include <new>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "actors/stage/custody.hpp"
 #include "actors/stage/errc.hpp"
+#include "actors/stage/fetcher.hpp"
 #include "actors/stage/replies.hpp"
-#include "actors/stage/state_fetch.hpp"
+#include "actors/stage/state_transfer.hpp"
 #include "actors/telemetry/event.hpp"
 
 namespace swarm::stage {
@@ -20,17 +24,24 @@ namespace {
 
 /// A copy that is not needed here any more is dropped after so many custody periods.
 constexpr uint32_t drop_after_looks = 10;
+/// A state that was read from the disk for others is held so many periods longer.
+constexpr uint32_t lend_looks = 4;
 
 using look_atom = caf::atom_constant<caf::atom("look")>;
+using wake_atom = caf::atom_constant<caf::atom("wake")>;
 using full_steward =
-    wire::steward_actor::extend<caf::reacts_to<wire::roster_update>, caf::reacts_to<look_atom>>;
+    wire::steward_actor::extend<caf::reacts_to<wire::roster_update>, caf::reacts_to<look_atom>,
+                                caf::reacts_to<wake_atom>>;
 template <class Reply>
 using promise = caf::typed_response_promise<Reply>;
 
 class steward final : public full_steward::base {
  public:
   steward(caf::actor_config& cfg, steward_options options)
-      : full_steward::base(cfg), options_(std::move(options)) {}
+      : full_steward::base(cfg), options_(std::move(options)) {
+    for (auto& p : pursuits_)
+      p = std::make_unique<pursuit>(*this);
+  }
 
   const char* name() const override { return "steward"; }
 
@@ -38,8 +49,9 @@ class steward final : public full_steward::base {
   void on_exit() override {
     options_ = {};
     workers_.clear();
-    pursuits_ = {};
-    offered_.clear();
+    for (auto& p : pursuits_)
+      p->clear();
+    lent_.clear();
   }
 
   behavior_type make_behavior() override {
@@ -53,6 +65,10 @@ class steward final : public full_steward::base {
             [this](look_atom) {
               delayed_send(this, options_.custody_period, look_atom::value);
               look();
+            },
+            [this](wake_atom) {
+              for (auto& p : pursuits_)
+                p->fetch.on_wake();
             }};
   }
 
@@ -62,14 +78,46 @@ class steward final : public full_steward::base {
     bool serving;
     wire::steward_actor steward;
   };
-  using question = state_fetch<wire::steward_actor>::question;
-
   /// A stage of whose state it wants the newest copy.
-  struct pursuit {
+  struct pursuit final : fetch_listener {
+    explicit pursuit(steward& owner)
+        : host(owner),
+          fetch([&owner] { return &owner; }, *this,
+                [&owner](std::chrono::nanoseconds after) {
+                  owner.delayed_send(&owner, after, wake_atom::value);
+                }) {}
+
+    void on_shard(size_t shard, worker_id from, const wire::state_chunk& m) override {
+      host.put_in_place(*this, shard, from, m);
+    }
+    void on_change() override { host.look_at(*this); }
+
+    void stop() {
+      fetch.stop();
+      state = {};
+      bytes = nullptr;
+    }
+    void clear() {
+      stop();
+      fetch.clear();
+      stage = stage_id{-1};
+      no_room_for.reset();
+    }
+
+    steward& host;
     stage_id stage{-1};
-    state_fetch<wire::steward_actor> fetch;
-    size_t donors_left = 0;  ///< to be asked in this look
-    caf::actor_clock::time_point asked_at;
+    fetcher<full_steward::base> fetch;
+    tensors::host_tensor state;  ///< what has come of it
+    void* bytes = nullptr;
+    last_commit commit;
+    std::optional<weights_id> no_room_for;  ///< what has come in vain
+  };
+  friend struct pursuit;
+
+  /// Read from the disk for somebody.
+  struct lent {
+    stored_state state;
+    uint32_t looks = 0;  ///< since it was last asked for
   };
 
   void report(const char* what, stage_id stage, step_id version) {
@@ -88,28 +136,37 @@ class steward final : public full_steward::base {
     if (auto fault = m.fault()) return reply.deliver(wire::make_error(*fault));
     const auto body = m.read();
     const stage_id stage{static_cast<int32_t>(body->getStage())};
-    auto version = step_id{body->getVersion()};
-    if (version < step_id{0}) {
-      const auto newest = options_.vault->newest(stage);
-      if (!newest || newest->value() <= body->getNewerThan())
-        return reply.deliver(make_error(errc::no_state));
-      version = *newest;
+    auto wanted = weights_in(*body);
+    if (!wanted) {
+      wanted = options_.vault->newest(stage);
+      const weights_id newer_than{history_id{body->getNewerThanHistory()},
+                                  step_id{body->getNewerThan()}};
+      if (!wanted || *wanted <= newer_than) return reply.deliver(make_error(errc::no_state));
     }
-    auto& offered = offered_[stage];
-    if (!offered.has(version)) {
-      const auto state = find(stage, version);
-      if (!state) return reply.deliver(make_error(errc::no_state));
-      offered.put(version, state->state, state->commit);
-    }
-    const auto chunk = offered.read(version, body->getOffsetBytes(), options_.chunk_bytes);
-    if (!chunk) return reply.deliver(make_error(errc::no_state));
-    return reply.deliver(chunk_of(version, *chunk));
+    const auto found = find(stage, *wanted);
+    if (!found || body->getElements() > shard_elements_max)
+      return reply.deliver(make_error(errc::no_state));
+    const auto shard = shard_of(found->state, body->getFirstElement(), body->getElements());
+    if (!shard) return reply.deliver(make_error(errc::no_state));
+    // By the name that it was asked for.
+    const auto weights = wanted->history == any_history ? found->weights() : *wanted;
+    return reply.deliver(
+        chunk_of({weights, found->commit, static_cast<uint64_t>(found->state.shape()[1]),
+                  body->getFirstElement(), *shard}));
   }
 
-  std::optional<stored_state> find(stage_id stage, step_id version) const {
-    if (auto state = options_.vault->find(stage, version)) return state;
+  std::optional<stored_state> find(stage_id stage, weights_id wanted) {
+    if (auto state = options_.vault->find(stage, wanted)) return state;
+    const auto last = lent_.find(stage);
+    if (last != lent_.end() && last->second.state.is(wanted)) {
+      last->second.looks = 0;
+      return last->second.state;
+    }
     for (auto& state : stored(stage))
-      if (state.version == version) return std::move(state);
+      if (state.is(wanted)) {
+        lent_[stage] = {state, 0};
+        return std::move(state);
+      }
     return std::nullopt;
   }
 
@@ -124,16 +181,17 @@ class steward final : public full_steward::base {
     auto versions = options_.vault->versions();
     const auto own = options_.serves();
     for (const auto& state : stored(own))
-      versions[own].push_back(state.version);
-    std::vector<std::pair<stage_id, step_id>> items;
+      versions[own].push_back(state.weights());
+    std::vector<std::pair<stage_id, weights_id>> items;
     for (const auto& [stage, kept] : versions)
-      for (const auto& version : kept)
-        if (items.size() < inventory_items_max) items.emplace_back(stage, version);
+      for (const auto& weights : kept)
+        if (items.size() < inventory_items_max) items.emplace_back(stage, weights);
     wire::builder<schemas::Inventory> message;
     auto list = message->initItems(static_cast<unsigned>(items.size()));
     for (unsigned i = 0; i < list.size(); ++i) {
       list[i].setStage(static_cast<uint32_t>(items[i].first.value()));
-      list[i].setVersion(items[i].second.value());
+      list[i].setVersion(items[i].second.version.value());
+      list[i].setHistory(items[i].second.history.value());
     }
     uint64_t seen = 0;
     for (const auto& [id, w] : workers_)
@@ -167,12 +225,16 @@ class steward final : public full_steward::base {
     for (const auto& id : update.gone) {
       workers_.erase(id);
       for (auto& p : pursuits_)
-        if (p.fetch.remove(id)) look_elsewhere(p);
+        p->fetch.remove(id);
     }
     for (const auto& m : update.changed) {
       if (m.role != wire::member_role::stage_worker || !m.steward) continue;
       workers_[m.id] = {m.stage, m.state == wire::member_state::serving,
                         caf::actor_cast<wire::steward_actor>(m.steward)};
+    }
+    for (auto& p : pursuits_) {
+      p->fetch.go_on();
+      look_at(*p);
     }
   }
 
@@ -189,6 +251,8 @@ class steward final : public full_steward::base {
     last_look_ = now;
     seek();
     if (keeps_) drop_others();
+    for (auto it = lent_.begin(); it != lent_.end();)
+      it = ++it->second.looks > lend_looks ? lent_.erase(it) : std::next(it);
     report_promises();
   }
 
@@ -218,76 +282,72 @@ class steward final : public full_steward::base {
     const auto own = options_.serves();
     keeps_ = custody_of(places, options_.stages, *self, own);
     if (!keeps_) return;
-    auto& [custody, mending] = pursuits_;
-    pursue(custody, *keeps_);
-    if (options_.vault->newest(own) < options_.vault->newest(*keeps_)) pursue(mending, own);
+    const auto& [custody, mending] = pursuits_;
+    pursue(*custody, *keeps_);
+    if (options_.vault->newest(own) < options_.vault->newest(*keeps_)) pursue(*mending, own);
   }
 
   void pursue(pursuit& p, stage_id stage) {
-    if (p.stage != stage) {
-      p = {};
-      p.stage = stage;
-    }
-    size_t donors = 0;
+    if (p.stage != stage) p.clear();
+    p.stage = stage;
     for (const auto& [id, w] : workers_) {
       if (w.stage == stage && id.peer != options_.id) {
-        p.fetch.add(id, w.steward);
-        ++donors;
-      } else if (p.fetch.remove(id)) {
-        p.fetch.switch_donor();
+        if (!p.fetch.has(id)) p.fetch.add(id, caf::actor_cast<caf::actor>(w.steward));
+      } else {
+        p.fetch.remove(id);
       }
     }
-    // Another one may answer when this one hangs.
-    if (p.fetch.asks() && clock().now() - p.asked_at > options_.chunk_timeout / 2)
-      p.fetch.switch_donor();
-    p.donors_left = donors;
-    go_on(p);
+    if (!p.fetch.active()) begin(p);
+    p.fetch.go_on();
+    look_at(p);
   }
 
-  void go_on(pursuit& p) {
-    if (const auto asked = p.fetch.begin()) ask(p, *asked);
+  /// After the newest copy, if it is newer than what is here.
+  void begin(pursuit& p) {
+    download_options options;
+    options.elements_max = state_bytes_max / element_state_bytes;
+    options.shard_elements = shard_elements_of(options_.chunk_bytes);
+    options.first_patience_s = std::chrono::duration<double>(options_.chunk_timeout).count();
+    options.pause_s = std::chrono::duration<double>(options_.custody_period).count();
+    options.window_bytes_max = download_window_bytes_max;
+    options.seed = options_.id.value();
+    options.one_version = true;
+    // What there was no room for is not fetched again and again.
+    const auto have = std::max(options_.vault->newest(p.stage), p.no_room_for);
+    p.fetch.start(p.stage, options);
+    if (have) p.fetch.machine().require(have->next());
+    p.fetch.want_newer_than(have);
   }
 
-  void look_elsewhere(pursuit& p) {
-    p.fetch.switch_donor();
-    if (p.donors_left > 0) --p.donors_left;
-    if (p.donors_left > 0) go_on(p);
-  }
-
-  void ask(pursuit& p, const question& asked) {
-    const auto stage = p.stage;
-    const auto have = options_.vault->newest(stage);
-    p.asked_at = clock().now();
-    request(asked.donor, options_.chunk_timeout,
-            request_of(stage, asked.version, asked.offset_bytes, have ? have->value() : -1))
-        .then(
-            [=, &p](const wire::state_chunk& m) {
-              if (p.stage == stage && p.fetch.open(asked)) on_chunk(p, asked, m);
-            },
-            [=, &p](caf::error&) {
-              // Mostly there is nothing newer.
-              if (p.stage == stage && p.fetch.open(asked)) look_elsewhere(p);
-            });
-  }
-
-  void on_chunk(pursuit& p, const question& asked, const wire::state_chunk& m) {
-    if (m.fault()) return look_elsewhere(p);
+  void put_in_place(pursuit& p, size_t shard, worker_id from, const wire::state_chunk& m) {
+    auto& machine = p.fetch.machine();
+    const auto elements = machine.elements();
+    try {
+      // Not touched before something comes, whatever the donor says of the size.
+      if (p.bytes == nullptr)
+        p.state = tensors::host_tensor::allocate(tensors::dtype::f32,
+                                                 {3, static_cast<int64_t>(elements)}, &p.bytes);
+    } catch (const std::bad_alloc&) {
+      machine.spoiled(shard, from, p.fetch.now_s());
+      return;
+    }
     const auto chunk = m.read();
-    const auto bytes = chunk->getBytes();
-    const auto commit = commit_in(*chunk);
-    switch (p.fetch.accept(step_id{chunk->getVersion()}, chunk->getTotalBytes(),
-                           chunk->getOffsetBytes(), chunk->getChecksum(), bytes.begin(),
-                           bytes.size())) {
-      case state_assembly::progress::more:
-        return ask(p, p.fetch.next(asked));
-      case state_assembly::progress::complete: {
-        const auto [version, state] = p.fetch.take();
-        options_.vault->put(p.stage, {version, state, commit});
-        return report("custody", p.stage, version);
-      }
-      case state_assembly::progress::stale:
-      case state_assembly::progress::damaged:
-        return p.fetch.give_up();
+    p.commit = commit_in(*chunk);
+    put_shard(p.bytes, elements, machine.range(shard), chunk->getBytes().begin());
+    machine.placed(shard);
+  }
+
+  void look_at(pursuit& p) {
+    if (!p.fetch.active()) return;
+    if (const auto weights = p.fetch.machine().complete()) {
+      const bool kept = options_.vault->put(
+          p.stage, {weights->version, std::exchange(p.state, {}), p.commit, weights->history});
+      p.stop();
+      if (!kept) p.no_room_for = *weights;
+      report(kept ? "custody" : "no_room_for_copy", p.stage, weights->version);
+    } else if (p.fetch.machine().hopeless()) {
+      // Mostly there is nothing newer.
+      p.stop();
     }
   }
 
@@ -314,9 +374,10 @@ class steward final : public full_steward::base {
   std::optional<stage_id> keeps_;
   caf::actor_clock::time_point last_look_;
   std::map<stage_id, uint32_t> unneeded_;  ///< looks in a row
-  std::array<pursuit, 2> pursuits_;        ///< of the stage that it is custodian of, and of its own
-  std::map<stage_id, snapshot_store> offered_;  ///< with their checksums
-  std::map<stage_id, uint64_t> told_;           ///< of what the vault's stores say
+  /// Of the stage that it is custodian of, and of its own.
+  std::array<std::unique_ptr<pursuit>, 2> pursuits_;
+  std::map<stage_id, lent> lent_;
+  std::map<stage_id, uint64_t> told_;  ///< of what the vault's stores say
 };
 
 }  // namespace

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <caf/typed_event_based_actor.hpp>
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "actors/stage/state_store.hpp"
 #include "actors/stage/step_guard.hpp"
+#include "actors/stage/worker_life.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/wire/roster.hpp"
 
@@ -30,18 +30,21 @@ class worker_host {
 
   virtual full_worker_actor::pointer self() = 0;
   virtual step_guard& guard() = 0;
+  virtual const worker_life& life() const = 0;
+  /// Something has happened in its life. Precondition: it may happen now.
+  virtual void lives(life_event event) = 0;
   virtual void announce(wire::member_state state) = 0;
   virtual void report(const char* what, std::vector<telemetry::field> fields = {}) = 0;
   /// For the worker's next life, before it says Reduced.
   virtual void keep(stored_sum sum) = 0;
-  /// The engine stands where the guard says: take part from here on.
-  virtual void serve(std::string weights_hash) = 0;
-  virtual bool serving() const = 0;
-  /// Grows whenever the engine's state is given up for another.
-  virtual uint64_t states_given_up() const = 0;
-  /// This worker cannot follow any more: it was left out of a commit, and the others are at
+  /// The engine stands where the guard says: take part from here on. `copy`: and leave one for
+  /// others, since what was fetched may be the only state of its stage that is left.
+  virtual void serve(std::string weights_hash, bool copy) = 0;
+  /// The guard's weights have this name, too, as long as they last.
+  virtual void known_as(weights_id also) = 0;
+  /// This worker cannot follow any more: it was left out of a commit, or the others are at
   /// `wanted`. The last one of its stage goes on, since nobody has anything newer.
-  virtual void fall_back(const char* why, step_id wanted) = 0;
+  virtual void fall_back(const char* why, weights_id wanted) = 0;
   /// Reports the damage and says it to the sender.
   virtual caf::error damaged(wire::errc fault) = 0;
 };

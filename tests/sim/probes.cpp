@@ -46,16 +46,8 @@ const std::vector<probe>& probes() {
       {"joined", "a newcomer serves with it"},
       {"followed", "and followed a step in progress with weight zero"},
       {"fetch_failed: no donor", "nobody has the stage's state"},
-      {"fetch_failed: donor failed", "the donor did not answer"},
-      {"fetch_failed: the donor is gone", "the donor died"},
-      {"fetch_failed: the donor is not there yet either", "the donor is a newcomer, too"},
-      {"fetch_failed: the donor moved on", "the snapshot is not kept any more"},
-      {"fetch_failed: damaged chunk", "a chunk did not survive the way"},
-      {"fetch_failed: the checksum is wrong", "the chunks do not make up the state"},
-      {"fetch_failed: missed a step while following", "it begins again"},
-      {"fetch_failed: the download takes too many steps", "it begins again"},
-      {"fetch_failed: the state does not fit this stage", "its engine refused it"},
-      {"fetch_failed: the sum does not fit this stage", "its engine refused it"},
+      {"refetch: missed a step while following", "it asks again for what has missed it"},
+      {"fetch_failed: the state does not fit this stage", "its engine refused a shard"},
       {"fetch_failed: a followed step could not be applied", "its engine refused it"},
   };
   return table;

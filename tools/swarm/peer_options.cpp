@@ -29,6 +29,10 @@ option_table peer_table(peer_options& options) {
            "Writes the copies that a lost stage comes back from into --state-dir, too, behind the "
            "training's back: the run survives the loss of all its machines with the loss of some "
            "steps, see train --copy-every.")
+      .add(options.backup_mib, "backup-memory",
+           "Memory for copies that a lost stage comes back from; what is above it is only on the "
+           "disk (--keep-copies), or not kept. 0: no limit.",
+           "MiB", 0, 1 << 24)
       .add(options.rebalance, "rebalance",
            "When this peer moves to another stage: none (never), throughput (when the whole run "
            "gains), queue (the rule of the SWARM paper).")

@@ -20,6 +20,7 @@ struct peer_options {
   bool begin = false;
   bool keep_state = false;
   bool keep_copies = false;
+  int64_t backup_mib = 0;
   std::string rebalance = "throughput";
   std::chrono::milliseconds rebalance_period{60'000};
   int64_t cache_mib = 1'024;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <functional>
 #include <map>
@@ -34,37 +35,59 @@ inline std::vector<worker_id> serving_workers(worker_rig& rig) {
 using donor_script =
     std::function<std::optional<wire::state_chunk>(int n, schemas::StateRequest::Reader)>;
 
-/// Three rows of four floats, in chunks of 16 bytes.
+/// Three rows of four floats.
 struct toy_state {
   std::vector<float> values = {7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   int64_t version = 5;
+  uint64_t history = 0;
 
-  wire::state_chunk chunk(uint64_t offset, bool whole_checksum = true) const {
+  wire::state_chunk chunk(schemas::StateRequest::Reader asked, bool sound = true) const {
+    return chunk(asked.getFirstElement(), asked.getElements(), sound);
+  }
+
+  wire::state_chunk chunk(uint64_t first, uint64_t count, bool sound = true) const {
+    auto copy = values;
+    const auto state = tensors::host_tensor::adopt(std::move(copy), {3, 4});
+    const auto shard = stage::shard_of(state, first, count).value();
     wire::builder<schemas::StateChunk> message;
     message->setVersion(version);
-    message->setTotalBytes(48);
-    message->setOffsetBytes(offset);
-    message->setChecksum(whole_checksum ? stage::state_checksum(values.data(), 48) : 1);
-    message->setBytes({reinterpret_cast<const kj::byte*>(values.data()) + offset, 16});
+    message->setHistory(history);
+    message->setTotalElements(4);
+    message->setFirstElement(first);
+    message->setChecksum(stage::state_checksum(shard.data(), shard.bytes()) + (sound ? 0 : 1));
+    message->setBytes({shard.as<kj::byte>(), shard.bytes()});
     return message.finish();
   }
 };
 
-/// Three rows of four floats of version 5, 16 bytes at a time; silent from the `answers`-th request
-/// on.
+/// Has the above of version 5; silent from the `answers`-th request on.
 struct noting_donor {
-  std::vector<uint64_t> asked;  ///< offsets
+  std::vector<uint64_t> asked;  ///< first elements
   size_t answers = ~size_t{0};
   toy_state state;
 
   donor_script script() {
     return [this](int, schemas::StateRequest::Reader m) -> std::optional<wire::state_chunk> {
-      asked.push_back(m.getOffsetBytes());
+      asked.push_back(m.getFirstElement());
       if (asked.size() > answers) return std::nullopt;
-      return state.chunk(m.getOffsetBytes());
+      return state.chunk(m);
     };
   }
 };
+
+/// Shards of two elements: two of them are a toy stage.
+constexpr uint64_t two_elements = 24;
+
+inline std::vector<uint64_t> sorted(std::vector<uint64_t> asked) {
+  std::sort(asked.begin(), asked.end());
+  return asked;
+}
+
+inline void pass_slowly(worker_rig& rig, std::chrono::milliseconds time) {
+  constexpr std::chrono::milliseconds step{100};
+  for (; time.count() > 0; time -= step)
+    rig.pass(step);
+}
 
 inline caf::actor play_donor(worker_rig& rig, donor_script script) {
   auto count = std::make_shared<int>(0);
@@ -126,11 +149,12 @@ inline void commit_step(worker_rig& rig, const crew& one, const when& w, double 
   BOOST_REQUIRE(rig.call<wire::committed>(one, commit_of(w.term, w, scale, 1, keep)).value);
 }
 
-/// The request for the chunk at `offset` of `version` (-1: the newest).
-inline wire::state_request state_of(int64_t version, uint64_t offset = 0) {
+/// The request for elements from `first` on of `version` (-1: the newest).
+inline wire::state_request state_of(int64_t version, uint64_t first = 0, uint32_t count = 1'000) {
   wire::builder<schemas::StateRequest> message;
   message->setVersion(version);
-  message->setOffsetBytes(offset);
+  message->setFirstElement(first);
+  message->setElements(count);
   return message.finish();
 }
 

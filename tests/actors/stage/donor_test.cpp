@@ -8,8 +8,7 @@
 #include "tests/actors/stage/donor_rig.hpp"
 #include "tests/actors/stage/engine_wrapper.hpp"
 
-/// What a worker gives away of its state, and when. How joiners take it: joiner_test, and
-/// state_fetch_test.
+/// What a worker gives away of its state, and when. How joiners take it: joiner_test.
 
 namespace {
 
@@ -35,8 +34,7 @@ class exporting_engine final : public engine_wrapper {
 /// Worker 1, alone in its stage, with a vault.
 class fixture {
  public:
-  explicit fixture(std::shared_ptr<stage::state_store> store = nullptr,
-                   uint64_t chunk_bytes = stage::state_chunk_bytes_max) {
+  explicit fixture(std::shared_ptr<stage::state_store> store = nullptr) {
     one = rig.spawn(
         1, start_mode::fresh,
         [this, make = rig.whole_model()] {
@@ -50,7 +48,6 @@ class fixture {
         [=](stage::stage_worker_options& options) {
           options.vault = vault;
           options.store = store;
-          options.chunk_bytes = chunk_bytes;
         });
     rig.run();
   }
@@ -59,8 +56,8 @@ class fixture {
     commit_step(rig, one, w, scale, keep);
   }
 
-  outcome<wire::state_chunk> chunk(int64_t version, uint64_t offset = 0) {
-    return rig.call<wire::state_chunk>(one, state_of(version, offset));
+  outcome<wire::state_chunk> chunk(int64_t version, uint64_t first = 0, uint32_t count = 1'000) {
+    return rig.call<wire::state_chunk>(one, state_of(version, first, count));
   }
 
   /// The weights that a joiner gets.
@@ -78,7 +75,7 @@ class fixture {
     std::vector<int64_t> result;
     for (const auto& [stage, versions] : vault->versions())
       for (const auto& version : versions)
-        result.push_back(version.value());
+        result.push_back(version.version.value());
     return result;
   }
 
@@ -90,6 +87,14 @@ class fixture {
 };
 
 using numbers = std::vector<int64_t>;
+
+wire::state_request state_of_history(uint64_t history, int64_t version) {
+  wire::builder<schemas::StateRequest> message;
+  message->setVersion(version);
+  message->setHistory(history);
+  message->setElements(4);
+  return message.finish();
+}
 
 }  // namespace
 
@@ -104,7 +109,7 @@ BOOST_AUTO_TEST_CASE(a_copy_is_left_at_the_beginning_and_whenever_a_commit_says_
   BOOST_TEST(f.kept() == (numbers{2, 0}), per_element());
   f.commit({2});
   BOOST_TEST(f.exports == 2);
-  const auto copy = f.vault->find(stage_id{0}, step_id{2});
+  const auto copy = f.vault->find(stage_id{0}, weights_id{{}, step_id{2}});
   BOOST_REQUIRE(copy.has_value());
   BOOST_TEST(weights_in(copy->state) == reference_weights(1, 2), per_element());
 }
@@ -112,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_copy_is_left_at_the_beginning_and_whenever_a_commit_says_
 BOOST_AUTO_TEST_CASE(a_copy_knows_the_commit_that_made_it) {
   fixture f;
   f.commit({0, 6, 4}, 0.25, true);
-  const auto copy = f.vault->find(stage_id{0}, step_id{1});
+  const auto copy = f.vault->find(stage_id{0}, weights_id{{}, step_id{1}});
   BOOST_REQUIRE(copy.has_value());
   BOOST_TEST((copy->commit.attempt == attempt_id{term_id{4}, round_id{6}}));
   BOOST_TEST(copy->commit.scale == 0.25);
@@ -164,63 +169,91 @@ BOOST_AUTO_TEST_CASE(a_worker_that_cannot_leave_its_copy_ends_instead_of_promisi
   BOOST_TEST(serving_workers(f.rig).empty());
 }
 
-// -- snapshots for those who ask ------------------------------------------------------------------
+// -- shards for those who ask ---------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(all_chunks_come_from_one_export) {
-  fixture f{nullptr, 16};
+BOOST_AUTO_TEST_CASE(a_shard_is_cut_from_what_the_engine_has) {
+  fixture f;
   f.commit({0, 3, 2}, 0.5);
-  const auto before = f.exports;
-  std::vector<char> bytes;
-  for (uint64_t offset : {0U, 16U, 32U}) {
-    const auto reply = f.chunk(offset == 0 ? -1 : 1, offset);
+  const auto exports = f.exports;
+  std::vector<float> weights;
+  for (uint64_t first : {0U, 2U}) {
+    const auto reply = f.chunk(-1, first, 2);
     BOOST_REQUIRE(reply.value);
     const auto body = reply.value->read();
     BOOST_TEST(body->getVersion() == 1);
-    BOOST_TEST(body->getTotalBytes() == 48U);
-    BOOST_TEST(body->getOffsetBytes() == offset);
+    BOOST_TEST(body->getTotalElements() == 4U);
+    BOOST_TEST(body->getFirstElement() == first);
     const auto made_by = stage::commit_in(*body);
     BOOST_TEST((made_by.attempt == attempt_id{term_id{2}, round_id{3}}));
     BOOST_TEST(made_by.scale == 0.5);
     BOOST_TEST(made_by.counted == 1U);
-    const auto part = body->getBytes();
-    BOOST_TEST(part.size() == 16U);
-    bytes.insert(bytes.end(), part.begin(), part.end());
+    const auto answer = stage::answer_in(*reply.value);
+    BOOST_TEST(answer.sound);
+    BOOST_TEST(answer.bytes == 24U);
+    BOOST_TEST(answer.present.empty());
+    const auto shard = stage::shard_in(*reply.value);
+    weights.insert(weights.end(), shard.as<float>(), shard.as<float>() + 2);
   }
-  BOOST_TEST(f.exports == before + 1);
-  const auto* first = reinterpret_cast<const float*>(bytes.data());
-  BOOST_TEST(std::vector<float>(first, first + 4) == f.own_weights(), per_element());
+  // Nobody copies the whole state for them.
+  BOOST_TEST(f.exports == exports);
+  BOOST_TEST(weights == f.own_weights(), per_element());
 }
 
-BOOST_AUTO_TEST_CASE(the_last_snapshots_stay_and_older_ones_are_refused) {
+BOOST_AUTO_TEST_CASE(however_many_ask_and_however_long_they_take_all_are_answered) {
   fixture f;
-  std::vector<std::vector<float>> weights;
-  for (int64_t step = 0; step < 4; ++step) {
-    weights.push_back(f.newest().second);
+  const auto exports = f.exports;
+  for (int64_t step = 0; step < 5; ++step) {
+    // Another one comes, and all go on.
+    for (uint64_t first : {0U, 2U}) {
+      const auto reply = f.chunk(-1, first, 2);
+      BOOST_REQUIRE(reply.value);
+      BOOST_TEST(reply.value->read()->getVersion() == step);
+    }
     f.commit({step});
   }
-  for (int64_t version = 0; version < 4; ++version) {
-    const auto [got, numbers] = snapshot(f.chunk(version));
-    if (version < 4 - static_cast<int64_t>(stage::snapshots_max)) {
-      BOOST_TEST(got == -1);
-    } else {
-      BOOST_TEST(got == version);
-      BOOST_TEST(numbers == weights[static_cast<size_t>(version)], per_element());
-    }
-  }
+  BOOST_TEST(f.exports == exports);
 }
 
-BOOST_AUTO_TEST_CASE(who_asks_for_a_version_that_is_not_there_yet_is_refused) {
+BOOST_AUTO_TEST_CASE(who_asks_for_a_version_that_it_does_not_stand_at_is_refused) {
   fixture f;
-  const auto reply = f.chunk(1);
-  BOOST_TEST(reply.failed);
-  BOOST_TEST(f.exports == 1);
+  BOOST_TEST(f.chunk(1).failed);
   f.commit({0});
   BOOST_TEST(snapshot(f.chunk(1)).first == 1);
+  BOOST_TEST(f.chunk(0).failed);
 }
 
-BOOST_AUTO_TEST_CASE(a_snapshot_is_of_the_version_at_which_it_was_asked_for) {
+BOOST_AUTO_TEST_CASE(who_has_as_new_a_version_is_refused) {
   fixture f;
   f.commit({0});
+  const auto ask = [&](uint64_t history, int64_t newer_than) {
+    stage::download::question q;
+    q.shard_elements = 4;
+    return f.rig.call<wire::state_chunk>(
+        f.one,
+        stage::request_of(stage_id{0}, q, weights_id{history_id{history}, step_id{newer_than}}));
+  };
+  BOOST_TEST(ask(0, 0).value.has_value());
+  BOOST_TEST(ask(0, 1).failed);
+  BOOST_TEST(ask(3, 0).failed);
+}
+
+BOOST_AUTO_TEST_CASE(absurd_requests_are_refused) {
+  fixture f;
+  BOOST_TEST(f.chunk(-1, 4).failed);
+  BOOST_TEST(f.chunk(-1, ~uint64_t{0}).failed);
+  BOOST_TEST(f.chunk(-1, 0, 0).failed);
+  BOOST_TEST(f.chunk(-1, 0, ~uint32_t{0}).failed);
+  wire::builder<schemas::StateRequest> elsewhere;
+  elsewhere->setStage(3);
+  elsewhere->setElements(4);
+  CHECK_REFUSED(f.rig.call<wire::state_chunk>(f.one, elsewhere.finish()),
+                schemas::Refusal::Reason::NOT_SERVING);
+}
+
+BOOST_AUTO_TEST_CASE(a_shard_is_of_the_version_at_which_it_was_asked_for) {
+  fixture f;
+  f.commit({0});
+  f.newest();
   const auto asked = f.rig.ask<wire::state_chunk>(f.one.worker, state_of(-1));
   // The compute actor is busy until the next step is made, too.
   f.rig.run_without(f.one.compute);
@@ -248,6 +281,22 @@ BOOST_AUTO_TEST_CASE(a_worker_that_went_back_hands_out_what_it_has_now) {
   // What was given up is gone.
   BOOST_TEST(f.chunk(2).failed);
   BOOST_TEST(f.chunk(3).failed);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_went_back_begins_a_history) {
+  fixture f;
+  f.commit({0}, 1, true);
+  f.commit({1}, 1, true);
+  BOOST_REQUIRE(f.rig.call<wire::standing>(f.one, restore_of(7, 1)).value);
+  BOOST_TEST(f.chunk(-1).value->read()->getHistory() == 7U);
+  // By the old name of the same weights, too, until the next step.
+  BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(0, 1)).value.has_value());
+  BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(7, 1)).value.has_value());
+  BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(3, 1)).failed);
+  f.commit({1, 1, 7}, 1, true);
+  BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(7, 2)).value.has_value());
+  BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(0, 2)).failed);
+  BOOST_TEST((f.vault->newest(stage_id{0}) == weights_id{history_id{7}, step_id{2}}));
 }
 
 BOOST_AUTO_TEST_CASE(a_version_that_was_made_anew_is_not_taken_for_the_one_that_was_given_up) {

@@ -1,87 +1,62 @@
 #include "actors/stage/state_transfer.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <cstring>
+#include <vector>
 
 namespace {
 
 using namespace swarm;
 using namespace swarm::stage;
-using progress = state_assembly::progress;
+using boost::test_tools::per_element;
 
-tensors::host_tensor state_of(int64_t row, float first) {
+tensors::host_tensor state_of(int64_t row) {
   std::vector<float> values(static_cast<size_t>(row * 3));
   for (size_t i = 0; i < values.size(); ++i)
-    values[i] = first + static_cast<float>(i);
+    values[i] = static_cast<float>(i);
   return tensors::host_tensor::adopt(std::move(values), {3, row});
 }
 
-progress feed(state_assembly& assembly, step_id version, const snapshot_store::chunk& chunk) {
-  return assembly.accept(version, chunk.state.bytes(), chunk.offset_bytes, chunk.checksum,
-                         chunk.state.as<char>() + chunk.offset_bytes,
-                         static_cast<size_t>(chunk.size_bytes));
+std::vector<float> numbers(const tensors::host_tensor& tensor) {
+  return {tensor.as<float>(), tensor.as<float>() + tensor.elements()};
 }
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(a_state_arrives_in_chunks_as_it_was) {
-  snapshot_store store;
-  const auto state = state_of(300'000, 1.0F);
-  store.put(step_id{4}, state);
-  state_assembly assembly;
-  int chunks = 0;
-  progress last = progress::more;
-  while (last == progress::more) {
-    const auto chunk = store.read(step_id{4}, assembly.next_offset_bytes());
-    BOOST_REQUIRE(chunk);
-    BOOST_TEST(chunk->size_bytes <= state_chunk_bytes_max);
-    last = feed(assembly, step_id{4}, *chunk);
-    ++chunks;
+BOOST_AUTO_TEST_CASE(a_state_is_cut_into_shards_and_put_together_again) {
+  const uint64_t elements = 1'001;
+  const auto state = state_of(elements);
+  for (const uint64_t length : {1U, 2U, 7U, 1'000U, 1'001U, 5'000U}) {
+    std::vector<float> copy(3 * elements, -1);
+    for (uint64_t first = 0; first < elements; first += length) {
+      const auto shard = shard_of(state, first, length);
+      BOOST_REQUIRE(shard.has_value());
+      const auto count = static_cast<uint64_t>(shard->shape()[1]);
+      BOOST_TEST(count == std::min(length, elements - first));
+      put_shard(copy.data(), elements, {first, count}, shard->data());
+    }
+    BOOST_TEST(copy == numbers(state), per_element());
   }
-  BOOST_TEST((last == progress::complete));
-  BOOST_TEST(chunks == 4);
-  const auto copy = assembly.take();
-  BOOST_TEST((copy.shape() == state.shape()));
-  BOOST_TEST(std::memcmp(copy.data(), state.data(), state.bytes()) == 0);
 }
 
-BOOST_AUTO_TEST_CASE(only_the_newest_snapshots_are_kept) {
-  snapshot_store store;
-  for (int64_t v = 0; v < 5; ++v)
-    store.put(step_id{v}, state_of(16, static_cast<float>(v)));
-  BOOST_TEST(!store.has(step_id{2}));
-  BOOST_TEST(store.has(step_id{3}));
-  BOOST_TEST(store.has(step_id{4}));
-  BOOST_TEST(!store.read(step_id{4}, 16 * 12).has_value());
+BOOST_AUTO_TEST_CASE(a_whole_state_is_not_copied) {
+  const auto state = state_of(8);
+  BOOST_TEST(shard_of(state, 0, 100)->data() == state.data());
 }
 
-BOOST_AUTO_TEST_CASE(another_version_in_the_middle_is_stale) {
-  snapshot_store store;
-  store.put(step_id{1}, state_of(300'000, 1.0F));
-  store.put(step_id{2}, state_of(300'000, 2.0F));
-  state_assembly assembly;
-  BOOST_TEST((feed(assembly, step_id{1}, *store.read(step_id{1}, 0)) == progress::more));
-  const auto other = store.read(step_id{2}, assembly.next_offset_bytes());
-  BOOST_TEST((feed(assembly, step_id{2}, *other) == progress::stale));
+BOOST_AUTO_TEST_CASE(there_is_no_shard_past_the_end) {
+  const auto state = state_of(8);
+  BOOST_TEST(!shard_of(state, 8, 1).has_value());
+  BOOST_TEST(!shard_of(state, ~uint64_t{0}, 1).has_value());
+  BOOST_TEST(!shard_of(state, 0, 0).has_value());
+  BOOST_TEST(!shard_of(tensors::host_tensor{}, 0, 1).has_value());
+  BOOST_TEST(!shard_of(tensors::host_tensor::modelled(tensors::dtype::f32, {3, 8}), 0, 1));
 }
 
-BOOST_AUTO_TEST_CASE(a_repeated_or_skipped_chunk_is_stale) {
-  snapshot_store store;
-  store.put(step_id{1}, state_of(300'000, 1.0F));
-  state_assembly assembly;
-  BOOST_TEST((feed(assembly, step_id{1}, *store.read(step_id{1}, 0)) == progress::more));
-  BOOST_TEST((feed(assembly, step_id{1}, *store.read(step_id{1}, 0)) == progress::stale));
-  BOOST_TEST((feed(assembly, step_id{1}, *store.read(step_id{1}, 2 * state_chunk_bytes_max)) ==
-              progress::stale));
-}
-
-BOOST_AUTO_TEST_CASE(a_wrong_checksum_or_absurd_size_is_damaged) {
-  state_assembly assembly;
-  const auto state = state_of(16, 1.0F);
-  BOOST_TEST((assembly.accept(step_id{1}, state.bytes(), 0, 12345, state.data(), state.bytes()) ==
-              progress::damaged));
-  state_assembly other;
-  BOOST_TEST((other.accept(step_id{1}, uint64_t{1} << 60, 0, 0, state.data(), state.bytes()) ==
-              progress::damaged));
-  BOOST_TEST((other.accept(step_id{1}, 10, 0, 0, state.data(), 10) == progress::damaged));
+BOOST_AUTO_TEST_CASE(shards_are_even_and_of_a_bounded_size) {
+  BOOST_TEST(shard_elements_of(0) == 2U);
+  BOOST_TEST(shard_elements_of(24) == 2U);
+  BOOST_TEST(shard_elements_of(47) == 2U);
+  BOOST_TEST(shard_elements_of(48) == 4U);
+  BOOST_TEST(shard_elements_of(state_chunk_bytes_max) == 256U << 10);
+  BOOST_TEST(shard_elements_of(~uint64_t{0}) == shard_elements_max);
 }

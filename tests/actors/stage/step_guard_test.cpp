@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(a_resumed_life_obeys_no_lower_term_than_its_sum_or_commit) 
   for (const bool with_sum : {true, false}) {
     step_guard guard{step};
     const attempt_id attempt{term_id{9}, round_id{2}};
-    guard.resume(step, with_sum ? last_commit{} : last_commit{attempt, 1, 4},
+    guard.resume({{}, step}, with_sum ? last_commit{} : last_commit{attempt, 1, 4},
                  with_sum ? reduced_sum{attempt, "hash", 1, 4} : reduced_sum{});
     // A coordinator that knows of no such term is told, instead of finding every round frozen.
     const auto why = guard.gather(term_id{8}, step, round_of(1));

@@ -99,7 +99,7 @@ class fixture {
     options.directory = directory_;
     options.telemetry = telemetry_;
     options.chunk_timeout = chunk_timeout;
-    options.chunk_bytes = 16;
+    options.chunk_bytes = 24;
     if (adjust_) adjust_(options);
     p.steward = world.own(stage::spawn_steward(world.system(), options));
     p.worker = spawn_worker();
@@ -127,8 +127,9 @@ class fixture {
   }
 
   bool keeps(uint64_t peer, int32_t stage, int64_t version) {
-    return is_copy_of(peers.at(peer).vault->find(stage_id{stage}, step_id{version}), stage,
-                      version);
+    return is_copy_of(
+        peers.at(peer).vault->find(stage_id{stage}, {stage::any_history, step_id{version}}), stage,
+        version);
   }
 
   items inventory(uint64_t peer) {
@@ -143,12 +144,15 @@ class fixture {
   }
 
   std::shared_ptr<testing::reply_slot<wire::state_chunk>> chunk(uint64_t peer, int32_t stage,
-                                                                int64_t version,
-                                                                uint64_t offset = 0,
+                                                                int64_t version, uint64_t first = 0,
                                                                 int64_t newer_than = -1) {
+    stage::download::question q;
+    q.range.first = first;
+    q.shard_elements = 2;
+    if (version >= 0) q.only = weights_id{stage::any_history, step_id{version}};
     return testing::ask<wire::state_chunk>(
         world, peers.at(peer).steward,
-        stage::request_of(stage_id{stage}, version, offset, newer_than));
+        stage::request_of(stage_id{stage}, q, weights_id{{}, step_id{newer_than}}));
   }
 
   /// -1: refused.
@@ -264,7 +268,8 @@ BOOST_AUTO_TEST_CASE(a_damaged_copy_is_never_kept) {
   const auto spoiled = copy_of(1, 4);
   f.add_fake(2, 1, [&asked, spoiled]() -> caf::result<wire::state_chunk> {
     ++asked;
-    return stage::chunk_of(step_id{4}, {spoiled.state, 0, 48, 12345, spoiled.commit});
+    // Another size than it says.
+    return stage::chunk_of({spoiled.weights(), spoiled.commit, 4, 0, spoiled.state});
   });
   f.world.pass(soon);
   BOOST_TEST(asked > 0);
@@ -282,17 +287,36 @@ BOOST_AUTO_TEST_CASE(a_donor_that_dies_in_the_middle_is_left_for_another) {
   int asked = 0;
   const auto state = copy_of(1, 4);
   f.add_fake(2, 1, [&asked, state]() -> caf::result<wire::state_chunk> {
-    // The first chunk, and then nothing.
+    // The first shard, and then nothing.
     if (++asked > 1) return caf::delegated<wire::state_chunk>{};
     return stage::chunk_of(
-        step_id{4},
-        {state.state, 0, 16, stage::state_checksum(state.state.data(), 48), state.commit});
+        {state.weights(), state.commit, 4, 0, *stage::shard_of(state.state, 0, 2)});
   });
   f.add(3, 1);
   f.leave(3, 1, 4);
   f.world.pass(10 * chunk_timeout);
   BOOST_TEST(asked >= 2);
   BOOST_TEST(f.keeps(1, 1, 4));
+}
+
+/// Copies of 120 were under way when a stage was lost, and everybody went back to 100.
+BOOST_AUTO_TEST_CASE(a_copy_from_before_the_run_went_back_is_replaced_by_the_next_one) {
+  fixture f{{1, 1}};
+  f.leave(2, 1, 100);
+  f.world.pass(soon);
+  f.leave(2, 1, 120);
+  f.world.pass(soon);
+  BOOST_TEST(f.inventory(1) == (items{"1@100", "1@120"}), per_element());
+  auto back = copy_of(1, 100);
+  back.history = history_id{7};
+  back.made_in = history_id{0};
+  f.peers.at(2).vault->put(stage_id{1}, back);
+  auto next = copy_of(1, 101);
+  next.history = history_id{7};
+  f.peers.at(2).vault->put(stage_id{1}, next);
+  f.world.pass(soon);
+  BOOST_TEST(f.keeps(1, 1, 101));
+  BOOST_TEST(!f.keeps(1, 1, 120));
 }
 
 // -- what is dropped ------------------------------------------------------------------------------
@@ -354,23 +378,22 @@ BOOST_AUTO_TEST_CASE(the_newest_copy_is_handed_over_only_to_those_who_have_an_ol
   BOOST_TEST(f.chunk(1, 0, -1, 0, 5)->failed);
 }
 
-BOOST_AUTO_TEST_CASE(any_version_that_is_kept_can_be_had_chunk_by_chunk) {
+BOOST_AUTO_TEST_CASE(any_version_that_is_kept_can_be_had_shard_by_shard) {
   fixture f{{1, 1}};
   f.peers.at(1).store = std::make_shared<stage::memory_state_store>();
   f.peers.at(1).store->put(copy_of(0, 9));
   f.leave(1, 0, 2);
   for (const int64_t version : {2, 9}) {
-    std::vector<float> values;
-    for (uint64_t offset = 0; offset < 48; offset += 16) {
-      const auto reply = f.chunk(1, 0, version, offset);
+    std::vector<float> values(12);
+    for (uint64_t first = 0; first < 4; first += 2) {
+      const auto reply = f.chunk(1, 0, version, first);
       BOOST_REQUIRE(reply->value);
       const auto body = reply->value->read();
       BOOST_TEST(body->getVersion() == version);
-      BOOST_TEST(body->getTotalBytes() == 48U);
-      BOOST_TEST(body->getBytes().size() == 16U);
+      BOOST_TEST(body->getTotalElements() == 4U);
+      BOOST_TEST(body->getBytes().size() == 24U);
       BOOST_TEST((stage::commit_in(*body).attempt == attempt_id{term_id{3}, round_id{2}}));
-      const auto* numbers = reinterpret_cast<const float*>(body->getBytes().begin());
-      values.insert(values.end(), numbers, numbers + 4);
+      stage::put_shard(values.data(), 4, {first, 2}, body->getBytes().begin());
     }
     const auto right = copy_of(0, version);
     BOOST_TEST(values == std::vector<float>(right.state.as<float>(), right.state.as<float>() + 12),
@@ -384,8 +407,8 @@ BOOST_AUTO_TEST_CASE(an_old_version_can_still_be_had_when_newer_ones_were_handed
     f.leave(1, 0, version);
     if (version > 2) BOOST_TEST(f.version_in(f.chunk(1, 0, -1)) == version);
   }
-  for (uint64_t offset = 0; offset < 48; offset += 16)
-    BOOST_TEST(f.version_in(f.chunk(1, 0, 2, offset)) == 2);
+  for (uint64_t first = 0; first < 4; first += 2)
+    BOOST_TEST(f.version_in(f.chunk(1, 0, 2, first)) == 2);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_there_is_refused) {
@@ -393,7 +416,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_there_is_refused) {
   f.leave(1, 0, 2);
   BOOST_TEST(f.chunk(1, 0, 3)->failed);
   BOOST_TEST(f.chunk(1, 1, 2)->failed);
-  BOOST_TEST(f.chunk(1, 0, 2, 48)->failed);
+  BOOST_TEST(f.chunk(1, 0, 2, 4)->failed);
   BOOST_TEST(f.chunk(1, 77, -1)->failed);
   const auto damaged = testing::ask<wire::state_chunk>(f.world, f.peers.at(1).steward,
                                                        wire::state_request{wire::errc::malformed});

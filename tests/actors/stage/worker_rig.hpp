@@ -275,9 +275,11 @@ inline wire::reduce reduce_of(const when& w, const std::vector<uint64_t>& peers,
   return message.finish();
 }
 
+/// The whole of a toy stage.
 inline wire::state_request newest_state() {
   wire::builder<schemas::StateRequest> message;
   message->setVersion(-1);
+  message->setElements(1'000);
   return message.finish();
 }
 
@@ -292,7 +294,7 @@ inline std::vector<int64_t> held(const outcome<wire::holding>& reply) {
   return result;
 }
 
-/// Version and weights of a donor's snapshot.
+/// Version and weights of a donor's answer to the above.
 inline std::pair<int64_t, std::vector<float>> snapshot(const outcome<wire::state_chunk>& reply) {
   if (!reply.value) return {-1, {}};
   const auto body = reply.value->read();

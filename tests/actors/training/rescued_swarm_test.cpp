@@ -144,6 +144,7 @@ class fixture {
       wire::builder<schemas::StateRequest> message;
       message->setStage(static_cast<uint32_t>(m->stage.value()));
       message->setVersion(-1);
+      message->setElements(1'000);
       const auto reply = testing::ask<wire::state_chunk>(
           world, caf::actor_cast<wire::stage_worker_actor>(m->handle), message.finish());
       if (!reply->value) return false;
