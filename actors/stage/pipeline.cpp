@@ -69,7 +69,7 @@ void pipeline::wait_for_turn(const Check& check, const wire::ticket& ticket, dou
   auto refuse = [reply](const refusal& why) mutable { reply.deliver(make_error(why)); };
   const auto start = [this, check, refuse, ask]() mutable {
     auto why = check();
-    if (!why && !host_.serving()) why = guard_.because(refusal_reason::not_serving);
+    if (!why && !host_.life().serving()) why = guard_.because(refusal_reason::not_serving);
     if (why) {
       refuse(*why);
       return false;
