@@ -1,13 +1,12 @@
 #include "actors/averaging/butterfly.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <utility>
 
+#include "actors/averaging/vector_sum.hpp"
 #include "actors/planted_bug.hpp"
 
 namespace swarm::averaging {
@@ -17,19 +16,6 @@ namespace {
 std::nullopt_t fail(averaging_errc* error, averaging_errc code) {
   if (error != nullptr) *error = code;
   return std::nullopt;
-}
-
-// Plain loops over non-overlapping arrays, for the compiler to vectorise.
-void add_into(float* __restrict sum, const float* __restrict term, size_t count) {
-  for (size_t i = 0; i < count; ++i)
-    sum[i] += term[i];
-}
-
-void add_into(std::int64_t* __restrict sum, const std::int64_t* __restrict term, size_t count) {
-  // Unsigned, because overflow wraps there: what wrapped in between still cancels out.
-  for (size_t i = 0; i < count; ++i)
-    sum[i] =
-        static_cast<std::int64_t>(static_cast<uint64_t>(sum[i]) + static_cast<uint64_t>(term[i]));
 }
 
 /// Multiples of the alignment, in proportion to the shares; the last bound is `elements`.
@@ -69,33 +55,6 @@ std::optional<averaging_errc> check_members(const std::vector<butterfly_member>&
 }
 
 }  // namespace
-
-const char* to_sentence(averaging_errc code) {
-  switch (code) {
-    case averaging_errc::bad_group:
-      return "The group is empty, too large, names a member twice or has no contributor; form "
-             "another.";
-    case averaging_errc::bad_share:
-      return "A member's bandwidth share is not a number from 0 to 1e15; correct its announcement.";
-    case averaging_errc::bad_part_size:
-      return "part_elements_max is 0 or too small for this vector; raise it.";
-    case averaging_errc::not_a_member:
-      return "The worker is not a member of this group; check that the round is the current one.";
-    case averaging_errc::wrong_own_size:
-      return "The local vector's length differs from the group's; fetch the stage's state again.";
-    case averaging_errc::wrong_sender:
-      return "The sender may not send this part; it is broken or in another round, report it.";
-    case averaging_errc::wrong_slice:
-      return "There is no such slice, or this member does not receive it; report the sender.";
-    case averaging_errc::wrong_part:
-      return "There is no such part in the slice; report the sender.";
-    case averaging_errc::wrong_size:
-      return "The part has the wrong number of elements; report the sender.";
-    case averaging_errc::superseded:
-      return "A later round took the place of this one; answer the later one.";
-  }
-  return "Unknown averaging error.";
-}
 
 // -- plan -----------------------------------------------------------------------------------------
 
@@ -352,8 +311,7 @@ butterfly_missing butterfly<T>::missing() const {
 
 template <class T>
 result_hash butterfly<T>::hash() const {
-  const auto value = XXH3_128bits(result_.data(), result_.size() * sizeof(T));
-  return {value.high64, value.low64};
+  return hash_of(result_.data(), result_.size() * sizeof(T));
 }
 
 template class butterfly<float>;

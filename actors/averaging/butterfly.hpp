@@ -5,28 +5,13 @@
 #include <optional>
 #include <vector>
 
+#include "actors/averaging/errc.hpp"
+#include "actors/averaging/reduce_plan.hpp"
+#include "actors/averaging/result_hash.hpp"
 #include "actors/ids.hpp"
 
 namespace swarm::averaging {
 
-/// Why a group or a part was refused. Nothing was changed.
-enum class averaging_errc : uint8_t {
-  bad_group = 1,   ///< empty, too large, a member twice, or nobody contributes
-  bad_share,       ///< a bandwidth share is not in [0, bandwidth_share_max]
-  bad_part_size,   ///< part_elements_max is 0 or makes too many parts
-  not_a_member,    ///< the member in question is not of this group
-  wrong_own_size,  ///< the local vector has another length than the group agreed on
-  wrong_sender,    ///< a member that may not send this part
-  wrong_slice,     ///< no such slice, or one that this member must not receive
-  wrong_part,      ///< no such part in the slice
-  wrong_size,      ///< the part has another number of elements
-  superseded       ///< a later order took its place
-};
-
-/// A sentence, with what to do.
-const char* to_sentence(averaging_errc code);
-
-constexpr size_t group_members_max = 512;
 constexpr double bandwidth_share_max = 1e15;
 /// Slice bounds are multiples of this, so that vector loads stay aligned.
 constexpr size_t slice_alignment_elements = 16;
@@ -38,12 +23,6 @@ struct butterfly_member {
   bool contributes = true;
   /// The size of its slice relative to the others'. All zero counts as all equal.
   double bandwidth_share = 1;
-};
-
-/// Half-open range of elements.
-struct element_range {
-  size_t begin = 0;
-  size_t count = 0;
 };
 
 /// Who owns what: the same at every member that is given the same members in the same order.
@@ -104,17 +83,6 @@ struct butterfly_outcome {
 struct butterfly_missing {
   std::vector<worker_id> contributions;
   std::vector<worker_id> sums;
-};
-
-/// XXH3-128 of the result's bytes.
-struct result_hash {
-  uint64_t high = 0;
-  uint64_t low = 0;
-
-  friend bool operator==(const result_hash& a, const result_hash& b) {
-    return a.high == b.high && a.low == b.low;
-  }
-  friend bool operator!=(const result_hash& a, const result_hash& b) { return !(a == b); }
 };
 
 /// One member's side of one all-reduce: sum over the contributing members, for T = float or
