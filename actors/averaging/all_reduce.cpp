@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 
 #include "actors/averaging/vector_sum.hpp"
 #include "actors/planted_bug.hpp"
@@ -142,13 +143,16 @@ result_hash all_reduce<T>::hash() const {
 template <class T>
 reduce_progress all_reduce<T>::progress(size_t members_max) const {
   reduce_progress result{revision_, parts_present_, parts_wanted_, {}, line_.bytes_per_s()};
-  std::vector<std::pair<double, size_t>> silent;
-  for (size_t m = 0; m < plan_.members().size(); ++m)
-    if (units_.in_flight_parts(m) + sums_.in_flight_parts(m) > 0)
-      silent.emplace_back(paces_.heard_s(m), m);
-  std::sort(silent.begin(), silent.end());
-  for (size_t k = 0; k < std::min(silent.size(), members_max); ++k)
-    result.waiting_for.push_back(plan_.members()[silent[k].second].id);
+  // Whoever owes a contribution keeps others waiting; an owner may only wait itself.
+  std::vector<std::tuple<bool, double, size_t>> debtors;
+  for (size_t m = 0; m < plan_.members().size(); ++m) {
+    const bool owes_units = units_.in_flight_parts(m) > 0;
+    if (owes_units || sums_.in_flight_parts(m) > 0)
+      debtors.emplace_back(!owes_units, paces_.heard_s(m), m);
+  }
+  std::sort(debtors.begin(), debtors.end());
+  for (size_t k = 0; k < std::min(debtors.size(), members_max); ++k)
+    result.waiting_for.push_back(plan_.members()[std::get<2>(debtors[k])].id);
   return result;
 }
 

@@ -62,7 +62,7 @@ struct reduce_progress {
   uint32_t revision = 0;
   size_t parts_done = 0;
   size_t parts_total = 0;
-  std::vector<worker_id> waiting_for;  ///< a few of those that owe answers
+  std::vector<worker_id> waiting_for;  ///< a few that owe answers, contributions first
   double bytes_per_s = 0;
 };
 

@@ -1,17 +1,22 @@
 #include "actors/averaging/averager.hpp"
 
 #include <algorithm>
+#include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
-#include <cstdio>
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <tuple>
+#include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "actors/wire/tensor.hpp"
+#include "actors/averaging/messages.hpp"
+#include "actors/averaging/session.hpp"
+#include "actors/telemetry/event.hpp"
 #include "actors/wire/ticket.hpp"
 
 namespace swarm::averaging {
@@ -20,27 +25,16 @@ namespace {
 
 using tensors::host_tensor;
 
-using full_actor = wire::averager_actor::extend<caf::reacts_to<wire::roster_update>>;
+using tick_atom = caf::atom_constant<caf::atom("tick")>;
+
+using full_actor =
+    wire::averager_actor::extend<caf::reacts_to<wire::roster_update>, caf::reacts_to<tick_atom>>;
+
+/// A timer that fires sooner would not ask for more.
+constexpr double tick_min_s = 0.02;
 
 auto order_of(const wire::epoch& x) {
   return std::make_tuple(x.term, x.step, x.round);
-}
-
-/// One all-reduce under way, or just ended. Sent parts point into it and keep it alive.
-template <class T>
-struct session {
-  host_tensor own;
-  butterfly<T> machine;
-};
-
-using any_session = std::variant<std::monostate, std::shared_ptr<session<float>>,
-                                 std::shared_ptr<session<int64_t>>>;
-
-std::string to_hex(const result_hash& hash) {
-  char text[33];
-  std::snprintf(text, sizeof(text), "%016llx%016llx", static_cast<unsigned long long>(hash.high),
-                static_cast<unsigned long long>(hash.low));
-  return text;
 }
 
 class averager final : public full_actor::base {
@@ -55,20 +49,30 @@ class averager final : public full_actor::base {
     options_ = {};
     peers_.clear();
     waiting_.clear();
-    session_ = std::monostate{};
+    session_ = nullptr;
+    memory_ = {};
     early_.clear();
-    unsent_.clear();
   }
 
   behavior_type make_behavior() override {
     send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
-    return {[](const wire::want&) {}, [this](const wire::part& m) { on_part(m); },
+    return {[this](const wire::want& m) { on_want(m); },
+            [this](const wire::part& m) { on_part(m); },
             [this](const wire::reduce& m, const host_tensor& own) { return on_order(m, own); },
-            [this](const wire::roster_update& update) { on_roster(update); }};
+            [this](const wire::gather& m) { on_gather(m); },
+            [this](wire::share_atom, uint32_t member, uint32_t share, const host_tensor& vector) {
+              on_share({member, share}, vector);
+            },
+            [this](const wire::wanted_elements& wanted) { on_wanted(wanted); },
+            [this](wire::progress_atom) { return progress(); },
+            [this](const wire::roster_update& update) { on_roster(update); },
+            [this](tick_atom) { on_tick(); }};
   }
 
  private:
   using promise = caf::typed_response_promise<host_tensor, std::string>;
+
+  double now_s() { return std::chrono::duration<double>(clock().now().time_since_epoch()).count(); }
 
   void on_roster(const wire::roster_update& update) {
     for (const auto& id : update.gone)
@@ -77,9 +81,10 @@ class averager final : public full_actor::base {
       if (m.role != wire::member_role::stage_worker || m.stage != options_.stage) continue;
       if (m.averager) peers_[m.id] = caf::actor_cast<wire::averager_actor>(m.averager);
     }
-    // The coordinator may have heard of a member before us.
+    // The coordinator, or an owner, may have heard of a member before us.
     for (auto& [to, message] : std::exchange(unsent_, {}))
       post(to, std::move(message));
+    take_early();
   }
 
   // -- orders ---------------------------------------------------------------------------------
@@ -89,30 +94,68 @@ class averager final : public full_actor::base {
     if (m.fault()) return reply.deliver(wire::make_error(*m.fault()));
     const auto body = m.read();
     const auto when = wire::epoch_of(*body);
-    if (order_of(when) < order_of(when_))
+    if (order_of(when) < order_of(when_) || waiting_.size() >= repeats_max)
       return reply.deliver(make_error(averaging_errc::superseded));
-    std::vector<butterfly_member> members;
-    for (const auto& x : body->getMembers())
-      members.push_back({wire::from_wire(x.getWorker()), x.getContributes(), 1});
-    // A repeat does not start again, but sends again: a part may have been lost.
-    if (order_of(when) == order_of(when_) && is_current(members)) {
-      if (waiting_.size() >= repeats_max)
-        return reply.deliver(make_error(averaging_errc::superseded));
-      waiting_.push_back(reply);
-      send_again();
-      finish_if_done();
-      return reply;
-    }
-    answer_all(make_error(averaging_errc::superseded));
-    when_ = when;
-    waiting_.push_back(reply);
-    unsent_.clear();
-    if (own.type() == tensors::dtype::i64) {
-      open<int64_t>(std::move(members), own);
+    auto order = order_from(*body);
+    if (order.part_elements == 0) order.part_elements = options_.part_elements;
+    if (order_of(when) == order_of(when_) && session_) {
+      go_on(order, reply);
     } else {
-      open<float>(std::move(members), own);
+      answer_all(make_error(averaging_errc::superseded));
+      when_ = when;
+      waiting_.push_back(reply);
+      open(std::move(order), own);
     }
     return reply;
+  }
+
+  void go_on(const reduce_order& order, promise& reply) {
+    if (!session_->same_members(order.members))
+      return static_cast<void>(reply.deliver(make_error(averaging_errc::bad_group)));
+    const auto todo = session_->revise(order, now_s());
+    if (todo.error) {
+      reply.deliver(make_error(*todo.error));
+      if (todo.error == averaging_errc::lost_here) end(*todo.error);
+      return;
+    }
+    waiting_.push_back(reply);
+    carry_out(todo);
+  }
+
+  void open(reduce_order order, const host_tensor& own) {
+    if (session_) memory_.remember(session_->line());
+    session_ = nullptr;
+    unsent_.clear();
+    averaging_errc why{};
+    session_ = memory_.open(options_.id, std::move(order), own, wanted_, options_.limits, &why);
+    if (!session_) return answer_all(make_error(why));
+    carry_out(session_->begin(now_s()));
+    if (session_) take_early();
+  }
+
+  /// The worker freezes a later round: what belongs to an earlier one is over.
+  void on_gather(const wire::gather& m) {
+    if (m.fault()) return;
+    if (order_of(when_) < order_of(wire::epoch_of(*m.read()))) end(averaging_errc::superseded);
+  }
+
+  void end(averaging_errc why) {
+    answer_all(make_error(why));
+    session_ = nullptr;
+  }
+
+  void on_wanted(const wire::wanted_elements& wanted) {
+    wanted_.emplace();
+    for (const auto& [begin, count] : wanted.ranges)
+      wanted_->push_back({begin, count});
+  }
+
+  void on_share(share_id which, const host_tensor& vector) {
+    if (session_) carry_out(session_->add_share(which, vector, now_s()));
+  }
+
+  wire::sum_progress progress() const {
+    return session_ ? session_->progress() : wire::sum_progress{};
   }
 
   template <class... Answer>
@@ -121,141 +164,114 @@ class averager final : public full_actor::base {
       reply.deliver(answer...);
   }
 
-  /// Whether the all-reduce at hand is one of these members.
-  bool is_current(const std::vector<butterfly_member>& members) const {
-    const auto same = [](const butterfly_member& a, const butterfly_member& b) {
-      return a.id == b.id && a.contributes == b.contributes;
-    };
-    const auto matches = [&](const auto& current) {
-      if (!current) return false;
-      const auto& known = current->machine.plan().members();
-      return std::equal(known.begin(), known.end(), members.begin(), members.end(), same);
-    };
-    if (const auto* floats = std::get_if<std::shared_ptr<session<float>>>(&session_))
-      return matches(*floats);
-    const auto* integers = std::get_if<std::shared_ptr<session<int64_t>>>(&session_);
-    return integers != nullptr && matches(*integers);
-  }
+  // -- questions and parts --------------------------------------------------------------------
 
-  template <class T>
-  void open(std::vector<butterfly_member> members, const host_tensor& own) {
-    averaging_errc why{};
-    auto plan = butterfly_plan::make(std::move(members), static_cast<size_t>(own.elements()),
-                                     default_part_elements_max, &why);
-    std::optional<butterfly<T>> machine;
-    if (plan)
-      machine = butterfly<T>::make(std::move(*plan), options_.id, own.as<T>(),
-                                   static_cast<size_t>(own.elements()), &why);
-    if (!machine) {
-      session_ = std::monostate{};
-      answer_all(make_error(why));
-      return;
+  /// Sends what is to be sent, and answers the worker if that was the last part.
+  void carry_out(const session_actions& todo) {
+    for (const auto& question : todo.ask)
+      post(session_->id_of(question.to),
+           message_of(question, when_, session_->revision(), options_.id));
+    for (const auto& answer : todo.send)
+      post(session_->id_of(answer.to),
+           message_of(answer, when_, session_->revision(), options_.id));
+    if (!waiting_.empty() && session_->done()) {
+      const auto [total, hash] = session_->result();
+      answer_all(total, hash);
     }
-    auto opened = std::make_shared<session<T>>(session<T>{own, std::move(*machine)});
-    session_ = opened;
-    transmit(opened, opened->machine.start());
-    // What came before the order did.
-    for (const auto& early : std::exchange(early_, {}))
-      on_part(early);
-    finish_if_done(opened);
+    set_timer();
   }
 
-  void send_again() {
-    if (const auto* floats = std::get_if<std::shared_ptr<session<float>>>(&session_))
-      transmit(*floats, (*floats)->machine.sent());
-    if (const auto* integers = std::get_if<std::shared_ptr<session<int64_t>>>(&session_))
-      transmit(*integers, (*integers)->machine.sent());
-  }
-
-  void finish_if_done() {
-    if (const auto* floats = std::get_if<std::shared_ptr<session<float>>>(&session_))
-      finish_if_done(*floats);
-    if (const auto* integers = std::get_if<std::shared_ptr<session<int64_t>>>(&session_))
-      finish_if_done(*integers);
-  }
-
-  template <class T>
-  void finish_if_done(const std::shared_ptr<session<T>>& current) {
-    if (waiting_.empty() || !current->machine.done()) return;
-    const auto& sum = current->machine.result();
-    host_tensor total{tensors::dtype_of<T>(),
-                      {static_cast<int64_t>(sum.size())},
-                      std::shared_ptr<const void>(current, sum.data()),
-                      sum.data()};
-    answer_all(total, to_hex(current->machine.hash()));
-  }
-
-  // -- parts ----------------------------------------------------------------------------------
-
-  template <class T>
-  void transmit(const std::shared_ptr<session<T>>& from,
-                const std::vector<butterfly_send<T>>& parts) {
-    for (const auto& part : parts) {
-      wire::builder<schemas::Part> message;
-      wire::set_epoch(*message, when_);
-      wire::to_wire(options_.id, message->initSender());
-      message->setSlice(part.slice);
-      message->setPart(part.part);
-      message->setReduced(part.reduced);
-      const host_tensor values{tensors::dtype_of<T>(),
-                               {static_cast<int64_t>(part.count)},
-                               std::shared_ptr<const void>(from, part.data),
-                               part.data};
-      wire::attach(message, message->initValues(), values);
-      post(part.to, message.finish());
-    }
-  }
-
-  void post(worker_id to, wire::part message) {
+  template <class Message>
+  void post(worker_id to, Message message) {
     const auto found = peers_.find(to);
-    if (found != peers_.end()) {
-      send(found->second, std::move(message));
-    } else if (unsent_.size() < early_parts_max) {
-      unsent_.emplace_back(to, std::move(message));
-    }
+    if (found != peers_.end()) return send(found->second, std::move(message));
+    // An answer is made again when it is asked for again.
+    if constexpr (std::is_same_v<Message, wire::want>)
+      if (unsent_.size() < group_members_max) unsent_.emplace_back(to, std::move(message));
+  }
+
+  void on_want(const wire::want& m) {
+    if (m.fault()) return;
+    const auto body = m.read();
+    const auto when = order_of(wire::epoch_of(*body));
+    const auto from = wire::from_wire(body->getSender());
+    if (when < order_of(when_)) return;
+    if (when > order_of(when_) || peers_.count(from) == 0) return keep_early(from, m);
+    if (!session_) return;
+    const auto todo = session_->on_want(*body);
+    if (todo.error) return report(from, *todo.error);
+    carry_out(todo);
   }
 
   void on_part(const wire::part& m) {
     if (m.fault()) return;
     const auto body = m.read();
-    const auto when = wire::epoch_of(*body);
-    if (order_of(when) < order_of(when_)) return;
-    const bool current = order_of(when) == order_of(when_);
-    if (!current || std::holds_alternative<std::monostate>(session_)) {
-      if (early_.size() < early_parts_max) early_.push_back(m);
-      return;
-    }
-    host_tensor values;
-    if (!wire::extract_into(body->getValues(), m.bytes(), values)) return;
-    if (auto* floats = std::get_if<std::shared_ptr<session<float>>>(&session_)) {
-      take(*floats, *body, values);
-    } else {
-      take(std::get<std::shared_ptr<session<int64_t>>>(session_), *body, values);
-    }
+    const auto when = order_of(wire::epoch_of(*body));
+    const auto from = wire::from_wire(body->getSender());
+    if (when > order_of(when_)) return report(from, averaging_errc::not_asked);
+    if (when < order_of(when_) || !session_) return;
+    const auto todo = session_->on_part(*body, m.bytes(), now_s());
+    if (todo.error) return report(from, *todo.error);
+    carry_out(todo);
   }
 
-  template <class T>
-  void take(std::shared_ptr<session<T>> current, const schemas::Part::Reader& body,
-            const host_tensor& values) {
-    if (values.type() != tensors::dtype_of<T>()) return;
-    const auto from = wire::from_wire(body.getSender());
-    const auto count = static_cast<size_t>(values.elements());
-    auto outcome = body.getReduced()
-                       ? current->machine.accept_reduced(from, body.getSlice(), body.getPart(),
-                                                         values.as<T>(), count)
-                       : current->machine.accept_part(from, body.getSlice(), body.getPart(),
-                                                      values.as<T>(), count);
-    transmit(current, outcome.send);
-    finish_if_done(current);
+  void keep_early(worker_id from, const wire::want& m) {
+    if (early_.size() >= group_members_max && early_.count(from) == 0) return;
+    auto& kept = early_[from];
+    // A member's later attempt ends its earlier ones.
+    const auto when = order_of(wire::epoch_of(*m.read()));
+    while (!kept.empty() && order_of(wire::epoch_of(*kept.front().read())) < when)
+      kept.pop_front();
+    if (kept.size() < early_wants_max) kept.push_back(m);
+  }
+
+  /// Those that still come too early are kept again.
+  void take_early() {
+    for (const auto& [from, kept] : std::exchange(early_, {}))
+      for (const auto& m : kept)
+        on_want(m);
+  }
+
+  void report(worker_id from, averaging_errc why) {
+    if (!options_.telemetry || reported_.size() >= group_members_max) return;
+    if (!reported_.insert(from).second) return;
+    caf::anon_send(options_.telemetry,
+                   telemetry::event{"wrong_part",
+                                    {{"stage", int64_t{options_.stage.value()}},
+                                     {"peer", static_cast<int64_t>(from.peer.value())},
+                                     {"why", std::string{to_sentence(why)}}}});
+  }
+
+  // -- time -----------------------------------------------------------------------------------
+
+  void set_timer() {
+    if (timer_ || !session_) return;
+    const auto next = session_->next_tick_s();
+    if (!next) return;
+    timer_ = true;
+    const std::chrono::duration<double> wait{std::max(tick_min_s, *next - now_s())};
+    delayed_send(
+        this,
+        std::chrono::duration_cast<std::chrono::milliseconds>(wait) + std::chrono::milliseconds{1},
+        tick_atom::value);
+  }
+
+  void on_tick() {
+    timer_ = false;
+    if (session_) carry_out(session_->tick(now_s()));
   }
 
   averager_options options_;
   std::map<worker_id, wire::averager_actor> peers_;
   wire::epoch when_;
   std::vector<promise> waiting_;  ///< the order's caller, and those who repeated it
-  any_session session_;
-  std::deque<wire::part> early_;
-  std::vector<std::pair<worker_id, wire::part>> unsent_;
+  session_memory memory_;
+  std::unique_ptr<session> session_;  ///< none: no order, or one that came to nothing
+  std::optional<std::vector<element_range>> wanted_;
+  std::map<worker_id, std::deque<wire::want>> early_;
+  std::vector<std::pair<worker_id, wire::want>> unsent_;
+  std::set<worker_id> reported_;
+  bool timer_ = false;
 };
 
 }  // namespace

@@ -2,33 +2,41 @@
 
 #include <caf/actor_system.hpp>
 
-#include "actors/averaging/butterfly.hpp"
+#include "actors/averaging/errc.hpp"
+#include "actors/averaging/question_book.hpp"
 #include "actors/ids.hpp"
 #include "actors/wire/roster.hpp"
 
 namespace swarm::averaging {
 
-/// Parts that wait for the order that explains them; more are dropped, and the round fails.
-inline constexpr size_t early_parts_max = 16'384;
-
-/// Copies of one order that wait for its result; further ones are answered `superseded`.
+/// Callers that wait for one result; further ones are answered `superseded`.
 inline constexpr size_t repeats_max = 16;
+/// Questions of one member that come before this member's order, or before the roster names their
+/// sender; further ones are dropped, and come again.
+inline constexpr size_t early_wants_max = 64;
 
 struct averager_options {
   worker_id id;
   stage_id stage{0};
   wire::directory_actor directory;
+  caf::actor telemetry;  ///< optional
+  asking_limits limits;
+  /// Of a part, where the order does not say; 0: as large as the vector and the group ask for. The
+  /// same at all members.
+  size_t part_elements = 0;
 };
 
 caf::error make_error(averaging_errc code);
 
-/// One all-reduce at a time inside a stage, by the butterfly. A worker's order replaces the one
-/// before it, whose caller gets `superseded`; a repeat of an order shares its result. Parts of an
-/// older round are ignored, parts of a later one wait. It has no time-out of its own: the
-/// coordinator ends a stalled round with the next one.
+/// One all-reduce at a time inside a stage (all_reduce.hpp). An order of a higher attempt replaces
+/// the one before it, whose callers get `superseded`; one of the same attempt with a higher
+/// revision goes on where it was, and a repeat shares the result. It gives nothing up by itself.
 ///
-/// Owner: the stage supervisor, which restarts it with its worker. May drop: parts of rounds that
-/// are over, and early ones beyond early_parts_max.
+/// The result's memory is used again for a later step once nobody holds it.
+///
+/// Owner: the stage supervisor, which restarts it with its worker. May drop: messages of attempts
+/// that are over, and early questions beyond the limits. Whoever sends what makes no sense is
+/// reported once: `wrong_part`.
 wire::averager_actor spawn_averager(caf::actor_system& system, averager_options options);
 
 }  // namespace swarm::averaging

@@ -66,6 +66,8 @@ constexpr wording wordings[] = {
     {"compute_given_up", "stage {stage}: its device is {why}; the stage is started again"},
     {"no_room_for_copy",
      "has no room for the copy of stage {stage}, step {version}: raise --backup-memory"},
+    // actors/averaging
+    {"wrong_part", "peer {peer} sent what does not fit stage {stage}'s all-reduce: {why}"},
     // actors/rebalancing
     {"rebalanced", "peer {peer} moves from stage {from} to stage {to}"},
     // actors/peer

@@ -108,6 +108,7 @@ child_spec averager_child(const peer_ptr& peer) {
     averager.id = {peer->options.id, incarnation_id{++peer->incarnation}};
     averager.stage = peer->here.stage();
     averager.directory = peer->options.directory;
+    averager.telemetry = peer->options.telemetry;
     return caf::actor_cast<caf::actor>(
         averaging::spawn_averager(self->system(), std::move(averager)));
   };

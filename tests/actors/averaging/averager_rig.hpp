@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/averaging/averager.hpp"
+#include "actors/telemetry/event.hpp"
 #include "actors/wire/tensor.hpp"
 #include "actors/wire/ticket.hpp"
 
@@ -27,6 +28,8 @@ struct outcome {
   std::vector<float> floats;
   std::string hash;
   caf::error error;
+  const void* memory = nullptr;
+  host_tensor total;  ///< kept only for small ones
   int answers = 0;
   bool answered() const { return answers > 0; }
   bool superseded() const {
@@ -38,14 +41,26 @@ inline worker_id id_of(uint64_t peer) {
   return {peer_id{peer}, incarnation_id{1}};
 }
 
+/// Who counts as lost, and who helps, both by index.
+using losses = std::vector<std::pair<uint32_t, std::vector<uint32_t>>>;
+
 inline wire::reduce order_of(uint32_t round, const std::vector<uint64_t>& members,
-                             uint64_t follower = 0, uint64_t term = 1) {
+                             uint64_t follower = 0, uint64_t term = 1, uint32_t revision = 0,
+                             const losses& lost = {}) {
   wire::builder<schemas::Reduce> message;
   wire::set_epoch(*message, {term_id{term}, step_id{3}, round_id{round}});
   auto list = message->initMembers(static_cast<unsigned>(members.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
     wire::to_wire(id_of(members[i]), list[i].initWorker());
     list[i].setContributes(members[i] != follower);
+  }
+  message->setRevision(revision);
+  auto out = message->initLosses(static_cast<unsigned>(lost.size()));
+  for (unsigned i = 0; i < out.size(); ++i) {
+    out[i].setMember(lost[i].first);
+    auto shares = out[i].initShares(static_cast<unsigned>(lost[i].second.size()));
+    for (unsigned k = 0; k < shares.size(); ++k)
+      shares[k].setHelper(lost[i].second[k]);
   }
   return message.finish();
 }
@@ -69,6 +84,8 @@ inline std::vector<int64_t> sum_of(const std::vector<uint64_t>& members, size_t 
   return result;
 }
 
+inline constexpr size_t part_elements = 32;
+
 /// Averagers 1..n whose roster the test writes itself.
 class averager_rig {
  public:
@@ -79,10 +96,13 @@ class averager_rig {
       return {[](wire::subscribe_atom, const caf::actor&) {}};
     });
     everybody_.push_back(silent_.address());
+    log_ = system_.spawn([this](caf::event_based_actor*) -> caf::behavior {
+      return {[this](const telemetry::event& e) { events.push_back(e); }};
+    });
+    everybody_.push_back(log_.address());
     const auto directory = caf::actor_cast<wire::directory_actor>(silent_);
     for (uint64_t peer = 1; peer <= count; ++peer) {
-      averagers_.push_back(
-          averaging::spawn_averager(system_, {id_of(peer), stage_id{0}, directory}));
+      averagers_.push_back(averaging::spawn_averager(system_, options_of(id_of(peer), directory)));
       everybody_.push_back(averagers_.back().address());
     }
     scheduler_.run();
@@ -119,6 +139,8 @@ class averager_rig {
               [out](const host_tensor& total, const std::string& hash) {
                 ++out->answers;
                 out->hash = hash;
+                out->memory = total.data();
+                if (total.elements() < 10'000) out->total = total;
                 if (total.type() == tensors::dtype::i64)
                   out->sum.assign(total.as<int64_t>(), total.as<int64_t>() + total.elements());
                 else
@@ -140,10 +162,51 @@ class averager_rig {
 
   void post(uint64_t peer, const wire::part& m) { caf::anon_send(averagers_[peer - 1], m); }
 
-  /// Whether this part is lost on its way to `to`; asked before each is delivered.
+  void post(uint64_t peer, const wire::want& m) { caf::anon_send(averagers_[peer - 1], m); }
+
+  void gather(uint64_t peer, uint32_t round) {
+    wire::builder<schemas::Gather> message;
+    wire::set_epoch(*message, {term_id{1}, step_id{3}, round_id{round}});
+    caf::anon_send(averagers_[peer - 1], message.finish());
+  }
+
+  void share(uint64_t peer, uint32_t member, uint32_t share, const host_tensor& vector) {
+    caf::anon_send(averagers_[peer - 1], wire::share_atom::value, member, share, vector);
+  }
+
+  void want_only(uint64_t peer, std::vector<std::pair<size_t, size_t>> ranges) {
+    caf::anon_send(averagers_[peer - 1], wire::wanted_elements{std::move(ranges)});
+  }
+
+  wire::sum_progress progress(uint64_t peer) {
+    auto out = std::make_shared<wire::sum_progress>();
+    const auto whom = averagers_[peer - 1];
+    const auto client = system_.spawn([=](caf::event_based_actor* self) {
+      self->request(whom, caf::infinite, wire::progress_atom::value)
+          .then([out](const wire::sum_progress& known) { *out = known; });
+    });
+    everybody_.push_back(client.address());
+    run();
+    return *out;
+  }
+
+  /// Whether this part, or question, is lost on its way to `to`; asked before each is delivered.
   std::function<bool(uint64_t to, const wire::part&)> loses;
+  std::function<bool(uint64_t to, const wire::want&)> loses_want;
+
+  /// Events that the averagers report.
+  std::vector<telemetry::event> events;
 
   void run() { scheduler_.run(); }
+
+  /// Until nobody has anything to do but wait, second by second.
+  void pass(int seconds) {
+    run();
+    for (int i = 0; i < seconds; ++i) {
+      scheduler_.advance_time(std::chrono::seconds{1});
+      run();
+    }
+  }
 
   /// Picks the next runnable actor, and how long it stays, by the seed.
   void run_shuffled(std::mt19937& random) {
@@ -155,13 +218,26 @@ class averager_rig {
   }
 
  private:
+  /// Small parts, so that small vectors have many.
+  averaging::averager_options options_of(worker_id id, const wire::directory_actor& directory) {
+    averaging::averager_options options;
+    options.id = id;
+    options.directory = directory;
+    options.telemetry = log_;
+    options.part_elements = part_elements;
+    return options;
+  }
+
   caf::actor line_to(uint64_t peer) {
     auto& line = lines_[peer];
     if (line) return line;
     line = system_.spawn([this, peer, whom = averagers_[peer - 1]](caf::event_based_actor* self) {
       return caf::behavior{[=](const wire::part& m) {
-        if (!loses || !loses(peer, m)) self->send(whom, m);
-      }};
+                             if (!loses || !loses(peer, m)) self->send(whom, m);
+                           },
+                           [=](const wire::want& m) {
+                             if (!loses_want || !loses_want(peer, m)) self->send(whom, m);
+                           }};
     });
     everybody_.push_back(line.address());
     return line;
@@ -172,6 +248,7 @@ class averager_rig {
   caf::actor_system system_;
   caf::scheduler::test_coordinator& scheduler_;
   caf::actor silent_;
+  caf::actor log_;
   std::vector<wire::averager_actor> averagers_;
   std::vector<caf::actor_addr> everybody_;
 };

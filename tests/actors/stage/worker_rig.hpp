@@ -90,7 +90,10 @@ class worker_rig {
     compute.make_engine = std::move(engine);
     compute.detached = false;
     made.compute = stage::spawn_compute(system_, compute);
-    made.averager = averaging::spawn_averager(system_, {id, stage_id{0}, directory_});
+    averaging::averager_options averager;
+    averager.id = id;
+    averager.directory = directory_;
+    made.averager = averaging::spawn_averager(system_, averager);
     stage::stage_worker_options options;
     options.id = id;
     options.start = start;
