@@ -10,6 +10,7 @@ namespace {
 // half an hour a twentieth to a tenth of all leaves and as many arrive at once.
 constexpr const char* mission_text = R"({
   "about": "400 peers, 250 million parameters per stage, 200 Mb/s, mean life one hour.",
+  "workers_per_stage": 100, "trainers": 16,
   "in_flight": 40, "production_times": 1, "silence_ms": 1000, "silent_deaths": 0.5,
   "mean_life_s": 3600, "absent_s": [5, 60], "burst_share": [0.05, 0.1],
   "keep_every": 20, "announce_s": 600, "custody_s": 20, "chunk_bytes": 16e6, "resume_s": 1800,
@@ -24,6 +25,7 @@ constexpr const char* mission_text = R"({
 
 constexpr const char* field_text = R"({
   "about": "330 nodes of 10:1 speeds on lines of 213 to 7,700 Mb/s.",
+  "workers_per_stage": 80, "trainers": 10,
   "in_flight": 40, "production_times": 1, "silence_ms": 1000, "silent_deaths": 0.5,
   "mean_life_s": 1878000, "absent_s": [5, 60],
   "keep_every": 20, "announce_s": 600, "custody_s": 20, "chunk_bytes": 16e6, "resume_s": 1800,
@@ -48,8 +50,9 @@ simulation::scenario mission_scenario(const mission_size& size) {
       size.fleet, size.fleet == "field" ? field_text : mission_text, complaint);
   if (!read) throw std::logic_error(complaint);
   read->stages = fixed(static_cast<double>(size.stages));
-  read->workers_per_stage = fixed(static_cast<double>(size.peers_per_stage));
-  read->trainers = fixed(static_cast<double>(size.trainers));
+  if (size.peers_per_stage > 0)
+    read->workers_per_stage = fixed(static_cast<double>(size.peers_per_stage));
+  if (size.trainers > 0) read->trainers = fixed(static_cast<double>(size.trainers));
   read->microbatches = fixed(static_cast<double>(size.microbatches));
   read->fault_s = fixed(size.hours * 3600);
   read->size.parameters = fixed(size.parameters);

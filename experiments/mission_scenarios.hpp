@@ -11,8 +11,8 @@ struct mission_size {
   std::string fleet = "mission";  ///< or "field"
   double hours = 8;
   int64_t stages = 4;
-  int64_t peers_per_stage = 100;
-  int64_t trainers = 16;
+  int64_t peers_per_stage = 0;  ///< 0: as the fleet has them
+  int64_t trainers = 0;         ///< 0: as the fleet has them
   int64_t microbatches = 4096;
   double parameters = 250e6;  ///< per stage
 };

@@ -167,8 +167,8 @@ stage_loss_findings lose_a_stage(const mission_options& options) {
   loss.kind = faults::fault_class::stage_loss;
   loss.begins = at(found.lost_s);
   loss.ends = at(found.lost_s + 5);
-  for (int64_t i = 0; i < options.size.peers_per_stage; ++i)
-    loss.subjects.push_back(static_cast<size_t>(i));
+  for (size_t i = 0; i < static_cast<size_t>(what.workers_per_stage.low); ++i)
+    loss.subjects.push_back(i);
   what.fault_s = {found.lost_s + 6, found.lost_s + 6};
   auto how = options_of(options);
   how.faults = {loss};
@@ -327,8 +327,9 @@ int main(int argc, char** argv) {
            "mission: 400 equal peers of short lives; field: 330 unequal ones of long lives")
       .add(options.hours, "hours", "Virtual time under faults.", "h", 1, 24)
       .add(size.stages, "stages", "Of the pipeline.", "stages", 1, 8)
-      .add(size.peers_per_stage, "peers-per-stage", "Of each stage.", "peers", 1, 256)
-      .add(size.trainers, "trainers", "Which relay.", "peers", 1, 32)
+      .add(size.peers_per_stage, "peers-per-stage", "Of each stage; 0: as the fleet has them.",
+           "peers", 0, 256)
+      .add(size.trainers, "trainers", "Which relay; 0: as the fleet has them.", "peers", 0, 32)
       .add(size.microbatches, "microbatches", "Of a step.", "microbatches", 1, 4096)
       .add(options.parameters_millions, "parameters-millions", "Of each stage.", "millions", 1,
            100'000)

@@ -25,6 +25,7 @@ using namespace std::chrono_literals;
 
 constexpr moment mailbox_check_period = 500ms;
 constexpr double fetch_slack_s = 30;
+constexpr size_t laggards_named_max = 8;
 
 double to_seconds(moment time) {
   return std::chrono::duration<double>(time).count();
@@ -336,10 +337,15 @@ class swarm_run {
   std::string laggards(int64_t target) const {
     std::string result;
     const auto& members = const_cast<fleet&>(fleet_).members();
-    for (size_t i = 0; i < members.size(); ++i)
-      if (members[i].is_worker() && stands_[i].version < target)
-        result += ", member " + std::to_string(i) + " (stage " + std::to_string(members[i].stage) +
-                  ") at " + std::to_string(stands_[i].version);
+    size_t count = 0;
+    for (size_t i = 0; i < members.size(); ++i) {
+      if (!members[i].is_worker() || stands_[i].version >= target) continue;
+      if (++count > laggards_named_max) continue;
+      result += ", member " + std::to_string(i) + " (stage " + std::to_string(members[i].stage) +
+                ") at " + std::to_string(stands_[i].version);
+    }
+    if (count > laggards_named_max)
+      result += " and " + std::to_string(count - laggards_named_max) + " more";
     return result;
   }
 
