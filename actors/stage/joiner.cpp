@@ -201,7 +201,10 @@ void joiner::on_change() {
     if (host_.life().state() == life_state::finishing) finish(*whole);
     return;
   }
-  if (host_.life().state() == life_state::finishing) host_.lives(life_event::missed);
+  if (host_.life().state() == life_state::finishing) {
+    host_.lives(life_event::missed);
+    ++finishes_;
+  }
   // Of two versions, and no commit that would make them one.
   if (machine.all_here() && (!mid_step() || !patient())) {
     const auto newest = *machine.newest();
@@ -227,6 +230,9 @@ void joiner::report_progress() {
 
 void joiner::miss_until(step_id step, const char* why) {
   auto& guard = host_.guard();
+  // All shards were here, the hash is asked for, and the step that this guard goes on to was not put
+  // in: what the engine answers is of the weights before it.
+  ++finishes_;
   if (fetch_.machine().begun()) host_.report("refetch", {{"why", std::string{why}}});
   open_.reset();
   guard.advance(step);
@@ -331,6 +337,7 @@ void joiner::apply(double scale) {
     if (attempt != host_.life().attempt() || !fetch_.active()) return;
     host_.report("fetch_failed", {{"why", "a followed step could not be applied"}});
     if (host_.life().state() == life_state::finishing) host_.lives(life_event::missed);
+    ++finishes_;
     wanted_ = host_.guard().weights();
     begin();
   };
