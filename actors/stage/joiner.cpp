@@ -230,8 +230,8 @@ void joiner::report_progress() {
 
 void joiner::miss_until(step_id step, const char* why) {
   auto& guard = host_.guard();
-  // All shards were here, the hash is asked for, and the step that this guard goes on to was not put
-  // in: what the engine answers is of the weights before it.
+  // All shards were here, the hash is asked for, and the step that this guard goes on to was not
+  // put in: what the engine answers is of the weights before it.
   ++finishes_;
   if (fetch_.machine().begun()) host_.report("refetch", {{"why", std::string{why}}});
   open_.reset();

@@ -227,7 +227,7 @@ class coordinator final : public full_coordinator::base {
   stuck_clock stuck_;
   std::optional<loss_inquiry> inquiry_;
   std::optional<stage_id> lost_stage_;
-  std::string told_;  ///< of what is missing
+  std::string told_;                       ///< of what is missing
   std::set<worker_id> unrestored_before_;  ///< they have not answered the last Restore in time
   std::map<peer_id, stage_id> moving_;
   inventory_map inventories_;

@@ -41,8 +41,8 @@ void coordinator::begin_step(step_ledger::beginning how) {
   progress();
 }
 
-/// Leases what waits, closes a stage's round when nothing is left to wait for there, and commits when
-/// every stage has reduced.
+/// Leases what waits, closes a stage's round when nothing is left to wait for there, and commits
+/// when every stage has reduced.
 void coordinator::progress() {
   if (!ledger_) return;
   if (ledger_->committable()) return commit();
