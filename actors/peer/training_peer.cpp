@@ -1,5 +1,6 @@
 #include "actors/peer/training_peer.hpp"
 
+#include <algorithm>
 #include <caf/event_based_actor.hpp>
 #include <memory>
 #include <string>
@@ -36,6 +37,9 @@ caf::actor spawn_training_peer(caf::actor_system& system, training_peer_options 
   trainer.id = "trainer";
   trainer.factory = [options, incarnation](caf::event_based_actor* self, const children_view&) {
     auto mine = options.trainer;
+    // Whichever coordinator leads has this one's options.
+    if (options.coordinator)
+      mine.renew_period = std::min(mine.renew_period, options.coordinator->lease_timeout / 4);
     mine.id = {options.id, incarnation_id{++*incarnation}};
     mine.directory = options.directory;
     return caf::actor_cast<caf::actor>(training::spawn_trainer(self->system(), std::move(mine)));

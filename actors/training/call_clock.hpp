@@ -11,7 +11,8 @@ namespace swarm::training {
 /// 1988). No actors, no clock.
 ///
 /// A stage that has become slower than the limit answers nobody in time, so there would be nothing
-/// to measure: each time-out doubles the limit until an answer comes. Of calls that were out
+/// to measure: time-outs double the limit until an answer comes, the first `quick_doublings` each,
+/// then every fourth, since an answer that was lost is waited for as long. Of calls that were out
 /// together one counts.
 class call_clock {
  public:
@@ -33,13 +34,13 @@ class call_clock {
       mean_ = sample;
       deviation_ = sample / 2;
     }
-    doublings_ = 0;
+    timeouts_ = 0;
   }
 
   void timed_out(double sent_s, double now_s) {
     if (sent_s < doubled_s_) return;
     doubled_s_ = now_s;
-    doublings_ = std::min(doublings_ + 1, doublings_max);
+    ++timeouts_;
   }
 
   /// For a call of so much work to a worker that is known to take `expected_s` for it (0: nothing
@@ -47,18 +48,24 @@ class call_clock {
   double limit_s(double work, double expected_s = 0) const {
     const double usual_s = measured_ ? margin * (mean_ + 4 * deviation_) * work : options_.first_s;
     const double own_s = measured_ ? 2 * margin * expected_s : 0;
-    return std::max({usual_s, own_s, options_.shortest_s}) * std::exp2(doublings_);
+    return std::max({usual_s, own_s, options_.shortest_s}) * std::exp2(doublings());
   }
 
  private:
   static constexpr double margin = 2;
-  static constexpr int doublings_max = 8;
+  static constexpr int quick_doublings = 4;
+  static constexpr int doublings_max = 10;
+
+  int doublings() const {
+    const int slow = std::max(0, timeouts_ - quick_doublings) / 4;
+    return std::min(std::min(timeouts_, quick_doublings) + slow, doublings_max);
+  }
 
   options options_;
   bool measured_ = false;
   double mean_ = 0;  ///< seconds per unit of work
   double deviation_ = 0;
-  int doublings_ = 0;
+  int timeouts_ = 0;  ///< since the last answer
   double doubled_s_ = -1;
 };
 

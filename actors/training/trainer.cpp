@@ -1,7 +1,7 @@
 #include "actors/training/trainer.hpp"
 
 #include <algorithm>
-#include <caf/sec.hpp>
+#include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <deque>
 #include <limits>
@@ -376,7 +376,8 @@ class trainer final : public full_actor::base {
   void take_back(const lease_run& r) {
     const auto& handles = stages_[r.stage()].handles;
     const auto found = handles.find(r.worker());
-    if (found != handles.end()) send(found->second, cancel_of(ticket_of(r)));
+    // In nobody's name: who does not know the message must not answer it with an error.
+    if (found != handles.end()) caf::anon_send(found->second, cancel_of(ticket_of(r)));
   }
 
   /// Nobody of the stage can be asked now, or no call may be made again for the time being.

@@ -90,7 +90,8 @@ caf::behavior play(caf::event_based_actor* self, const worker_ptr& w) {
             return answer<schemas::InputGradient>(
                 self, *w, m, "B" + signed_text(m.read()->getWeight()),
                 [](auto& reply, const auto& x) { wire::attach(reply, reply->initGradient(), x); });
-          }};
+          },
+          [](const wire::cancel&) {}};
 }
 
 /// One trainer, workers and a coordinator that leases again what is returned.
