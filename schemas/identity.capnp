@@ -22,7 +22,8 @@ struct Ticket {
   # Of the coordinator that leased the microbatch. A new coordinator has a higher one.
 
   step @1 :Int64;
-  # Which global batch the microbatch is of. Step t runs on version t: the number of committed steps.
+  # Which global batch the microbatch is of. Step t runs on version t = the number of committed
+  # steps.
 
   microbatch @2 :Int64;
   # Index within the step's global batch.
@@ -37,8 +38,8 @@ struct Ticket {
   forShare @5 :Bool;
   lostMember @6 :UInt32;
   share @7 :UInt32;
-  # With forShare the gradient is added to this share of a lost member's microbatches (Reduce.losses)
-  # and not to the worker's own sum; `round` is then the attempt of that Reduce.
+  # With forShare the gradient is added to this share of a lost member's microbatches
+  # (Reduce.losses) and not to the worker's own sum; `round` is then the attempt of that Reduce.
 
   history @8 :UInt64;
   version @9 :Int64 = -1;

@@ -118,8 +118,8 @@ struct Inferred {
 }
 
 struct Cancel {
-  # Trainer -> a worker whose answer it has given up waiting for: what of this microbatch still waits
-  # for the device need not be done. Best effort; what is being computed is finished.
+  # Trainer -> a worker whose answer it has given up waiting for: what of this microbatch still
+  # waits for the device need not be done. Best effort; what is being computed is finished.
 
   ticket @0 :Ticket;
 }

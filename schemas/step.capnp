@@ -13,8 +13,8 @@
 #      |-- Commit(round of the stage, scale) ---------->| optimizer step, version + 1
 #      |<--------------------------------- Committed ---|
 #
-#   Each stage is its own round: it is gathered and reduced as soon as everything that was leased for
-#   it is answered, under the others' backward passes, and what it has reduced is a fact, whoever
+#   Each stage is its own round: it is gathered and reduced as soon as everything that was leased
+#   for it is answered, under the others' backward passes, and what it has reduced is a fact, whoever
 #   dies elsewhere.
 #
 #   A coordinator that takes over begins with
@@ -82,8 +82,8 @@ struct Lease {
 }
 
 struct LeaseDone {
-  # Trainer -> coordinator, once per item, after any number of `progressed`. If it is lost, the lease is asked for again after a
-  # timeout and answered from what the trainer remembers.
+  # Trainer -> coordinator, once per item, after any number of `progressed`. If it is lost, the
+  # lease is asked for again after a timeout and answered from what the trainer remembers.
 
   enum Outcome {
     done @0;
@@ -257,15 +257,15 @@ struct Commit {
 }
 
 struct Beat {
-  # Leader -> every worker and every candidate, a few times within the election time-out: I lead, and
-  # I work. Orders say the same. May be lost.
+  # Leader -> every worker and every candidate, a few times within the election time-out: I lead,
+  # and I work. Orders say the same. May be lost.
 
   term @0 :UInt64;
 }
 
 struct PreVote {
-  # Candidate that has not heard the leader -> every worker: has it gone silent for you, too? Changes
-  # nothing: a candidate whose own link is broken must not end a term that works for the others
+  # Candidate that has not heard the leader -> every worker: has it gone silent for you, too?
+  # Changes nothing: a candidate whose own link is broken must not end a term that works for the others
   # (Raft's pre-vote; Ongaro's thesis, section 9.6).
 
   patienceMs @0 :UInt32;
