@@ -56,7 +56,7 @@ void question_book::forget_wants() {
 std::optional<question_book::key> question_book::next(size_t window_bytes, size_t part_bytes) {
   // One question is always allowed, or parts larger than the budget could never be asked for.
   if (!open_.empty() && bytes_ + part_bytes > limits_.in_flight_bytes_max) return std::nullopt;
-  const bool room = bytes_ + part_bytes <= window_bytes;
+  const bool room = bytes_ + part_bytes <= std::max(window_bytes, limits_.window_bytes_min);
   for (size_t k = 0; k < todo_.size(); ++k) {
     const size_t member = (turn_ + k) % todo_.size();
     const size_t open = open_of_[member];

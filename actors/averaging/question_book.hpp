@@ -17,8 +17,10 @@ struct asking_limits {
   size_t in_flight_bytes_max = size_t{64} << 20;
   /// The same from one member.
   size_t in_flight_parts_max = 64;
-  /// So many parts are asked of each member whatever the line's measured rate.
-  size_t in_flight_parts_min = 2;
+  /// So many parts are asked of each member whatever the line's measured rate, and so many bytes of
+  /// all of them.
+  size_t in_flight_parts_min = 1;
+  size_t window_bytes_min = size_t{1} << 20;
   /// A question to a member that has not answered yet is asked again after this.
   double first_deadline_s = 2;
   /// The deadline of a question is a multiple of the member's pace, and no less than this.

@@ -109,6 +109,8 @@ child_spec averager_child(const peer_ptr& peer) {
     averager.stage = peer->here.stage();
     averager.directory = peer->options.directory;
     averager.telemetry = peer->options.telemetry;
+    averager.limits = peer->options.averaging;
+    averager.part_elements = peer->options.part_elements;
     return caf::actor_cast<caf::actor>(
         averaging::spawn_averager(self->system(), std::move(averager)));
   };

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "actors/averaging/question_book.hpp"
 #include "actors/ids.hpp"
 #include "actors/rebalancing/policy.hpp"
 #include "actors/stage/call_history.hpp"
@@ -46,6 +47,9 @@ struct stage_peer_options {
   std::chrono::milliseconds chunk_timeout{30'000};
   std::chrono::milliseconds fetch_retry{200};
   uint64_t chunk_bytes = stage::state_chunk_bytes_max;
+  /// Of the all-reduce; part_elements as in averager_options.
+  averaging::asking_limits averaging;
+  size_t part_elements = 0;
   /// Optional: puts something between the compute actor and its watch, for simulated time and
   /// injected faults.
   std::function<stage::compute_actor(caf::actor_system&, const stage::compute_actor&)> wrap_compute;

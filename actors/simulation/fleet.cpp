@@ -245,6 +245,8 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
       options.policy_settings.period = rebalancing::seconds{plan_.rebalance_s};
     }
   }
+  // So that the few elements of a modelled gradient are as many parts.
+  options.part_elements = 1;
   options.chunk_timeout = plan_.times.chunk;
   options.chunk_bytes = plan_.chunk_bytes > 0 ? plan_.chunk_bytes : model_.chunk_bytes;
   options.wrap_compute = [this, index](caf::actor_system& system,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <utility>
 
 namespace swarm::simulation {
@@ -180,6 +181,15 @@ class modelled_engine final : public tensors::stage_engine {
     gradient_ = std::make_shared<sums>(options_.gradient_elements, 0);
   }
 
+  void select_sum(uint32_t which) override {
+    if (which == selected_) return;
+    other_sums_[selected_] = std::exchange(gradient_, other_sums_[which]);
+    if (!gradient_) clear_gradient();
+    selected_ = which;
+  }
+
+  void forget_sum(uint32_t which) override { other_sums_.erase(which); }
+
   double set_reduced(const host_tensor& reduced) override {
     if (reduced.is_virtual() || reduced.type() != tensors::dtype::i64 ||
         reduced.elements() != static_cast<int64_t>(options_.gradient_elements))
@@ -250,7 +260,9 @@ class modelled_engine final : public tensors::stage_engine {
   words places_;
   words weights_;
   int64_t version_ = 0;
-  std::shared_ptr<sums> gradient_;
+  std::shared_ptr<sums> gradient_;  ///< the selected one
+  std::map<uint32_t, std::shared_ptr<sums>> other_sums_;
+  uint32_t selected_ = tensors::own_sum;
   sums reduced_;
 };
 

@@ -26,14 +26,14 @@ class observed_engine final : public tensors::stage_engine {
   host_tensor backward(microbatch_key key, const tensors::activation& saved,
                        const host_tensor& output_gradient, int weight) override {
     auto result = engine_->backward(key, saved, output_gradient, weight);
-    observer_({engine_event::what::backward, key, weight, 0, {}});
+    observer_({engine_event::what::backward, key, own_weight(weight), 0, {}});
     return result;
   }
 
   tensors::loss_result loss(microbatch_key key, const host_tensor& input,
                             const host_tensor& targets, int weight) override {
     auto result = engine_->loss(key, input, targets, weight);
-    observer_({engine_event::what::loss, key, weight, 0, {}});
+    observer_({engine_event::what::loss, key, own_weight(weight), 0, {}});
     return result;
   }
 
@@ -48,6 +48,11 @@ class observed_engine final : public tensors::stage_engine {
     // A worker does so when the last range has come.
     if (std::exchange(by_ranges_, false)) tell_imported();
   }
+  void select_sum(uint32_t which) override {
+    engine_->select_sum(which);
+    selected_ = which;
+  }
+  void forget_sum(uint32_t which) override { engine_->forget_sum(which); }
   double set_reduced(const host_tensor& reduced) override {
     const double squared_norm = engine_->set_reduced(reduced);
     observer_({engine_event::what::reduced, {}, 0, 0, {}});
@@ -88,6 +93,10 @@ class observed_engine final : public tensors::stage_engine {
     observer_({engine_event::what::imported, {}, 0, 0, engine_->weights_hash()});
   }
 
+  /// What is added to a share of another's microbatches does not change this worker's sum.
+  int own_weight(int weight) const { return selected_ == tensors::own_sum ? weight : 0; }
+
+  uint32_t selected_ = tensors::own_sum;
   std::unique_ptr<tensors::stage_engine> engine_;
   engine_observer observer_;
   bool by_ranges_ = false;  ///< a state is coming in ranges

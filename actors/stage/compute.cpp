@@ -3,7 +3,9 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <mutex>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -134,12 +136,25 @@ class compute final : public compute_actor::base {
         [this](const wire::loss& m, int weight) { return on_loss(m, weight); },
         [this](const wire::infer& m, int64_t version) { return on_infer(m, version); },
         [this](sum_atom) -> caf::result<host_tensor> { return engine_->gradient_sum(); },
+        [this](sum_atom, uint64_t term, uint32_t round, uint32_t member, uint32_t share) {
+          return run<host_tensor>([&] {
+            const sum_choice choice{*engine_, sum_of({term, round, member, share})};
+            return engine_->gradient_sum();
+          });
+        },
+        [this](forget_atom, uint64_t term, uint32_t round) {
+          forget_shares([&](const share_name& share) {
+            return std::get<0>(share) != term || std::get<1>(share) != round;
+          });
+          return true;
+        },
         [this](reduced_atom, const host_tensor& sum) {
           return run<double>([&] { return engine_->set_reduced(sum); });
         },
         [this](apply_atom, int64_t step, double scale) {
           return run<std::string>([&] {
             cache_.clear();
+            forget_shares();
             engine_->apply(step, scale);
             return engine_->weights_hash();
           });
@@ -154,6 +169,7 @@ class compute final : public compute_actor::base {
         [this](import_atom, const host_tensor& state) {
           return run<std::string>([&] {
             cache_.clear();
+            forget_shares();
             engine_->import_state(state);
             engine_->clear_gradient();
             return engine_->weights_hash();
@@ -166,6 +182,7 @@ class compute final : public compute_actor::base {
         [this](import_atom, int64_t first, int64_t count, const host_tensor& state) {
           return run<bool>([&] {
             cache_.clear();
+            forget_shares();
             engine_->import_range({first, count}, state);
             return true;
           });
@@ -176,6 +193,7 @@ class compute final : public compute_actor::base {
             std::vector<tensors::element_range> ranges;
             for (size_t i = 0; i + 1 < runs.size(); i += 2)
               ranges.push_back({runs[i], runs[i + 1]});
+            forget_shares();
             engine_->apply_ranges(step, scale, ranges);
             return true;
           });
@@ -190,6 +208,52 @@ class compute final : public compute_actor::base {
 
  private:
   using key = activation_key;
+
+  /// Which of the engine's sums is meant, for as long as this lives.
+  class sum_choice {
+   public:
+    sum_choice(tensors::stage_engine& engine, uint32_t which) : engine_(engine) {
+      engine_.select_sum(which);
+    }
+    ~sum_choice() { engine_.select_sum(tensors::own_sum); }
+    sum_choice(const sum_choice&) = delete;
+    sum_choice& operator=(const sum_choice&) = delete;
+
+   private:
+    tensors::stage_engine& engine_;
+  };
+
+  /// Term and round of the attempt, the lost member, the share: a late request of an earlier
+  /// attempt cannot get into a share of this one.
+  using share_name = std::tuple<uint64_t, uint32_t, uint32_t, uint32_t>;
+
+  /// The engine's number of a share's sum, which begins empty.
+  uint32_t sum_of(const share_name& share) {
+    const auto [at, added] = share_sums_.try_emplace(share, last_sum_ + 1);
+    if (added) ++last_sum_;
+    return at->second;
+  }
+
+  uint32_t sum_of(schemas::Ticket::Reader ticket) {
+    if (!ticket.getForShare()) return tensors::own_sum;
+    return sum_of({ticket.getTerm(), ticket.getRound(), ticket.getLostMember(), ticket.getShare()});
+  }
+
+  template <class Which>
+  void forget_shares(Which&& which) {
+    for (auto at = share_sums_.begin(); at != share_sums_.end();) {
+      if (!which(at->first)) {
+        ++at;
+        continue;
+      }
+      engine_->forget_sum(at->second);
+      at = share_sums_.erase(at);
+    }
+  }
+
+  void forget_shares() {
+    forget_shares([](const share_name&) { return true; });
+  }
 
   static key key_of(const wire::ticket& t) { return {t.step, t.microbatch}; }
 
@@ -266,6 +330,7 @@ class compute final : public compute_actor::base {
       const bool recomputed = !saved;
       auto graph =
           recomputed ? engine_->forward(engine_key(ticket), input, true).saved : std::move(*saved);
+      const sum_choice choice{*engine_, sum_of(request->getTicket())};
       const auto gradient = engine_->backward(engine_key(ticket), *graph, output_gradient, weight);
       wire::builder<schemas::InputGradient> reply;
       copy_ticket(request, reply);
@@ -284,6 +349,7 @@ class compute final : public compute_actor::base {
     if (!extract(request, m.bytes(), given)) return make_error(wire::errc::bad_tensor);
     const auto body = [&] {
       const auto start = clock().now();
+      const sum_choice choice{*engine_, sum_of(request->getTicket())};
       const auto result = engine_->loss(engine_key(ticket), given.input, given.targets, weight);
       wire::builder<schemas::LossDone> reply;
       copy_ticket(request, reply);
@@ -319,6 +385,8 @@ class compute final : public compute_actor::base {
 
   compute_options options_;
   std::unique_ptr<tensors::stage_engine> engine_;
+  std::map<share_name, uint32_t> share_sums_;  ///< the engine's numbers
+  uint32_t last_sum_ = tensors::own_sum;
   activation_cache<std::shared_ptr<tensors::activation>> cache_;
 };
 

@@ -22,6 +22,7 @@ using export_atom = caf::atom_constant<caf::atom("export")>;
 using import_atom = caf::atom_constant<caf::atom("import")>;
 using elements_atom = caf::atom_constant<caf::atom("elements")>;
 using hash_atom = caf::atom_constant<caf::atom("hash")>;
+using forget_atom = caf::atom_constant<caf::atom("forget")>;
 
 /// The device of one stage worker: the only actor that touches an engine, and the compute seam. It
 /// does what its worker admitted, in order; it knows nothing of terms and rounds.
@@ -29,7 +30,8 @@ using hash_atom = caf::atom_constant<caf::atom("hash")>;
 /// Owner: its stage supervisor, which restarts it together with the worker. It may be detached
 /// (its own thread, for production) or scheduled (in the simulator).
 ///
-/// backward and loss take the effective weight as a second argument. Errors: stage::errc.
+/// backward and loss take the effective weight as a second argument; the sum is the worker's own,
+/// or that of the share that the ticket names. Errors: stage::errc.
 using compute_actor = caf::typed_actor<
     caf::replies_to<wire::forward>::with<wire::activation>,
     caf::replies_to<wire::backward, int>::with<wire::input_gradient>,
@@ -37,6 +39,12 @@ using compute_actor = caf::typed_actor<
     caf::replies_to<wire::infer, int64_t>::with<wire::inferred>,
     // The gradient sum, aliased.
     caf::replies_to<sum_atom>::with<tensors::host_tensor>,
+    // The same of a share: term and round of the attempt, index of the lost
+    // member, index of the share.
+    caf::replies_to<sum_atom, uint64_t, uint32_t, uint32_t, uint32_t>::with<tensors::host_tensor>,
+    // Forgets the sums of shares of other attempts than this one. An optimizer
+    // step forgets all.
+    caf::replies_to<forget_atom, uint64_t, uint32_t>::with<bool>,
     // The stage's sum; answers its squared norm.
     caf::replies_to<reduced_atom, tensors::host_tensor>::with<double>,
     // Optimizer step number, scale; answers the hash of the new weights.

@@ -30,6 +30,7 @@ void pipeline::clear() {
   queue_.clear();
   waiting_.clear();
   drained_.clear();
+  share_complete_ = nullptr;
 }
 
 /// Of a request that has just come.
@@ -170,6 +171,65 @@ void pipeline::accumulate(const Request& m, microbatch_id index, int asked, prom
           });
 }
 
+// -- shares of others ---------------------------------------------------------------------------
+
+void pipeline::begin_shares(attempt_id attempt) {
+  if (attempt == shares_.attempt()) return;
+  const bool had_any = shares_.size() > 0;
+  shares_.begin(attempt);
+  if (had_any)
+    host_.self()
+        ->request(options_.compute, caf::infinite, forget_atom::value, attempt.term.value(),
+                  attempt.round.value())
+        .then([](bool) {}, [](caf::error&) {});
+}
+
+void pipeline::assign_shares(const std::map<share_key, microbatch_set>& cuts) {
+  shares_.assign(cuts);
+}
+
+template <class Request, class Reply>
+void pipeline::serve_share(const Request& m, double deadline, promise<Reply> reply) {
+  const auto body = m.read();
+  const auto ticket = wire::from_wire(body->getTicket());
+  const share_key which{body->getTicket().getLostMember(), body->getTicket().getShare()};
+  const attempt_id attempt{ticket.term, ticket.round};
+  const auto check = [this, ticket, which, attempt]() -> std::optional<refusal> {
+    if (auto why = guard_.admit_read(ticket.term, ticket.step)) return why;
+    if (guard_.frozen() != attempt) return guard_.because(refusal_reason::wrong_round);
+    if (const auto why = shares_.admit(attempt, which, ticket.microbatch))
+      return guard_.because(*why);
+    return std::nullopt;
+  };
+  admit(
+      check, ticket, deadline, reply, [=] { serve_share(m, deadline, reply); },
+      [=] { add_to_share(m, attempt, which, ticket.microbatch, reply); });
+}
+
+/// The compute actor adds it to the share that the ticket names.
+template <class Request, class Reply>
+void pipeline::add_to_share(const Request& m, attempt_id attempt, share_key which,
+                            microbatch_id index, promise<Reply> reply) {
+  const int weight = shares_.weight(which, index);
+  const auto done = [=](bool counted) {
+    const bool complete = weight != 0 && shares_.computed(attempt, which, index, counted);
+    const bool had_forward = std::is_same_v<Request, wire::backward>;
+    settled(counted ? (had_forward ? backward_work : loss_work) : 0);
+    if (complete && share_complete_) share_complete_(which);
+  };
+  host_.self()
+      ->request(options_.compute, caf::infinite, m, weight)
+      .then(
+          [done, reply](const Reply& result) mutable {
+            done(true);
+            reply.deliver(result);
+          },
+          [done, reply](caf::error& error) mutable {
+            done(false);
+            reply.deliver(std::move(error));
+          });
+}
+
 promise<wire::activation> pipeline::on_forward(const wire::forward& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::activation>>();
   if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
@@ -205,6 +265,11 @@ void pipeline::accept_accumulating(const Request& m, promise<Reply> reply) {
   if (weight < -1 || weight > 1 || ticket.getMicrobatch() < 0 ||
       ticket.getMicrobatch() >= microbatches_max)
     return static_cast<void>(reply.deliver(host_.damaged(wire::errc::malformed)));
+  if (ticket.getForShare() && weight != 0) {
+    // Nothing is taken out of a share.
+    if (weight < 0) return static_cast<void>(reply.deliver(host_.damaged(wire::errc::malformed)));
+    return serve_share(m, deadline_s(ticket.getPatienceMs()), reply);
+  }
   serve_accumulating(m, deadline_s(ticket.getPatienceMs()), reply);
 }
 

@@ -2,13 +2,16 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "actors/stage/rate_meter.hpp"
 #include "actors/stage/request_queue.hpp"
+#include "actors/stage/share_book.hpp"
 #include "actors/stage/stage_worker.hpp"
 #include "actors/stage/worker_base.hpp"
 #include "actors/wire/ticket.hpp"
@@ -40,7 +43,19 @@ class pipeline {
   /// Requests that wait for a commit are tried again.
   void retry_waiting();
   /// Another state is loaded over what was added.
-  void forget_sum() { in_sum_.clear(); }
+  void forget_sum() {
+    in_sum_.clear();
+    begin_shares({});
+  }
+
+  /// The round that is frozen: shares of others are over.
+  void begin_shares(attempt_id attempt);
+  /// Those of the frozen round that this worker is to compute (share_book).
+  void assign_shares(const std::map<share_key, microbatch_set>& cuts);
+  /// Called with each share whose microbatches are all in its sum.
+  void on_share_complete(std::function<void(share_key)> listener) {
+    share_complete_ = std::move(listener);
+  }
 
   /// An optimizer step was made.
   void step_over() { meter_.step_over(); }
@@ -73,6 +88,11 @@ class pipeline {
   void accumulate(const Request& m, microbatch_id index, int asked, promise<Reply> reply);
   void serve_forward(const wire::forward& m, double deadline, promise<wire::activation> reply);
   template <class Request, class Reply>
+  void serve_share(const Request& m, double deadline, promise<Reply> reply);
+  template <class Request, class Reply>
+  void add_to_share(const Request& m, attempt_id attempt, share_key which, microbatch_id index,
+                    promise<Reply> reply);
+  template <class Request, class Reply>
   void serve_accumulating(const Request& m, double deadline, promise<Reply> reply);
   template <class Request, class Reply>
   void accept_accumulating(const Request& m, promise<Reply> reply);
@@ -85,6 +105,8 @@ class pipeline {
   std::set<microbatch_id> in_sum_;  ///< at the compute actor with a weight
   std::vector<std::function<void()>> waiting_;
   std::vector<std::function<void()>> drained_;
+  share_book shares_;
+  std::function<void(share_key)> share_complete_;
   rate_meter meter_;
 };
 

@@ -1,5 +1,7 @@
 #include "actors/stage/replies.hpp"
 
+#include <algorithm>
+
 namespace swarm::stage {
 
 namespace {
@@ -30,12 +32,38 @@ wire::reduced reduced_of(worker_id who, const wire::epoch& when, const reduced_s
   return message.finish();
 }
 
+wire::reduced progress_of(worker_id who, const wire::epoch& when, const wire::sum_progress& known) {
+  wire::builder<schemas::Reduced> message;
+  wire::to_wire(who, message->initWorker());
+  message->setStep(when.step.value());
+  message->setRound(when.round.value());
+  message->setDone(false);
+  message->setPartsDone(known.parts_done);
+  message->setPartsTotal(known.parts_total);
+  message->setRevision(known.revision);
+  message->setBytesPerS(known.bytes_per_s);
+  auto waits = message->initWaitingFor(static_cast<unsigned>(known.waiting_for.size()));
+  for (unsigned i = 0; i < waits.size(); ++i)
+    wire::to_wire(known.waiting_for[i], waits[i]);
+  return message.finish();
+}
+
+microbatch_set set_of(capnp::Data::Reader bitmap) {
+  microbatch_set result;
+  const auto bits = std::min<int64_t>(microbatches_max, static_cast<int64_t>(bitmap.size()) * 8);
+  for (int64_t i = 0; i < bits; ++i)
+    if ((bitmap[static_cast<size_t>(i / 8)] >> (i % 8) & 1) != 0) result.insert(microbatch_id{i});
+  return result;
+}
+
 wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guard) {
   wire::builder<schemas::Standing> message;
   wire::to_wire(who, message->initWorker());
   message->setStage(static_cast<uint32_t>(stage.value()));
   message->setVersion(guard.version().value());
-  write(guard.sum().attempt, message->initReduced());
+  auto reduced = message->initReduced();
+  write(guard.sum().attempt, reduced);
+  reduced.setHash(guard.sum().hash);
   message->setHash(guard.sum().hash);
   message->setSquaredNorm(guard.sum().squared_norm);
   message->setCounted(guard.sum().counted);

@@ -9,6 +9,7 @@
 #include "actors/stage/state_transfer.hpp"
 #include "actors/stage/step_guard.hpp"
 #include "actors/wire/messages.hpp"
+#include "actors/wire/roster.hpp"
 #include "actors/wire/ticket.hpp"
 
 /// The messages that a stage worker builds itself; what they mean is said in schemas/.
@@ -17,6 +18,12 @@ namespace swarm::stage {
 wire::holding holding_of(worker_id who, step_id step, round_id round, const microbatch_set& held);
 
 wire::reduced reduced_of(worker_id who, const wire::epoch& when, const reduced_sum& sum);
+
+/// The all-reduce is not through yet.
+wire::reduced progress_of(worker_id who, const wire::epoch& when, const wire::sum_progress& known);
+
+/// What a bitmap on the wire names; bits beyond the limit of a step are dropped.
+microbatch_set set_of(capnp::Data::Reader bitmap);
 
 wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guard);
 

@@ -67,6 +67,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
             [this](const wire::pre_vote& m) { return on_pre_vote(m); },
             [this](const wire::beat& m) { on_beat(m); },
             [this](const wire::roster_update& m) { on_roster(m); },
+            [this](hold_atom, uint64_t poll) { orders_.on_hold(poll); },
             [this](fetch_atom) { restorer_.on_wake(), joiner_.on_wake(); },
             [this](tick_atom) { on_tick(); }};
   }

@@ -36,6 +36,7 @@ promise<wire::holding> step_orders::on_gather(const wire::gather& m) {
   if (guard_.history() < history && !guard_.take_over(when.term))
     host_.fall_back("missed that the run went back", {history, when.step});
   if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return reply;
+  reduction_.gathered(m);
   pipeline_.when_drained([this, reply, when]() mutable {
     // A later gather, or a commit, has come meanwhile.
     if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return;
@@ -74,45 +75,7 @@ promise<wire::reduced> step_orders::on_reduce(const wire::reduce& m) {
   // Ordered while it was still a follower: what it holds by now does not count.
   if (!contributes(options_.id, m)) guard_.gather(when.term, when.step, when.round);
   if (refused(guard_.reduce(when.term, when.step, when.round), when.step, reply)) return reply;
-  const auto fail = [reply](caf::error& error) mutable { reply.deliver(std::move(error)); };
-  const auto counted = m.read()->getCounted();
-  pipeline_.when_drained([=]() mutable {
-    host_.self()
-        ->request(options_.compute, caf::infinite, sum_atom::value)
-        .then(
-            [=](const tensors::host_tensor& sum) {
-              host_.self()
-                  ->request(options_.averager, caf::infinite, m, sum)
-                  .then(
-                      [=](const tensors::host_tensor& total, const std::string& hash) mutable {
-                        take_reduced(when, total,
-                                     {attempt_id{when.term, when.round}, hash, 0, counted}, reply);
-                      },
-                      fail);
-            },
-            fail);
-  });
-  return reply;
-}
-
-void step_orders::take_reduced(wire::epoch when, const tensors::host_tensor& total, reduced_sum sum,
-                               promise<wire::reduced> reply) {
-  if (auto why = guard_.reduce(when.term, when.step, when.round))
-    return static_cast<void>(reply.deliver(make_error(*why)));
-  guard_.reducing(sum.attempt);
-  host_.self()
-      ->request(options_.compute, caf::infinite, reduced_atom::value, total)
-      .then(
-          [=](double squared_norm) mutable {
-            // A later gather has reopened the step: this result is void.
-            if (auto why = guard_.reduce(when.term, when.step, when.round))
-              return static_cast<void>(reply.deliver(make_error(*why)));
-            sum.squared_norm = squared_norm;
-            guard_.reduced(sum);
-            host_.keep({when.step, sum, total, guard_.history()});
-            reply.deliver(reduced_of(options_.id, when, sum));
-          },
-          [reply](caf::error& error) mutable { reply.deliver(std::move(error)); });
+  return reduction_.order(m, reply);
 }
 
 promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
@@ -131,6 +94,9 @@ promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
     return reply;
   }
   auto why = guard_.commit(when.term, when.step, attempt);
+  // It stands for another sum than the group's: it counted as lost, and went on.
+  if (!why && body->getHash().size() > 0 && guard_.sum().hash != body->getHash().cStr())
+    why = guard_.because(refusal_reason::wrong_round);
   // Only a confused coordinator leases a later round and then commits this one.
   if (!why && pipeline_.accumulating() > 0) why = guard_.because(refusal_reason::wrong_round);
   // The stage commits without this worker.

@@ -8,6 +8,7 @@
 #include "actors/stage/donor.hpp"
 #include "actors/stage/joiner.hpp"
 #include "actors/stage/pipeline.hpp"
+#include "actors/stage/reduction.hpp"
 #include "actors/stage/stage_worker.hpp"
 #include "actors/stage/worker_base.hpp"
 #include "actors/wire/ticket.hpp"
@@ -27,6 +28,7 @@ class step_orders {
         pipeline_(requests),
         donor_(gives),
         joiner_(joins),
+        reduction_(host, options, requests),
         answers_(options.id) {}
 
   promise<wire::standing> on_take_over(const wire::take_over& m);
@@ -42,13 +44,17 @@ class step_orders {
   /// They will not be made: another state comes.
   void stop() { answers_.refuse(guard_.because(refusal_reason::not_serving)); }
 
-  void clear() { answers_.clear(); }
+  /// A poll of the all-reduce has waited for as long as it said.
+  void on_hold(uint64_t poll) { reduction_.on_hold(poll); }
+
+  void clear() {
+    answers_.clear();
+    reduction_.clear();
+  }
 
  private:
   template <class Reply>
   bool refused(std::optional<refusal> why, step_id step, promise<Reply>& reply);
-  void take_reduced(wire::epoch when, const tensors::host_tensor& total, reduced_sum sum,
-                    promise<wire::reduced> reply);
   bool is_repeat(const wire::epoch& when, attempt_id attempt);
   void apply(step_id step, double scale, uint32_t counted, bool keep);
 
@@ -58,6 +64,7 @@ class step_orders {
   pipeline& pipeline_;
   donor& donor_;
   joiner& joiner_;
+  reduction reduction_;
   commit_answers answers_;
 };
 

@@ -15,10 +15,13 @@ namespace swarm::stage {
 
 using fetch_atom = caf::atom_constant<caf::atom("fetch")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
+using hold_atom = caf::atom_constant<caf::atom("hold")>;
 
 using full_worker_actor =
     wire::stage_worker_actor::extend<caf::reacts_to<wire::roster_update>,
-                                     caf::reacts_to<fetch_atom>, caf::reacts_to<tick_atom>>;
+                                     caf::reacts_to<fetch_atom>, caf::reacts_to<tick_atom>,
+                                     // A poll of Reduce has waited for as long as it said.
+                                     caf::reacts_to<hold_atom, uint64_t>>;
 
 template <class Reply>
 using promise = caf::typed_response_promise<Reply>;

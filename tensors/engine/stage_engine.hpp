@@ -54,6 +54,9 @@ class engine_error : public std::runtime_error {
   engine_fault fault_;
 };
 
+/// A replica's own gradient sum; see select_sum.
+constexpr uint32_t own_sum = 0;
+
 /// What a forward keeps for its backward; opaque outside the engine that made it.
 class activation {
  public:
@@ -112,6 +115,18 @@ class stage_engine {
 
   /// Forgets the gradient sum.
   virtual void clear_gradient() = 0;
+
+  /// Which sum backward and loss add to and gradient_sum shows, until the next call: `own_sum`, or
+  /// another, which begins empty: a share of a lost replica's microbatches, computed again here.
+  /// What is said above of the gradient sum is said of the own one. Throws out_of_memory where
+  /// there is room for one only, which an engine says that does not know this.
+  virtual void select_sum(uint32_t which) {
+    if (which != own_sum)
+      throw engine_error(engine_fault::out_of_memory,
+                         "This engine keeps one gradient sum; ask another worker to help.");
+  }
+  /// Gives another sum's memory back. Not the selected one.
+  virtual void forget_sum(uint32_t /*which*/) {}
 
   /// Hands in the sum over the whole stage, same type and shape as `gradient_sum`; kept until
   /// `apply`. Returns the squared norm of the gradient it stands for.

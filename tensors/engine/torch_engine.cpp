@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "tensors/engine/flat.hpp"
 #include "tensors/engine/gradient_sum.hpp"
@@ -138,7 +139,17 @@ class torch_engine : public stage_engine {
     });
   }
 
-  host_tensor gradient_sum() const override { return sum_.view(); }
+  host_tensor gradient_sum() const override {
+    return selected_ == own_sum ? sum_.view() : shares_.at(selected_).view();
+  }
+
+  void select_sum(uint32_t which) override {
+    if (which != own_sum)
+      shares_.try_emplace(which, layout_, config_.mode, config_.microbatches_per_step);
+    selected_ = which;
+  }
+
+  void forget_sum(uint32_t which) override { shares_.erase(which); }
 
   void clear_gradient() override { sum_.clear(); }
 
@@ -336,7 +347,7 @@ class torch_engine : public stage_engine {
         gradient = gradient.contiguous();
         pointers.push_back(gradient.data_ptr<float>());
       }
-      sum_.add(pointers, weight);
+      (selected_ == own_sum ? sum_ : shares_.at(selected_)).add(pointers, weight);
     }
     return input_gradient.defined() ? to_host(input_gradient) : host_tensor();
   }
@@ -349,6 +360,8 @@ class torch_engine : public stage_engine {
   std::shared_ptr<float[]> second_;
   stage_module module_;
   mutable tensors::gradient_sum sum_;
+  mutable std::map<uint32_t, tensors::gradient_sum> shares_;
+  uint32_t selected_ = own_sum;
   host_tensor reduced_;  ///< f32, whatever the mode; empty until set
   int64_t version_ = 0;  ///< how often the parameters have changed
 };

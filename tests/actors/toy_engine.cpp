@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 
 namespace swarm::testing {
 
@@ -84,12 +85,21 @@ class toy_engine final : public tensors::stage_engine {
   host_tensor infer(const host_tensor& input) override { return forward({}, input, false).output; }
 
   host_tensor gradient_sum() const override {
-    return {tensors::dtype::i64, {weights_count}, sum_, sum_->data()};
+    const auto& sum = sums_.at(selected_);
+    return {tensors::dtype::i64, {weights_count}, sum, sum->data()};
   }
 
   void clear_gradient() override {
-    sum_ = std::make_shared<std::vector<int64_t>>(weights_count, 0);
+    sums_[tensors::own_sum] = std::make_shared<std::vector<int64_t>>(weights_count, 0);
   }
+
+  void select_sum(uint32_t which) override {
+    selected_ = which;
+    auto& sum = sums_[which];
+    if (!sum) sum = std::make_shared<std::vector<int64_t>>(weights_count, 0);
+  }
+
+  void forget_sum(uint32_t which) override { sums_.erase(which); }
 
   double set_reduced(const host_tensor& reduced) override {
     double squared_norm = 0;
@@ -141,9 +151,10 @@ class toy_engine final : public tensors::stage_engine {
     }
     if (weight != 0) {
       // Somebody may still be reading the last sum.
-      if (sum_.use_count() > 1) sum_ = std::make_shared<std::vector<int64_t>>(*sum_);
-      (*sum_)[0] += weight * std::llround(w0 * fixed_point_scale);
-      (*sum_)[1] += weight * std::llround(w1 * fixed_point_scale);
+      auto& sum = sums_.at(selected_);
+      if (sum.use_count() > 1) sum = std::make_shared<std::vector<int64_t>>(*sum);
+      (*sum)[0] += weight * std::llround(w0 * fixed_point_scale);
+      (*sum)[1] += weight * std::llround(w1 * fixed_point_scale);
     }
     if (config_.span.first) return {};
     return host_tensor::adopt(std::move(back), shape);
@@ -151,7 +162,8 @@ class toy_engine final : public tensors::stage_engine {
 
   tensors::engine_config config_;
   std::vector<float> state_;
-  std::shared_ptr<std::vector<int64_t>> sum_;
+  std::map<uint32_t, std::shared_ptr<std::vector<int64_t>>> sums_;
+  uint32_t selected_ = tensors::own_sum;
   double reduced_[weights_count] = {};
 };
 

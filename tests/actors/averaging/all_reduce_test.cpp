@@ -26,6 +26,7 @@ world_options random_options(std::mt19937_64& random) {
   }
   options.limits.in_flight_parts_max = 1 + random() % 8;
   options.limits.in_flight_parts_min = 1 + random() % 2;
+  options.limits.window_bytes_min = random() % 2 == 0 ? 0 : size_t{1} << 20;
   options.limits.in_flight_bytes_max = microbatches * 8 * (1 + random() % 40);
   return options;
 }

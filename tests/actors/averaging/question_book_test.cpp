@@ -45,12 +45,17 @@ BOOST_AUTO_TEST_CASE(the_window_bounds_what_is_asked_and_leaves_some_to_each_mem
   asking_limits limits;
   limits.in_flight_parts_max = 10;
   limits.in_flight_parts_min = 2;
+  limits.window_bytes_min = 0;
   question_book book(members, 0, limits);
   want_many(book);
   BOOST_TEST(ask_all(book, 0) == 3 * 2U);
   BOOST_TEST(ask_all(book, 12 * part_bytes) == 6U);
   BOOST_TEST(ask_all(book, 1'000'000) == 3 * 10U - 12U);
   BOOST_TEST(book.in_flight_bytes() == 30 * part_bytes);
+  limits.window_bytes_min = 9 * part_bytes;
+  question_book unmeasured(members, 0, limits);
+  want_many(unmeasured);
+  BOOST_TEST(ask_all(unmeasured, 0) == 9U);
 }
 
 BOOST_AUTO_TEST_CASE(the_budget_in_bytes_is_never_exceeded_by_more_than_one_question) {

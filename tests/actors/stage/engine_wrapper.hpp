@@ -33,6 +33,8 @@ class engine_wrapper : public tensors::stage_engine {
   tensors::host_tensor infer(const tensors::host_tensor& x) override { return real_->infer(x); }
   tensors::host_tensor gradient_sum() const override { return real_->gradient_sum(); }
   void clear_gradient() override { real_->clear_gradient(); }
+  void select_sum(uint32_t which) override { real_->select_sum(which); }
+  void forget_sum(uint32_t which) override { real_->forget_sum(which); }
   double set_reduced(const tensors::host_tensor& x) override { return real_->set_reduced(x); }
   void apply(int64_t step, double scale) override { real_->apply(step, scale); }
   tensors::host_tensor export_state() const override { return real_->export_state(); }

@@ -57,6 +57,41 @@ BOOST_AUTO_TEST_CASE(the_first_loss_is_that_of_guessing) {
   BOOST_TEST(std::abs(engine->loss({0, 0}, inputs, targets, 1).loss - std::log(61.0)) < 0.1);
 }
 
+BOOST_AUTO_TEST_CASE(another_sum_has_what_is_added_while_it_is_selected) {
+  for (const auto mode : {numeric_mode::floating, numeric_mode::reproducible}) {
+    auto config = tiny(whole);
+    config.mode = mode;
+    config.microbatches_per_step = 4;
+    const auto engine = make_torch_engine(config);
+    const auto plain = make_torch_engine(config);
+    const auto add = [](stage_engine& to, int64_t m) {
+      const auto [inputs, targets] = microbatch(tiny_model(), rows, 0, m);
+      to.loss({0, m}, inputs, targets, 1);
+    };
+    const auto hash_of_sum = [](const stage_engine& of) { return weights_hash(of.gradient_sum()); };
+    add(*engine, 0);
+    const auto own = hash_of_sum(*engine);
+    engine->select_sum(7);
+    add(*engine, 1);
+    add(*engine, 2);
+    const auto share = hash_of_sum(*engine);
+    engine->select_sum(own_sum);
+    BOOST_TEST(hash_of_sum(*engine) == own);
+    add(*plain, 1);
+    add(*plain, 2);
+    BOOST_TEST(share == hash_of_sum(*plain));
+    // The own sum goes with the step, the other with its last user.
+    engine->clear_gradient();
+    engine->select_sum(7);
+    BOOST_TEST(hash_of_sum(*engine) == share);
+    engine->select_sum(own_sum);
+    engine->forget_sum(7);
+    engine->select_sum(7);
+    plain->clear_gradient();
+    BOOST_TEST(hash_of_sum(*engine) == hash_of_sum(*plain));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_gradient_is_the_slope_of_the_loss) {
   auto config = tiny(whole);
   config.microbatches_per_step = 2;
