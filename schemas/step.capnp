@@ -14,8 +14,8 @@
 #      |<--------------------------------- Committed ---|
 #
 #   Each stage is its own round: it is gathered and reduced as soon as everything that was leased
-#   for it is answered, under the others' backward passes, and what it has reduced is a fact, whoever
-#   dies elsewhere.
+#   for it is answered, under the others' backward passes, and what it has reduced is a fact,
+#   whoever dies elsewhere.
 #
 #   A coordinator that takes over begins with
 #      |-- TakeOver(term) ----------------------------->| from here on no lower term is obeyed
@@ -265,8 +265,8 @@ struct Beat {
 
 struct PreVote {
   # Candidate that has not heard the leader -> every worker: has it gone silent for you, too?
-  # Changes nothing: a candidate whose own link is broken must not end a term that works for the others
-  # (Raft's pre-vote; Ongaro's thesis, section 9.6).
+  # Changes nothing: a candidate whose own link is broken must not end a term that works for the
+  # others (Raft's pre-vote; Ongaro's thesis, section 9.6).
 
   patienceMs @0 :UInt32;
   # A leader that was heard within this time is there.

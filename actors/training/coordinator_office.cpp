@@ -23,10 +23,11 @@ void coordinator::decide() {
 void coordinator::beat() {
   if (!office_.in_office()) return;
   const auto message = beat_of(election_.term());
+  // In nobody's name: an error that answers a message that was not asked for would end this actor.
   for (const auto& [id, place] : crew_.places())
-    send(place.at.handle, message);
+    caf::anon_send(place.at.handle, message);
   for (const auto& [id, handle] : candidates_)
-    send(handle, message);
+    caf::anon_send(handle, message);
 }
 
 void coordinator::on_beat(const wire::beat& m) {

@@ -251,7 +251,7 @@ class coordinator final : public full_coordinator::base {
   std::map<stage_id, uint32_t> failed_reduces_;  ///< other than by a death
   std::map<stage_id, uint64_t> gather_later_;    ///< which delayed gather is waited for
   uint64_t gathers_later_ = 0;
-  std::map<worker_id, double> paused_until_;  ///< trainers that gave a lease back
+  std::map<worker_id, double> paused_until_;  ///< trainers that gave one back, whatever the step
   std::set<worker_id> excluded_;              ///< what they hold does not count in this step
   std::set<worker_id> dropped_;               ///< it has been said of them
   // Of the last step.

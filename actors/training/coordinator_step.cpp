@@ -33,7 +33,6 @@ void coordinator::begin_step(step_ledger::beginning how) {
   retries_ = recomputed_ = 0;
   failed_reduces_.clear();
   gather_later_.clear();
-  paused_until_.clear();
   excluded_ = crew_.diverged_workers();
   const auto begin = begin_step_of(leased_in(), options_.microbatches);
   for (const auto& [id, t] : crew_.trainers())

@@ -206,7 +206,6 @@ BOOST_AUTO_TEST_CASE(an_empty_store_changes_nothing) {
   rig.run();
   lives of_one;
   const auto one = of_one.begin(rig);
-  CHECK_REFUSED(rig.call<wire::standing>(one, take_over_of(1)), reason::NOT_SERVING);
   rig.pass(200ms);
   BOOST_TEST(weights(rig, one).first == 0);
   // What it has fetched is kept, too.
