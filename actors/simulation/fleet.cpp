@@ -52,6 +52,7 @@ void draw_size(fleet_plan& plan, const scenario::size_knobs& from, splitmix64& r
   shape.saved_bytes = static_cast<size_t>(from.graph_bytes.draw_whole(random));
   shape.parameters = static_cast<int64_t>(parameters);
   plan.shape = shape;
+  plan.gradient_scale = shape.gradient_scale();
   // A chunk is so much of the modelled state.
   if (plan.chunk_bytes > 0)
     plan.chunk_bytes = std::max<uint64_t>(
@@ -247,6 +248,13 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
   }
   // So that the few elements of a modelled gradient are as many parts.
   options.part_elements = 1;
+  // What is on its way counts as what it stands for.
+  const auto scaled = [this](size_t bytes) {
+    return std::max<size_t>(sizeof(int64_t),
+                            static_cast<size_t>(static_cast<double>(bytes) / plan_.gradient_scale));
+  };
+  options.averaging.in_flight_bytes_max = scaled(options.averaging.in_flight_bytes_max);
+  options.averaging.window_bytes_min = scaled(options.averaging.window_bytes_min);
   options.chunk_timeout = plan_.times.chunk;
   options.chunk_bytes = plan_.chunk_bytes > 0 ? plan_.chunk_bytes : model_.chunk_bytes;
   options.wrap_compute = [this, index](caf::actor_system& system,

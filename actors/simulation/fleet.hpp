@@ -39,7 +39,8 @@ struct fleet_plan {
   double keep_state = 0;
   int64_t keep_every = 0;
   double rebalance_s = 0;
-  uint64_t chunk_bytes = 0;  ///< 0: as the model says
+  uint64_t chunk_bytes = 0;   ///< 0: as the model says
+  double gradient_scale = 1;  ///< bytes that one of a gradient stands for
   moment forward{0};
   scenario::compute_knobs compute;  ///< both ends alike: drawn
   path_conditions path;
