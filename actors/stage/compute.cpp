@@ -167,13 +167,7 @@ class compute final : public compute_actor::base {
         },
         [this](export_atom) { return run<host_tensor>([&] { return engine_->export_state(); }); },
         [this](import_atom, const host_tensor& state) {
-          return run<std::string>([&] {
-            cache_.clear();
-            forget_shares();
-            engine_->import_state(state);
-            engine_->clear_gradient();
-            return engine_->weights_hash();
-          });
+          return run<std::string>([&] { return import_whole(state); });
         },
         [this](elements_atom) { return run<int64_t>([&] { return engine_->elements(); }); },
         [this](export_atom, int64_t first, int64_t count) {
@@ -188,15 +182,7 @@ class compute final : public compute_actor::base {
           });
         },
         [this](apply_atom, int64_t step, double scale, const std::vector<int64_t>& runs) {
-          return run<bool>([&] {
-            cache_.clear();
-            std::vector<tensors::element_range> ranges;
-            for (size_t i = 0; i + 1 < runs.size(); i += 2)
-              ranges.push_back({runs[i], runs[i + 1]});
-            forget_shares();
-            engine_->apply_ranges(step, scale, ranges);
-            return true;
-          });
+          return run<bool>([&] { return apply_to(step, scale, runs); });
         },
         [this](hash_atom) {
           return run<std::string>([&] {
@@ -208,6 +194,25 @@ class compute final : public compute_actor::base {
 
  private:
   using key = activation_key;
+
+  std::string import_whole(const host_tensor& state) {
+    cache_.clear();
+    forget_shares();
+    engine_->import_state(state);
+    engine_->clear_gradient();
+    return engine_->weights_hash();
+  }
+
+  /// First element and number of each run.
+  bool apply_to(int64_t step, double scale, const std::vector<int64_t>& runs) {
+    cache_.clear();
+    std::vector<tensors::element_range> ranges;
+    for (size_t i = 0; i + 1 < runs.size(); i += 2)
+      ranges.push_back({runs[i], runs[i + 1]});
+    forget_shares();
+    engine_->apply_ranges(step, scale, ranges);
+    return true;
+  }
 
   /// Which of the engine's sums is meant, for as long as this lives.
   class sum_choice {
