@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "actors/stage/fetcher.hpp"
-#include "actors/stage/followed_steps.hpp"
 #include "actors/stage/stage_worker.hpp"
 #include "actors/stage/worker_base.hpp"
 #include "actors/wire/ticket.hpp"
@@ -15,8 +14,6 @@ namespace swarm::stage {
 /// Donors that have only older weights than the one that it needs are believed after so many
 /// answers in a row: then nobody has anything newer.
 inline constexpr uint32_t old_answers_max = 8;
-/// Results of steps that a joiner remembers for shards that come late.
-inline constexpr uint64_t followed_bytes_max = uint64_t{64} << 20;
 
 /// How a worker comes by its stage's state:
 ///
@@ -27,12 +24,11 @@ inline constexpr uint64_t followed_bytes_max = uint64_t{64} << 20;
 /// So a download may last longer than a step, and a step shorter than a question to the donor: it
 /// is listed for the all-reduces before it asks. A shard that has missed a step is asked for again;
 /// the others stay. Shards go straight into the engine: nothing is kept beside it but one step's
-/// result, and small ones of the last few. Without a donor it waits, and says so.
+/// result. Without a donor it waits, and says so.
 ///
 /// What it follows is the guard's version. Interleavings that it bears:
 ///
-///   1. a shard comes at v; Reduce, Commit of v come: it is at v + 1. The other way round, too, as
-///      long as the step is remembered (followed_steps)
+///   1. a shard comes at v; Reduce, Commit of v come: it is at v + 1
 ///   2. Reduce of v has come, its Commit has not; a shard comes at v + 1, since the donor has had
 ///      the commit: it stays as it is, and the commit finds the others at v
 ///   3. as 2, but the commit never comes, or the order to reduce v never came: the guard goes on
@@ -40,8 +36,6 @@ inline constexpr uint64_t followed_bytes_max = uint64_t{64} << 20;
 ///   4. all shards are here at v, and the order to reduce v has come, its sum has not: it waits for
 ///      the sum, `chunk_timeout` at most, since it would have to fetch all again at the commit
 ///   5. all shards are here at v + 1 when 2: it serves at once; the commit of v is a repeat to it
-///   6. all shards are here at v and the engine is asked for their hash; an order shows that v was
-///      missed; the hash comes: it is void, the shards are asked for again
 ///
 /// When the first shard is in the engine what was there before is gone: from then on it cannot go
 /// on alone with what it had.
@@ -95,19 +89,15 @@ class joiner final : private fetch_listener {
   void take_part(const wire::reduce& m, wire::epoch when, promise<wire::reduced> reply);
   void reduce_ended();
   void apply(double scale);
-  void carry_out(const followed_steps::step& made);
-  void forget_steps();
   bool patient();
   void finish(weights_id weights);
   void put_in_sum(weights_id weights, uint64_t finish);
   void go_on_alone();
-  void not_whole();
   void done();
   void report_progress();
 
   worker_host& host_;
   const stage_worker_options& options_;
-  followed_steps steps_;
   fetcher<full_worker_actor::base> fetch_;
   uint64_t elements_ = 0;  ///< of the engine; 0: not asked yet
   std::optional<open_step> open_;

@@ -324,21 +324,8 @@ BOOST_AUTO_TEST_CASE(another_round_may_come_at_any_moment_of_the_download) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_step_may_be_missed_at_any_moment_of_the_download) {
-  for (size_t events = 0; events < 60; ++events) {
-    follower_rig f;
-    f.open(1);
-    f.open_later(all_shards);
-    f.rig.scheduler().run(events);
-    f.reduce(0, false);
-    BOOST_TEST(f.commit(0).answered());
-    f.open(10);
-    f.rig.pass(1s);
-    f.joiner_has(1);
-  }
-}
-
-// -- steps that are shorter than a question to the donor ------------------------------------------
+// -- steps that are shorter than a question to the donor
+// --------------------------------------------
 
 BOOST_AUTO_TEST_CASE(steps_that_end_before_the_first_chunk_comes_are_followed) {
   for (int64_t steps : {1, 4}) {
@@ -356,17 +343,22 @@ BOOST_AUTO_TEST_CASE(steps_that_end_before_the_first_chunk_comes_are_followed) {
   }
 }
 
-/// As on a slow line: each shard was asked for before the step, and is of that time.
-BOOST_AUTO_TEST_CASE(steps_may_be_shorter_than_a_question) {
+/// As on a slow line.
+BOOST_AUTO_TEST_CASE(a_shard_that_comes_after_its_step_is_asked_for_again) {
   follower_rig f;
+  f.open(1);
   f.be_slow();
-  for (int64_t step = 0; step < 4; ++step) {
-    f.reduce(step);
-    f.commit(step);
-    f.open(1);
-  }
-  BOOST_TEST((f.states.back().first == wire::member_state::serving));
-  BOOST_TEST(f.asked() == all_shards);
+  f.reduce(0);
+  f.commit(0);
+  // The second shard was asked for before the step, and is of that time.
+  f.open(1);
+  BOOST_TEST((f.states.back().first == wire::member_state::following) == (f.asked() > all_shards));
+  f.reduce(1);
+  f.commit(1);
+  f.open(10);
+  f.rig.pass(1s);
+  f.joiner_has(2);
+  BOOST_TEST(f.asked() <= all_shards + 2);
 }
 
 /// The donor has had the commit, the joiner has not.
