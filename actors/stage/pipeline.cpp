@@ -121,21 +121,34 @@ void pipeline::settled(double work) {
   serve_next();
 }
 
-/// Sends an admitted request that changes nothing.
-template <class Reply, class... Args>
-void pipeline::relay(promise<Reply> reply, const Args&... args) {
+/// Sends an admitted request to the compute actor and passes the answer on, after `done` has heard
+/// whether the work was done.
+template <class Reply, class Done, class... Args>
+void pipeline::ask_device(promise<Reply> reply, Done done, const Args&... args) {
   host_.self()
       ->request(options_.compute, caf::infinite, args...)
       .then(
-          [this, reply](const Reply& result) mutable {
-            settled(forward_work);
+          [done, reply](const Reply& result) mutable {
+            done(true);
             reply.deliver(result);
           },
-          [this, reply](caf::error& error) mutable {
-            settled(0);
+          [done, reply](caf::error& error) mutable {
+            done(false);
             reply.deliver(std::move(error));
           });
 }
+
+/// Sends an admitted request that changes nothing.
+template <class Reply, class... Args>
+void pipeline::relay(promise<Reply> reply, const Args&... args) {
+  ask_device(
+      reply, [this](bool done) { settled(done ? forward_work : 0); }, args...);
+}
+
+/// What a request that gives a gradient costs at the device.
+template <class Request>
+static constexpr double work_of =
+    std::is_same_v<Request, wire::backward> ? backward_work : loss_work;
 
 /// Sends an admitted request that may change the gradient sum.
 template <class Reply, class Request>
@@ -146,7 +159,6 @@ void pipeline::accumulate(const Request& m, microbatch_id index, int asked, prom
     weight = 0;
   if (weight != 0) ++accumulating_;
   const auto done = [this, index, weight, state = host_.life().attempt()](bool counted) {
-    const bool had_forward = std::is_same_v<Request, wire::backward>;
     if (weight != 0) {
       --accumulating_;
       // Another state has been, or will be, loaded over what it was added to.
@@ -155,20 +167,9 @@ void pipeline::accumulate(const Request& m, microbatch_id index, int asked, prom
         if (counted) guard_.accumulated(index, weight);
       }
     }
-    const double work = had_forward ? backward_work : loss_work;
-    settled(counted ? work : 0);
+    settled(counted ? work_of<Request> : 0);
   };
-  host_.self()
-      ->request(options_.compute, caf::infinite, m, weight)
-      .then(
-          [done, reply](const Reply& result) mutable {
-            done(true);
-            reply.deliver(result);
-          },
-          [done, reply](caf::error& error) mutable {
-            done(false);
-            reply.deliver(std::move(error));
-          });
+  ask_device(reply, done, m, weight);
 }
 
 // -- shares of others ---------------------------------------------------------------------------
@@ -213,21 +214,10 @@ void pipeline::add_to_share(const Request& m, attempt_id attempt, share_key whic
   const int weight = shares_.weight(which, index);
   const auto done = [=](bool counted) {
     const bool complete = weight != 0 && shares_.computed(attempt, which, index, counted);
-    const bool had_forward = std::is_same_v<Request, wire::backward>;
-    settled(counted ? (had_forward ? backward_work : loss_work) : 0);
+    settled(counted ? work_of<Request> : 0);
     if (complete && share_complete_) share_complete_(which);
   };
-  host_.self()
-      ->request(options_.compute, caf::infinite, m, weight)
-      .then(
-          [done, reply](const Reply& result) mutable {
-            done(true);
-            reply.deliver(result);
-          },
-          [done, reply](caf::error& error) mutable {
-            done(false);
-            reply.deliver(std::move(error));
-          });
+  ask_device(reply, done, m, weight);
 }
 
 promise<wire::activation> pipeline::on_forward(const wire::forward& m) {

@@ -82,6 +82,8 @@ class pipeline {
                      promise<Reply> reply, Ask ask);
   void serve_next();
   void settled(double work);
+  template <class Reply, class Done, class... Args>
+  void ask_device(promise<Reply> reply, Done done, const Args&... args);
   template <class Reply, class... Args>
   void relay(promise<Reply> reply, const Args&... args);
   template <class Reply, class Request>
