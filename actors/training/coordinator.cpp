@@ -205,9 +205,10 @@ caf::result<int64_t> coordinator::on_advance(step_id target) {
 }
 
 void coordinator::answer_callers() {
+  const bool unsure = office_.in_office() && !office_.is(duty::leading);
+  if (unsure || !uncommitted_.empty()) return;
   for (auto it = callers_.begin(); it != callers_.end();) {
-    const bool unsure = office_.in_office() && !office_.is(duty::leading);
-    if (version_ < it->target || unsure || !uncommitted_.empty()) {
+    if (version_ < it->target) {
       ++it;
       continue;
     }

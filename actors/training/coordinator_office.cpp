@@ -40,9 +40,8 @@ void coordinator::ask_votes() {
   votes_ = {};
   const auto generation = office_.generation();
   const auto order = pre_vote_of(options_.election_timeout);
-  for (const auto& [id, place] : crew_.places())
+  for (const auto& [id, place] : crew_.places()) {
     office_.expect(id);
-  for (const auto& [id, place] : crew_.places())
     request(place.at.handle, std::min(options_.gather_timeout, options_.election_timeout), order)
         .then(
             [=, id = id](const wire::vote& m) {
@@ -53,6 +52,7 @@ void coordinator::ask_votes() {
               settled(id, generation);
             },
             [=, id = id](caf::error&) { settled(id, generation); });
+  }
   go_on_if_settled();
 }
 
@@ -160,8 +160,6 @@ void coordinator::take_over() {
     return begin_step(step_ledger::beginning::fresh);
   }
   for (const auto& [id, w] : crew_.workers())
-    office_.expect(id);
-  for (const auto& [id, w] : crew_.workers())
     ask_standing(id);
   go_on_if_settled();
 }
@@ -241,9 +239,8 @@ void coordinator::finish(const succession& plan, step_id step, double scale) {
          {{"step", step.value()}, {"workers", static_cast<int64_t>(plan.lagging.size())}});
   office_.on(office_event::unfinished);
   const auto generation = office_.generation();
-  for (const auto& [id, attempt] : plan.lagging)
-    office_.expect(id);
   for (const auto& [id, attempt] : plan.lagging) {
+    office_.expect(id);
     const auto order = commit_of(election_.term(), step, attempt, scale, plan.counted);
     const auto wanted = [=, id = id] {
       return office_.generation() == generation && office_.expects(id);

@@ -234,9 +234,8 @@ void coordinator::restore(const rescue& plan) {
   owed_.clear();
   const auto generation = office_.generation();
   const auto places = crew_.places();
-  for (const auto& [id, place] : places)
-    office_.expect(id);
   for (const auto& [id, place] : places) {
+    office_.expect(id);
     const auto holders = plan.holders.find(place.at.stage);
     const auto order =
         restore_of(election_.term(), plan.version,

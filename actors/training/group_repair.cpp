@@ -9,24 +9,19 @@ namespace swarm::training {
 
 namespace {
 
-bool has(const group_repair::bitmap& held, size_t microbatch) {
-  const size_t byte = microbatch / 8;
-  return byte < held.size() && (held[byte] >> (microbatch % 8) & 1) != 0;
-}
-
 /// The microbatches of `held`, dealt in turn.
-std::vector<group_repair::bitmap> dealt(const group_repair::bitmap& held, size_t ways) {
-  std::vector<group_repair::bitmap> result(ways, group_repair::bitmap(held.size()));
+std::vector<held_bitmap> dealt(const held_bitmap& held, size_t ways) {
+  std::vector<held_bitmap> result(ways, held_bitmap(held.size()));
   size_t turn = 0;
-  for (size_t m = 0; m < held.size() * 8; ++m) {
-    if (!has(held, m)) continue;
-    auto& byte = result[turn++ % ways][m / 8];
+  for (int64_t m = 0; m < static_cast<int64_t>(held.size() * 8); ++m) {
+    if (!holds(held, m)) continue;
+    auto& byte = result[turn++ % ways][static_cast<size_t>(m / 8)];
     byte = static_cast<uint8_t>(byte | 1U << (m % 8));
   }
   return result;
 }
 
-size_t count(const group_repair::bitmap& held) {
+size_t count(const held_bitmap& held) {
   size_t result = 0;
   for (const uint8_t byte : held)
     result += static_cast<size_t>(__builtin_popcount(byte));
@@ -35,7 +30,7 @@ size_t count(const group_repair::bitmap& held) {
 
 }  // namespace
 
-group_repair::group_repair(const std::map<worker_id, bitmap>& held) {
+group_repair::group_repair(const std::map<worker_id, held_bitmap>& held) {
   for (const auto& [worker, microbatches] : held) {
     members_.push_back(worker);
     held_.push_back(microbatches);
@@ -65,9 +60,9 @@ std::optional<worker_id> group_repair::free_helper() const {
 
 void group_repair::ask_for(const loss& of, uint32_t share) {
   const auto& what = of.shares[share];
-  for (size_t m = 0; m < what.microbatches.size() * 8; ++m)
-    if (has(what.microbatches, m))
-      tasks_.push_back({what.helper, microbatch_id{static_cast<int64_t>(m)}, of.member, share});
+  for (int64_t m = 0; m < static_cast<int64_t>(what.microbatches.size() * 8); ++m)
+    if (holds(what.microbatches, m))
+      tasks_.push_back({what.helper, microbatch_id{m}, of.member, share});
 }
 
 bool group_repair::cut(uint32_t member) {

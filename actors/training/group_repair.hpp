@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "actors/ids.hpp"
+#include "actors/training/held_bitmap.hpp"
 
 namespace swarm::training {
 
@@ -23,11 +24,9 @@ inline constexpr size_t loss_shares_max = 2;
 /// round; a share's helper does when it is lost itself. Each change is a new revision.
 class group_repair {
  public:
-  using bitmap = std::vector<uint8_t>;  ///< as schemas::Holding has it
-
   struct share {
     worker_id helper;
-    bitmap microbatches;
+    held_bitmap microbatches;
   };
   struct loss {
     uint32_t member = 0;  ///< index in members()
@@ -43,7 +42,7 @@ class group_repair {
 
   group_repair() = default;
   /// The contributing members, and what each holds.
-  explicit group_repair(const std::map<worker_id, bitmap>& held);
+  explicit group_repair(const std::map<worker_id, held_bitmap>& held);
 
   const std::vector<worker_id>& members() const { return members_; }
   const std::vector<loss>& losses() const { return losses_; }
@@ -66,7 +65,7 @@ class group_repair {
   void ask_for(const loss& of, uint32_t share);
 
   std::vector<worker_id> members_;
-  std::vector<bitmap> held_;
+  std::vector<held_bitmap> held_;
   std::set<worker_id> lost_;
   std::vector<loss> losses_;
   std::map<worker_id, size_t> helps_;  ///< shares by helper

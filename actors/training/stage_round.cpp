@@ -29,7 +29,7 @@ bool stage_round::ask_too(worker_id worker) {
   return true;
 }
 
-bool stage_round::report(worker_id worker, round_id round, const std::vector<uint8_t>& held) {
+bool stage_round::report(worker_id worker, round_id round, const held_bitmap& held) {
   if (phase_ != phase::gathering || round != round_ || awaited_.count(worker) == 0) return true;
   const auto last = static_cast<size_t>(microbatches_ / 8);
   for (size_t byte = last; byte < held.size(); ++byte)
@@ -73,14 +73,10 @@ void stage_round::reopen() {
   if (phase_ == phase::reducing || phase_ == phase::reduced) failed_ = true;
 }
 
-bool stage_round::holds(const std::vector<uint8_t>& held, int64_t microbatch) {
-  const auto byte = static_cast<size_t>(microbatch / 8);
-  return byte < held.size() && (held[byte] >> (microbatch % 8) & 1) != 0;
-}
-
 bool stage_round::holds(microbatch_id microbatch) const {
-  return std::any_of(holders_.begin(), holders_.end(),
-                     [&](const auto& entry) { return holds(entry.second, microbatch.value()); });
+  return std::any_of(holders_.begin(), holders_.end(), [&](const auto& entry) {
+    return training::holds(entry.second, microbatch.value());
+  });
 }
 
 /// Undoing costs a backward per microbatch, forgetting costs one per microbatch that only this
@@ -89,7 +85,8 @@ void stage_round::give_up(worker_id worker, std::vector<int64_t> extra, findings
   const auto& held = holders_.at(worker);
   std::vector<int64_t> rest;
   for (int64_t m = 0; m < microbatches_; ++m)
-    if (holds(held, m) && !std::binary_search(extra.begin(), extra.end(), m)) rest.push_back(m);
+    if (training::holds(held, m) && !std::binary_search(extra.begin(), extra.end(), m))
+      rest.push_back(m);
   if (extra.size() <= rest.size() && cannot_undo_.count(worker) == 0) {
     out.to_undo[worker] = std::move(extra);
     return;
@@ -109,7 +106,7 @@ stage_round::findings stage_round::reconcile(const std::set<microbatch_id>& drop
   for (int64_t m = 0; m < microbatches_; ++m) {
     bool held = dropped.count(microbatch_id{m}) != 0;
     for (const auto& [worker, set] : holders_) {
-      if (!holds(set, m)) continue;
+      if (!training::holds(set, m)) continue;
       if (held && !planted(planted_bug::extra_not_reconciled)) extra[worker].push_back(m);
       held = true;
     }
@@ -157,8 +154,9 @@ void stage_round::check_law(const std::set<microbatch_id>& dropped) const {
   if (planted(planted_bug::extra_not_reconciled) || planted(planted_bug::lacking_not_replayed))
     return;
   for (int64_t m = 0; m < microbatches_; ++m) {
-    const auto count = std::count_if(holders_.begin(), holders_.end(),
-                                     [m](const auto& entry) { return holds(entry.second, m); });
+    const auto count = std::count_if(holders_.begin(), holders_.end(), [m](const auto& entry) {
+      return training::holds(entry.second, m);
+    });
     const int64_t expected = dropped.count(microbatch_id{m}) != 0 ? 0 : 1;
     SWARM_INVARIANT(count == expected, "every microbatch counts exactly once at every stage");
   }

@@ -8,6 +8,7 @@
 
 #include "actors/ids.hpp"
 #include "actors/training/group_repair.hpp"
+#include "actors/training/held_bitmap.hpp"
 
 namespace swarm::training {
 
@@ -77,7 +78,7 @@ class stage_round {
   bool ask_too(worker_id worker);
   /// False: the set names microbatches that the step does not have, so that the worker's sum is
   /// worth nothing; the worker is still waited for.
-  bool report(worker_id worker, round_id round, const std::vector<uint8_t>& held);
+  bool report(worker_id worker, round_id round, const held_bitmap& held);
   bool gathered() const { return phase_ == phase::gathering && awaited_.empty(); }
   /// Precondition: gathered.
   findings reconcile(const std::set<microbatch_id>& dropped);
@@ -108,7 +109,6 @@ class stage_round {
   void check_law(const std::set<microbatch_id>& dropped) const;
 
  private:
-  static bool holds(const std::vector<uint8_t>& held, int64_t microbatch);
   void give_up(worker_id worker, std::vector<int64_t> extra, findings& out) const;
 
   void lost_while_reducing(worker_id worker);
@@ -121,7 +121,7 @@ class stage_round {
   uint32_t gathers_ = 0;
   std::set<worker_id> awaited_;
   std::set<worker_id> asked_;
-  std::map<worker_id, std::vector<uint8_t>> holders_;  ///< who reported, and what it holds
+  std::map<worker_id, held_bitmap> holders_;  ///< who reported, and what it holds
   std::set<worker_id> cannot_undo_;
   std::set<worker_id> awaiting_result_;
   std::set<worker_id> have_result_;

@@ -15,14 +15,14 @@ worker_id worker(uint64_t peer) {
   return {peer_id{peer}, incarnation_id{0}};
 }
 
-group_repair::bitmap bits(const std::set<int64_t>& held) {
-  group_repair::bitmap result(2);
+held_bitmap bits(const std::set<int64_t>& held) {
+  held_bitmap result(2);
   for (const int64_t m : held)
     result[static_cast<size_t>(m / 8)] |= static_cast<uint8_t>(1 << (m % 8));
   return result;
 }
 
-std::set<int64_t> set_of(const group_repair::bitmap& held) {
+std::set<int64_t> set_of(const held_bitmap& held) {
   std::set<int64_t> result;
   for (size_t m = 0; m < held.size() * 8; ++m)
     if ((held[m / 8] >> (m % 8) & 1) != 0) result.insert(static_cast<int64_t>(m));
@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(a_round_that_nobody_can_repair_begins_again) {
 BOOST_AUTO_TEST_CASE(every_lost_microbatch_is_in_one_share_of_somebody_alive) {
   for (unsigned seed = 0; seed < 500; ++seed) {
     std::mt19937 random{seed};
-    std::map<worker_id, group_repair::bitmap> held;
+    std::map<worker_id, held_bitmap> held;
     const unsigned members = 3 + random() % 8;
     for (unsigned i = 0; i < members; ++i)
       held[worker(i)] = bits({});
