@@ -193,7 +193,7 @@ template <class Request, class Reply>
 void pipeline::serve_share(const Request& m, double deadline, promise<Reply> reply) {
   const auto body = m.read();
   const auto ticket = wire::from_wire(body->getTicket());
-  const share_key which{body->getTicket().getLostMember(), body->getTicket().getShare()};
+  const share_key which = *ticket.share;
   const attempt_id attempt{ticket.term, ticket.round};
   const auto check = [this, ticket, which, attempt]() -> std::optional<refusal> {
     if (auto why = guard_.admit_read(ticket.term, ticket.step)) return why;

@@ -6,9 +6,10 @@ namespace swarm::stage {
 
 namespace {
 
-void write(attempt_id from, schemas::Attempt::Builder to) {
+void write(attempt_id from, const std::string& hash, schemas::Attempt::Builder to) {
   to.setTerm(from.term.value());
   to.setRound(from.round.value());
+  to.setHash(hash);
 }
 
 }  // namespace
@@ -61,13 +62,11 @@ wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guar
   wire::to_wire(who, message->initWorker());
   message->setStage(static_cast<uint32_t>(stage.value()));
   message->setVersion(guard.version().value());
-  auto reduced = message->initReduced();
-  write(guard.sum().attempt, reduced);
-  reduced.setHash(guard.sum().hash);
+  write(guard.sum().attempt, guard.sum().hash, message->initReduced());
   message->setHash(guard.sum().hash);
   message->setSquaredNorm(guard.sum().squared_norm);
   message->setCounted(guard.sum().counted);
-  write(guard.committed().attempt, message->initCommitted());
+  write(guard.committed().attempt, guard.committed().hash, message->initCommitted());
   message->setScale(guard.committed().scale);
   message->setCommittedCounted(guard.committed().counted);
   message->setHistory(guard.history().value());
@@ -100,7 +99,7 @@ wire::state_chunk chunk_of(const shard_reply& reply) {
   message->setTotalElements(reply.total_elements);
   message->setFirstElement(reply.first_element);
   message->setChecksum(state_checksum(shard.data(), shard.bytes()));
-  write(reply.commit.attempt, message->initCommitted());
+  write(reply.commit.attempt, reply.commit.hash, message->initCommitted());
   message->setScale(reply.commit.scale);
   message->setCounted(reply.commit.counted);
   message->setBytes(capnp::Data::Reader(shard.as<kj::byte>(), shard.bytes()));
@@ -131,7 +130,8 @@ last_commit commit_in(schemas::StateChunk::Reader chunk) {
   const auto made_by = chunk.getCommitted();
   return {{term_id{made_by.getTerm()}, round_id{made_by.getRound()}},
           chunk.getScale(),
-          chunk.getCounted()};
+          chunk.getCounted(),
+          made_by.getHash().cStr()};
 }
 
 wire::state_request request_of(stage_id stage, const download::question& q,

@@ -112,7 +112,7 @@ void step_guard::advance(step_id version) {
 }
 
 void step_guard::commit_applied(double scale, uint32_t counted) {
-  const last_commit commit{reduced_.attempt, scale, counted};
+  const last_commit commit{reduced_.attempt, scale, counted, reduced_.hash};
   advance(version_.next());
   committed_ = commit;
 }

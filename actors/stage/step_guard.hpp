@@ -69,6 +69,7 @@ struct last_commit {
   attempt_id attempt;  ///< none: nobody knows any more
   double scale = 0;
   uint32_t counted = 0;
+  std::string hash = {};  ///< of the sum; empty: not known any more
 };
 
 /// The step transaction as one stage worker sees it, without actors or numbers: which requests may

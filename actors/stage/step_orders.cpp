@@ -88,7 +88,7 @@ promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
   const auto body = m.read();
   const auto when = wire::epoch_of(*body);
   const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
-  if (is_repeat(when, attempt)) {
+  if (is_repeat(when, attempt, body->getHash().cStr())) {
     if (planted(planted_bug::commit_applied_twice)) apply(when.step, body->getScale(), 0, false);
     answers_.answer(guard_, reply);
     return reply;
@@ -109,9 +109,11 @@ promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
   return reply;
 }
 
-bool step_orders::is_repeat(const wire::epoch& when, attempt_id attempt) {
+bool step_orders::is_repeat(const wire::epoch& when, attempt_id attempt, const std::string& hash) {
+  const auto& made = guard_.committed();
   return host_.life().serving() && !guard_.take_over(when.term) &&
-         when.step.next() == guard_.version() && guard_.committed().attempt == attempt;
+         when.step.next() == guard_.version() && made.attempt == attempt &&
+         (hash.empty() || made.hash.empty() || made.hash == hash);
 }
 
 void step_orders::apply(step_id step, double scale, uint32_t counted, bool keep) {

@@ -55,7 +55,7 @@ class step_orders {
  private:
   template <class Reply>
   bool refused(std::optional<refusal> why, step_id step, promise<Reply>& reply);
-  bool is_repeat(const wire::epoch& when, attempt_id attempt);
+  bool is_repeat(const wire::epoch& when, attempt_id attempt, const std::string& hash);
   void apply(step_id step, double scale, uint32_t counted, bool keep);
 
   worker_host& host_;

@@ -65,9 +65,12 @@ call_failure failure_of(const caf::error& error, lease_run& run, step_id step,
   if (!reason) return call_failure::refused;
   const auto version = note(run, error);
   switch (*reason) {
+    case schemas::Refusal::Reason::WRONG_ROUND:
+      // The helper may not have heard yet that the share is its own.
+      if (run.item().share) return call_failure::refused;
+      return call_failure::round_over;
     case schemas::Refusal::Reason::LOWER_TERM:
     case schemas::Refusal::Reason::FROZEN:
-    case schemas::Refusal::Reason::WRONG_ROUND:
       return call_failure::round_over;
     case schemas::Refusal::Reason::AHEAD:
       return strays.ahead(run.worker(), step, version) ? call_failure::refused

@@ -39,6 +39,13 @@ wire::cancel cancel_of(const wire::ticket& ticket) {
   return message.finish();
 }
 
+share_of_loss share_in(schemas::LeaseItem::Reader item, int32_t stages) {
+  stage_id stage{0};
+  while (stage.value() + 1 < stages && (item.getStages() >> stage.value() & 1) == 0)
+    stage = stage.next();
+  return {stage, item.getLostMember(), item.getShare()};
+}
+
 wire::lease_done lease_done_of(const lease_report& report) {
   wire::builder<schemas::LeaseDone> message;
   wire::set_epoch(*message, report.when);

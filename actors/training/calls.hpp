@@ -24,6 +24,9 @@ wire::backward backward_of(const wire::ticket& ticket, int weight,
 /// What waits of this call need not be done.
 wire::cancel cancel_of(const wire::ticket& ticket);
 
+/// Which share a leased item is for. The stage is the lowest that it names.
+share_of_loss share_in(schemas::LeaseItem::Reader item, int32_t stages);
+
 /// How a lease ended.
 struct lease_report {
   wire::epoch when;

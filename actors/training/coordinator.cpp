@@ -26,12 +26,16 @@ coordinator::coordinator(caf::actor_config& cfg, coordinator_options options)
       stuck_(to_seconds(options_.rescue_after)),
       copies_({options_.keep_every, to_seconds(options_.custody_wait),
                to_seconds(options_.custody_patience)}),
-      disks_(options_.stages) {}
+      disks_(options_.stages) {
+  for (stage_id s{0}; s.value() < options_.stages; s = s.next())
+    watches_.emplace(s, reduce_watch{to_seconds(options_.reduce_timeout)});
+}
 
 // A terminated actor lives on until nobody holds it, so whom it holds must go now.
 void coordinator::on_exit() {
   options_ = {};
   crew_.clear();
+  reducing_.clear();
   candidates_.clear();
   for (auto& caller : callers_)
     caller.reply.deliver(caf::make_error(caf::sec::request_receiver_down));
@@ -188,6 +192,7 @@ void coordinator::on_tick() {
   if (trains && !settling() &&
       rescue_if_due(crew_.unready_stages(version_, given_up_, uncommitted_)))
     return;
+  watch_reduces();
   if (ledger_ && ledger_->expire(now(), to_seconds(options_.lease_timeout)) > 0) progress();
 }
 

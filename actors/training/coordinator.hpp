@@ -51,10 +51,10 @@ struct coordinator_options {
   wire::directory_actor directory;
   caf::actor telemetry;  ///< optional
   std::chrono::milliseconds gather_timeout{30'000};
+  /// An all-reduce in which nothing has moved for so long, or for a multiple of its pace, goes on
+  /// without whoever is in the way; commits and their like are waited for as long.
   std::chrono::milliseconds reduce_timeout{60'000};
   std::chrono::milliseconds lease_timeout{120'000};
-  /// The workers know how to go on with an all-reduce after a death; else it begins again.
-  bool repairs = false;
   /// How long a step with an empty stage waits before it asks again.
   std::chrono::milliseconds empty_stage_retry{200};
   /// A stage that nobody serves, or that cannot go on, for so long is rescued: the run goes back to

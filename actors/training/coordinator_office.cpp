@@ -88,6 +88,7 @@ void coordinator::stand_down() {
 
 void coordinator::drop_step() {
   ledger_.reset();
+  reducing_.clear();
   gather_later_.clear();
   uncommitted_.clear();
 }
@@ -226,10 +227,10 @@ void coordinator::adopt_commit(const succession& plan) {
   last_orders_.clear();
   weights_hashes_.clear();
   owed_.clear();
-  for (const auto& [stage, attempt] : plan.made_by)
-    last_orders_[stage] = commit_of(election_.term(), step_id{version_.value() - 1}, attempt,
-                                    plan.scale, plan.counted);
-  for (const auto& [id, attempt] : plan.lagging)
+  for (const auto& [stage, sum] : plan.made_by)
+    last_orders_[stage] =
+        commit_of(election_.term(), step_id{version_.value() - 1}, sum, plan.scale, plan.counted);
+  for (const auto& [id, sum] : plan.lagging)
     send_commit(id);
 }
 
@@ -239,9 +240,9 @@ void coordinator::finish(const succession& plan, step_id step, double scale) {
          {{"step", step.value()}, {"workers", static_cast<int64_t>(plan.lagging.size())}});
   office_.on(office_event::unfinished);
   const auto generation = office_.generation();
-  for (const auto& [id, attempt] : plan.lagging) {
+  for (const auto& [id, sum] : plan.lagging) {
     office_.expect(id);
-    const auto order = commit_of(election_.term(), step, attempt, scale, plan.counted);
+    const auto order = commit_of(election_.term(), step, sum, scale, plan.counted);
     const auto wanted = [=, id = id] {
       return office_.generation() == generation && office_.expects(id);
     };

@@ -22,6 +22,7 @@
 #include "actors/training/election.hpp"
 #include "actors/training/loss_inquiry.hpp"
 #include "actors/training/office.hpp"
+#include "actors/training/reduce_watch.hpp"
 #include "actors/training/rescue.hpp"
 #include "actors/training/step_ledger.hpp"
 #include "actors/training/stuck_clock.hpp"
@@ -30,9 +31,10 @@
 #include "actors/wire/errc.hpp"
 #include "actors/wire/ticket.hpp"
 
-/// The coordinator's class, in four files: coordinator.cpp has its life, coordinator_office.cpp how
-/// it comes to lead and takes over, coordinator_step.cpp one step, coordinator_rescue.cpp what it
-/// does about an empty stage. What it is busy with, and whom it waits for, `office` knows.
+/// The coordinator's class, in five files: coordinator.cpp has its life, coordinator_office.cpp how
+/// it comes to lead and takes over, coordinator_step.cpp one step, coordinator_reduce.cpp the
+/// all-reduces in it, coordinator_rescue.cpp what it does about an empty stage. What it is busy
+/// with, and whom it waits for, `office` knows.
 namespace swarm::training {
 
 using gather_atom = caf::atom_constant<caf::atom("gather")>;
@@ -70,7 +72,8 @@ class coordinator final : public full_coordinator::base {
   /// Once, until the worker has a part in a step again.
   void report_dropped(worker_id id, stage_id stage, const std::string& why);
   /// What leases and the beginning of a step carry.
-  wire::epoch leased_in() const { return {election_.term(), version_, ledger_->round()}; }
+  wire::epoch leased_in() const { return leased_in(ledger_->round()); }
+  wire::epoch leased_in(round_id round) const { return {election_.term(), version_, round}; }
 
   // -- who is there ---------------------------------------------------------------------------
 
@@ -185,17 +188,37 @@ class coordinator final : public full_coordinator::base {
   };
   stage_order order_to(stage_id stage) const;
   bool is_current(const stage_order& order) const;
+  template <class Reply>
+  static bool is_from(worker_id id, const wire::epoch& when, const Reply& m) {
+    if (m.fault()) return false;
+    const auto body = m.read();
+    return wire::from_wire(body->getWorker()) == id && step_id{body->getStep()} == when.step &&
+           round_id{body->getRound()} == when.round;
+  }
   void gather(stage_id stage);
   void ask_holding(worker_id id, const stage_order& to);
   /// It has come while the others of its stage are asked what they hold: it is one of them.
   void gather_too(const wire::member& m);
   void on_holding(worker_id id, const stage_order& to, const wire::holding& m);
   void lost(worker_id id, const stage_order& to, const caf::error* why = nullptr);
+  void leave_out(worker_id id, const stage_order& to, const caf::error* why);
   void reconcile(stage_id stage);
   void drop(const stage_order& closed);
+
+  // -- the all-reduce of a stage --------------------------------------------------------------
+
   void reduce(stage_id stage);
-  void on_reduced(worker_id id, const stage_order& to, const wire::reduced& m);
+  /// Tells the members of losses that they have not heard of.
+  void revise(stage_id stage);
+  void order_reduce(stage_id stage);
+  void poll_reduce(stage_id stage, worker_id id);
+  void on_reduced(stage_id stage, worker_id id, uint64_t serial, const wire::reduced& m);
+  void on_reduce_error(stage_id stage, worker_id id, uint64_t serial, const caf::error& error);
+  /// It has no part in this all-reduce any more; `failed`: for a reason that is no death.
+  void leave_reduce(worker_id id, const stage_order& to, bool failed, const caf::error* why);
   void reduce_failed(worker_id id, const stage_order& to);
+  void watch_reduces();
+  std::chrono::milliseconds reduce_hold() const;
   void commit();
   void send_commit(worker_id id);
   void on_committed(worker_id id, step_id version, const wire::committed& m);
@@ -249,7 +272,19 @@ class coordinator final : public full_coordinator::base {
   int64_t retries_ = 0;
   int64_t recomputed_ = 0;
   std::map<stage_id, uint32_t> failed_reduces_;  ///< other than by a death
-  std::map<stage_id, uint64_t> gather_later_;    ///< which delayed gather is waited for
+  /// An all-reduce under way.
+  struct reducing {
+    stage_order to;
+    std::vector<worker_id> followers;  ///< the same for all of its orders
+    uint32_t revision = 0;             ///< of `order`
+    wire::reduce order;
+    std::map<worker_id, uint64_t> polls;    ///< the last one sent to each member
+    std::map<worker_id, uint32_t> unheard;  ///< polls in a row without an answer
+  };
+  std::map<stage_id, reducing> reducing_;
+  std::map<stage_id, reduce_watch> watches_;
+  uint64_t polls_ = 0;
+  std::map<stage_id, uint64_t> gather_later_;  ///< which delayed gather is waited for
   uint64_t gathers_later_ = 0;
   std::map<worker_id, double> paused_until_;  ///< trainers that gave one back, whatever the step
   std::set<worker_id> excluded_;              ///< what they hold does not count in this step

@@ -26,12 +26,12 @@ void coordinator::begin_step(step_ledger::beginning how) {
   }
   if (how == step_ledger::beginning::fresh && settling()) return;
   if (how == step_ledger::beginning::fresh && copies_.hold(version_, now())) return announce();
-  ledger_ = std::make_unique<step_ledger>(version_, options_.microbatches, options_.stages, how,
-                                          options_.repairs);
+  ledger_ = std::make_unique<step_ledger>(version_, options_.microbatches, options_.stages, how);
   ran_ = true;
   started_ = now();
   retries_ = recomputed_ = 0;
   failed_reduces_.clear();
+  reducing_.clear();
   gather_later_.clear();
   excluded_ = crew_.diverged_workers();
   const auto begin = begin_step_of(leased_in(), options_.microbatches);
@@ -45,6 +45,8 @@ void coordinator::begin_step(step_ledger::beginning how) {
 void coordinator::progress() {
   if (!ledger_) return;
   if (ledger_->committable()) return commit();
+  for (stage_id s{0}; s.value() < options_.stages; s = s.next())
+    revise(s);
   lease_out();
   for (stage_id s{0}; ledger_ && s.value() < options_.stages; s = s.next()) {
     if (ledger_->wants_gather(s)) gather(s);
@@ -55,7 +57,7 @@ void coordinator::progress() {
 void coordinator::lease_out() {
   // In turns, so that none gets the whole batch, nor again what it has let expire.
   const auto& trainers = crew_.trainers();
-  std::map<worker_id, std::vector<lease_item>> out;
+  std::map<std::pair<worker_id, round_id>, std::vector<lease_item>> out;
   bool given = true;
   auto turn = last_leased_;
   while (given && ledger_->waiting()) {
@@ -67,13 +69,15 @@ void coordinator::lease_out() {
       if (ledger_->leased_to(turn) >= next->second.capacity || is_paused(turn)) continue;
       auto item = ledger_->lease(turn, now());
       if (!item) continue;
-      out[turn].push_back(*item);
+      // A share is computed in the round that is being reduced.
+      const auto round = item->share ? ledger_->round(item->share->stage) : ledger_->round();
+      out[{turn, round}].push_back(*item);
       last_leased_ = turn;
       given = true;
     }
   }
-  for (const auto& [id, items] : out)
-    send(trainers.at(id).handle, lease_of(leased_in(), items, excluded_));
+  for (const auto& [to, items] : out)
+    send(trainers.at(to.first).handle, lease_of(leased_in(to.second), items, excluded_));
 }
 
 /// Who gives a lease back at once would get it again at once.
@@ -101,7 +105,9 @@ void coordinator::on_lease_done(const wire::lease_done& m) {
   if (done->getOutcome() > schemas::LeaseDone::Outcome::RETURNED) return;
   const auto outcome = static_cast<lease_outcome>(done->getOutcome());
   const auto trainer = ledger_->trainer_of(done->getItem());
+  const auto share = ledger_->share_of(done->getItem());
   if (!ledger_->settle(done->getItem(), outcome, done->getLoss())) return;
+  if (share && outcome == lease_outcome::done) watches_.at(share->stage).share_computed(now());
   retries_ += done->getRetries();
   recomputed_ += done->getRecomputed();
   if (outcome != lease_outcome::done)
@@ -120,6 +126,7 @@ void coordinator::on_lease_done(const wire::lease_done& m) {
 /// Whoever is left out learns at the commit that it has to fetch.
 void coordinator::gather(stage_id stage) {
   gather_later_.erase(stage);
+  reducing_.erase(stage);
   if (!ledger_) return;
   const auto failed = failed_reduces_[stage];
   const auto asked = crew_.participants(stage, failed >= failed_reduces_max,
@@ -164,14 +171,6 @@ bool coordinator::is_current(const stage_order& order) const {
          order.when.round == ledger_->round(order.stage);
 }
 
-template <class Reply>
-static bool is_from(worker_id id, wire::epoch when, const Reply& m) {
-  if (m.fault()) return false;
-  const auto body = m.read();
-  return wire::from_wire(body->getWorker()) == id && step_id{body->getStep()} == when.step &&
-         round_id{body->getRound()} == when.round;
-}
-
 void coordinator::on_holding(worker_id id, const stage_order& to, const wire::holding& m) {
   if (!is_current(to)) return;
   if (!is_from(id, to.when, m)) return lost(id, to);
@@ -185,6 +184,11 @@ void coordinator::on_holding(worker_id id, const stage_order& to, const wire::ho
 /// A worker did not do its part of this round.
 void coordinator::lost(worker_id id, const stage_order& to, const caf::error* why) {
   if (!is_current(to)) return;
+  leave_out(id, to, why);
+  progress();
+}
+
+void coordinator::leave_out(worker_id id, const stage_order& to, const caf::error* why) {
   ledger_->worker_lost(id);
   excluded_.insert(id);
   report_worker("worker_silent", id);
@@ -195,7 +199,6 @@ void coordinator::lost(worker_id id, const stage_order& to, const caf::error* wh
     if (wire::refusal_reason(*why) == schemas::Refusal::Reason::BEHIND) send_commit(id);
     if (!send_back(id, *why)) overtaken(*why);
   }
-  progress();
 }
 
 void coordinator::reconcile(stage_id stage) {
@@ -241,46 +244,7 @@ void coordinator::drop(const stage_order& closed) {
   }
 }
 
-// -- reduce, commit -----------------------------------------------------------------------------
-
-void coordinator::reduce(stage_id stage) {
-  const auto group = ledger_->group(stage);
-  const auto to = order_to(stage);
-  const auto followers = crew_.followers_of(stage);
-  const auto order = reduce_of(to.when, stage, group, followers, ledger_->counted());
-  for (const auto& id : followers)
-    request(crew_.followers().at(id).handle, options_.reduce_timeout, order)
-        .then([](const wire::reduced&) {}, [](caf::error&) {});
-  for (const auto& id : group) {
-    if (crew_.find(id) == nullptr) return lost(id, to);
-    ask<wire::reduced>(
-        id, order, options_.reduce_timeout, [=] { return is_current(to); },
-        [=](const wire::reduced* reply, const caf::error* error) {
-          if (error == nullptr) return on_reduced(id, to, *reply);
-          if (*error != caf::sec::request_receiver_down) reduce_failed(id, to);
-          lost(id, to, error);
-        });
-  }
-}
-
-void coordinator::on_reduced(worker_id id, const stage_order& to, const wire::reduced& m) {
-  if (!is_current(to)) return;
-  if (!is_from(id, to.when, m)) {
-    reduce_failed(id, to);
-    return lost(id, to);
-  }
-  const auto reduced = m.read();
-  if (!ledger_->reduced(id, to.when.round, reduced->getHash().cStr(), reduced->getSquaredNorm()))
-    reduce_failed(id, to);
-  progress();
-}
-
-/// Nobody can say whose fault a sum is that never came or that differs.
-void coordinator::reduce_failed(worker_id id, const stage_order& to) {
-  if (!is_current(to)) return;
-  ++failed_reduces_[to.stage];
-  report_worker("reduce_failed", id);
-}
+// -- commit -------------------------------------------------------------------------------------
 
 bool coordinator::still_trains(double norm_squared) {
   divergence::observation seen;
@@ -312,7 +276,8 @@ void coordinator::commit() {
   const bool keeps = !divergence_.suspects() && copies_.make(version_.next(), now());
   last_orders_.clear();
   for (stage_id s{0}; s.value() < options_.stages; s = s.next())
-    last_orders_[s] = commit_of(election_.term(), version_, {election_.term(), ledger_->round(s)},
+    last_orders_[s] = commit_of(election_.term(), version_,
+                                {{election_.term(), ledger_->round(s)}, ledger_->result(s).hash},
                                 scale, ledger_->counted(), keeps, disks_.everywhere());
   weights_hashes_.clear();
   uncommitted_.clear();

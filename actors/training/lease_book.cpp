@@ -200,6 +200,20 @@ void lease_book::withdraw_shares(stage_id stage) {
   take_back([&](const lease_item& item) { return item.share && item.share->stage == stage; });
 }
 
+bool lease_book::has_shares(stage_id stage) const {
+  const auto is_one = [&](const lease_item& item) {
+    return item.share && item.share->stage == stage;
+  };
+  const auto any_of = [&](const std::deque<lease_item>& items) {
+    return std::any_of(items.begin(), items.end(), is_one);
+  };
+  return any_of(queue_) ||
+         std::any_of(reserved_.begin(), reserved_.end(),
+                     [&](const auto& entry) { return any_of(entry.second); }) ||
+         std::any_of(out_.begin(), out_.end(),
+                     [&](const auto& entry) { return is_one(entry.second.item); });
+}
+
 size_t lease_book::leased_to(worker_id trainer) const {
   const auto found = out_at_.find(trainer);
   return found == out_at_.end() ? 0 : found->second;

@@ -62,6 +62,8 @@ class lease_book {
   /// Takes back what is left to do for shares of this stage, or of this helper.
   void withdraw_shares(stage_id stage);
   void helper_lost(worker_id helper);
+  /// Some wait, or are out.
+  bool has_shares(stage_id stage) const;
 
   /// The next item for this trainer, if any waits for it that names no stage of `held_back`.
   std::optional<lease_item> lease(worker_id trainer, double now_seconds, uint64_t held_back = 0);

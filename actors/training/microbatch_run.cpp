@@ -33,7 +33,7 @@ std::deque<stage_call> plan_calls(const lease_item& item, int32_t stages,
   const auto call_at = [&](int32_t s) {
     stage_call call{s == last ? call_kind::loss : call_kind::backward, stage_id{s},
                     wanted(s) ? item.weight : 0, std::nullopt};
-    if (wanted(s) && item.weight < 0) call.only = item.target;
+    if (wanted(s) && (item.weight < 0 || item.share)) call.only = item.target;
     return call;
   };
   std::deque<stage_call> calls;

@@ -1,5 +1,6 @@
 #include "actors/training/orders.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace swarm::training {
@@ -23,6 +24,10 @@ wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& ite
     list[i].setStages(items[i].stages);
     list[i].setWeight(static_cast<int8_t>(items[i].weight));
     wire::to_wire(items[i].target, list[i].initTarget());
+    if (!items[i].share) continue;
+    list[i].setForShare(true);
+    list[i].setLostMember(items[i].share->member);
+    list[i].setShare(items[i].share->share);
   }
   auto left_out = message->initExcluded(static_cast<unsigned>(excluded.size()));
   unsigned n = 0;
@@ -43,27 +48,48 @@ wire::drop drop_of(const wire::epoch& when) {
   return message.finish();
 }
 
-wire::reduce reduce_of(const wire::epoch& when, stage_id stage,
-                       const std::vector<worker_id>& members,
-                       const std::vector<worker_id>& followers, int64_t counted) {
+static void write_losses(const group_repair& group, schemas::Reduce::Builder out) {
+  const auto& members = group.members();
+  auto losses = out.initLosses(static_cast<unsigned>(group.losses().size()));
+  for (unsigned i = 0; i < losses.size(); ++i) {
+    const auto& loss = group.losses()[i];
+    losses[i].setMember(loss.member);
+    auto shares = losses[i].initShares(static_cast<unsigned>(loss.shares.size()));
+    for (unsigned k = 0; k < shares.size(); ++k) {
+      const auto& share = loss.shares[k];
+      const auto helper = std::lower_bound(members.begin(), members.end(), share.helper);
+      shares[k].setHelper(static_cast<uint32_t>(helper - members.begin()));
+      shares[k].setMicrobatches({share.microbatches.data(), share.microbatches.size()});
+    }
+  }
+}
+
+wire::reduce reduce_of(const wire::epoch& when, stage_id stage, const group_repair& group,
+                       const std::vector<worker_id>& followers, int64_t counted,
+                       std::chrono::milliseconds hold) {
   wire::builder<schemas::Reduce> message;
   wire::set_epoch(*message, when);
   message->setStage(static_cast<uint32_t>(stage.value()));
   message->setCounted(static_cast<uint32_t>(counted));
+  message->setRevision(group.revision());
+  message->setHoldMs(static_cast<uint32_t>(hold.count()));
+  const auto& members = group.members();
   auto list = message->initMembers(static_cast<unsigned>(members.size() + followers.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
     const bool contributes = i < members.size();
     wire::to_wire(contributes ? members[i] : followers[i - members.size()], list[i].initWorker());
     list[i].setContributes(contributes);
   }
+  write_losses(group, *message);
   return message.finish();
 }
 
-wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale,
+wire::commit commit_of(term_id term, step_id step, const stage_sum& sum, double scale,
                        int64_t counted, bool keep, std::optional<step_id> on_disks) {
   wire::builder<schemas::Commit> message;
-  wire::set_epoch(*message, {term, step, attempt.round});
-  message->setReducedTerm(attempt.term.value());
+  wire::set_epoch(*message, {term, step, sum.attempt.round});
+  message->setReducedTerm(sum.attempt.term.value());
+  message->setHash(sum.hash);
   message->setScale(scale);
   message->setCounted(static_cast<uint32_t>(counted));
   message->setKeep(keep);
@@ -130,6 +156,7 @@ std::optional<std::pair<worker_id, standing>> read_standing(const wire::standing
   result.squared_norm = body->getSquaredNorm();
   result.counted = body->getCounted();
   result.committed = attempt(body->getCommitted());
+  result.committed_hash = body->getCommitted().getHash().cStr();
   result.scale = body->getScale();
   result.committed_counted = body->getCommittedCounted();
   return std::make_pair(wire::from_wire(body->getWorker()), result);

@@ -23,14 +23,15 @@ wire::gather gather_of(const wire::epoch& when);
 
 wire::drop drop_of(const wire::epoch& when);
 
-/// `followers` receive the sum and add nothing.
-wire::reduce reduce_of(const wire::epoch& when, stage_id stage,
-                       const std::vector<worker_id>& members,
-                       const std::vector<worker_id>& followers, int64_t counted);
+/// The all-reduce of a stage's round as far as its losses go, which are in `group`; `followers`
+/// receive the sum and add nothing. It is answered after `hold` at the latest.
+wire::reduce reduce_of(const wire::epoch& when, stage_id stage, const group_repair& group,
+                       const std::vector<worker_id>& followers, int64_t counted,
+                       std::chrono::milliseconds hold);
 
-/// Commits the sum of `attempt` in the name of `term`; `on_disks` is a version that every stage has
-/// on some disk.
-wire::commit commit_of(term_id term, step_id step, attempt_id attempt, double scale,
+/// Commits this sum in the name of `term`; `on_disks` is a version that every stage has on some
+/// disk.
+wire::commit commit_of(term_id term, step_id step, const stage_sum& sum, double scale,
                        int64_t counted, bool keep = false,
                        std::optional<step_id> on_disks = std::nullopt);
 

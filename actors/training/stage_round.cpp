@@ -60,7 +60,7 @@ void stage_round::lost(worker_id worker) {
 void stage_round::lost_while_reducing(worker_id worker) {
   awaiting_result_.erase(worker);
   have_result_.erase(worker);
-  const bool goes_on = repairs_ && repair_.lose(worker);
+  const bool goes_on = repair_.lose(worker);
   // All others are through: whatever it had is in their sums.
   if (awaiting_result_.empty() && !have_result_.empty()) {
     phase_ = phase::reduced;

@@ -38,9 +38,10 @@ struct stage_result {
 /// | ask_too | false | asked, too | false | false |
 /// | report | ignored | taken | ignored | ignored |
 /// | lost | ignored | does not count | repaired or failed, if a member | failed, if the last with
-/// it | | reconcile | invariant | reducing, computing or as it was | invariant | invariant | |
-/// reduced | ignored | ignored | taken; all agree: reduced; else failed | ignored | | reopen |
-/// ignored | ignored | failed | failed |
+/// it |
+/// | reconcile | invariant | reducing, computing or as it was | invariant | invariant |
+/// | reduced | ignored | ignored | taken; all agree: reduced; else failed | ignored |
+/// | reopen | ignored | ignored | failed | failed |
 ///
 /// `failed` asks for open_gather. A member that is lost while reducing fails the round only where
 /// it cannot be repaired (group_repair): its microbatches are computed again by others, and the
@@ -62,9 +63,7 @@ class stage_round {
     std::vector<worker_id> to_drop;                     ///< these forget their whole sum
   };
 
-  /// `repairs`: the workers know how to go on after a death.
-  explicit stage_round(int64_t microbatches, bool repairs = false)
-      : microbatches_(microbatches), repairs_(repairs) {}
+  explicit stage_round(int64_t microbatches) : microbatches_(microbatches) {}
 
   phase now() const { return phase_; }
   /// Of the last gather; 0: none yet.
@@ -114,7 +113,6 @@ class stage_round {
   void lost_while_reducing(worker_id worker);
 
   int64_t microbatches_;
-  bool repairs_;
   group_repair repair_;
   phase phase_ = phase::computing;
   round_id round_{0};

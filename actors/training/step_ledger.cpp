@@ -16,12 +16,11 @@ uint64_t bit_of(stage_id stage) {
 
 }  // namespace
 
-step_ledger::step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how,
-                         bool repairs)
+step_ledger::step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how)
     : step_(step), microbatches_(microbatches), book_(stages) {
   SWARM_INVARIANT(microbatches > 0 && microbatches <= microbatches_max, "a step has microbatches");
   SWARM_INVARIANT(stages > 0 && stages <= stages_max, "a lease names at most 64 stages");
-  rounds_.assign(static_cast<size_t>(stages), stage_round{microbatches, repairs});
+  rounds_.assign(static_cast<size_t>(stages), stage_round{microbatches});
   to_drop_.resize(static_cast<size_t>(stages));
   const uint64_t all = stages == stages_max ? ~uint64_t{0} : (uint64_t{1} << stages) - 1;
   for (int64_t i = 0; i < microbatches && how == beginning::fresh; ++i)
@@ -41,6 +40,11 @@ std::optional<worker_id> step_ledger::trainer_of(uint32_t item) const {
   const auto* found = book_.find(item);
   if (found == nullptr) return std::nullopt;
   return found->trainer;
+}
+
+std::optional<share_of_loss> step_ledger::share_of(uint32_t item) const {
+  const auto* found = book_.find(item);
+  return found == nullptr ? std::nullopt : found->item.share;
 }
 
 void step_ledger::drop(microbatch_id microbatch) {

@@ -40,9 +40,7 @@ class step_ledger {
   /// already, because another coordinator began it.
   enum class beginning : uint8_t { fresh, adopted };
 
-  /// `repairs`: the workers know how to go on with an all-reduce after a death.
-  step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how = beginning::fresh,
-              bool repairs = false);
+  step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how = beginning::fresh);
 
   step_id step() const { return step_; }
   int64_t microbatches() const { return microbatches_; }
@@ -70,6 +68,10 @@ class step_ledger {
   }
 
   std::optional<worker_id> trainer_of(uint32_t item) const;
+  /// That the item is for, if any.
+  std::optional<share_of_loss> share_of(uint32_t item) const;
+  /// Microbatches of members that have died are being computed again for this stage's all-reduce.
+  bool computes_shares(stage_id stage) const { return book_.has_shares(stage); }
   size_t leased_to(worker_id trainer) const { return book_.leased_to(trainer); }
   bool waiting() const { return book_.waiting(); }
 

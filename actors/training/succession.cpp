@@ -10,6 +10,7 @@ namespace swarm::training {
 namespace {
 
 using standings_map = std::map<worker_id, standing>;
+using holders = std::vector<std::pair<worker_id, const standing*>>;
 
 /// The newest version of each stage; nothing for a stage without an answer.
 std::vector<std::optional<step_id>> newest(const standings_map& standings, int32_t stages) {
@@ -21,27 +22,34 @@ std::vector<std::optional<step_id>> newest(const standings_map& standings, int32
   return result;
 }
 
-/// Who of the stage has the newest of the sums that `counts`; nobody when those who have it
-/// disagree about it.
+bool have_one_sum(const standing& a, const standing& b) {
+  return a.hash == b.hash && a.squared_norm == b.squared_norm && a.counted == b.counted;
+}
+
+/// Who of the stage has the newest of the sums that `counts`.
 template <class Counts>
-std::vector<std::pair<worker_id, const standing*>> holders_of_newest(const standings_map& standings,
-                                                                     stage_id stage,
-                                                                     step_id version,
-                                                                     Counts counts) {
-  std::vector<std::pair<worker_id, const standing*>> result;
+holders holders_of_newest(const standings_map& standings, stage_id stage, step_id version,
+                          Counts counts) {
+  holders result;
   for (const auto& [id, s] : standings) {
     if (s.stage != stage || s.version != version || s.reduced.none() || !counts(s)) continue;
     if (!result.empty() && s.reduced < result.front().second->reduced) continue;
     if (!result.empty() && result.front().second->reduced < s.reduced) result.clear();
     result.emplace_back(id, &s);
   }
-  for (const auto& [id, s] : result) {
-    const auto& first = *result.front().second;
-    if (s->hash != first.hash || s->squared_norm != first.squared_norm ||
-        s->counted != first.counted)
-      return {};
-  }
   return result;
+}
+
+/// Those who have the sum that most of them have; nobody when none has a majority. A member that
+/// counted as dead and went on is alone with its own.
+holders with_one_sum(const holders& all) {
+  for (const auto& [id, sum] : all) {
+    holders same;
+    for (const auto& other : all)
+      if (have_one_sum(*other.second, *sum)) same.push_back(other);
+    if (2 * same.size() > all.size()) return same;
+  }
+  return {};
 }
 
 /// Ends at the lagging stages the step that others have committed.
@@ -65,10 +73,10 @@ succession finish(const standings_map& standings, int32_t stages, step_id versio
   };
   for (stage_id stage{0}; stage.value() < stages; stage = stage.next()) {
     if (*by_stage[static_cast<size_t>(stage.value())] == version) continue;
-    const auto able =
-        holders_of_newest(standings, stage, step_id{version.value() - 1}, goes_with_it);
+    const auto able = with_one_sum(
+        holders_of_newest(standings, stage, step_id{version.value() - 1}, goes_with_it));
     for (const auto& [id, s] : able)
-      result.lagging[id] = s->reduced;
+      result.lagging[id] = {s->reduced, s->hash};
     if (!able.empty()) continue;
     result.what = succession::verdict::behind;
     result.stage = stage;
@@ -85,14 +93,17 @@ std::optional<succession> complete(const standings_map& standings, int32_t stage
   result.what = succession::verdict::commit;
   result.version = version;
   for (stage_id stage{0}; stage.value() < stages; stage = stage.next()) {
-    const auto holders = holders_of_newest(standings, stage, version, counts);
-    if (holders.empty()) return std::nullopt;
-    const auto& sum = *holders.front().second;
+    const auto able = holders_of_newest(standings, stage, version, counts);
+    if (able.empty()) return std::nullopt;
+    const auto& sum = *able.front().second;
+    // To gather again costs a round; to take one of two sums may cost a replica.
+    for (const auto& [id, other] : able)
+      if (!have_one_sum(*other, sum)) return std::nullopt;
     if (stage == stage_id{0}) result.counted = sum.counted;
     if (sum.counted != result.counted) return std::nullopt;
     result.squared_norm += sum.squared_norm;
-    for (const auto& [id, s] : holders)
-      result.lagging[id] = s->reduced;
+    for (const auto& [id, s] : able)
+      result.lagging[id] = {s->reduced, s->hash};
   }
   return result;
 }
@@ -118,14 +129,18 @@ succession begin(const standings_map& standings, step_id version) {
   if (planted(planted_bug::take_over_forgets_commit)) return result;
   for (const auto& [id, s] : standings) {
     if (s.version != version || s.committed.none()) continue;
-    if (!result.made_by.emplace(s.stage, s.committed).second) continue;
+    auto& made_by = result.made_by[s.stage];
+    if (!made_by.attempt.none() && !made_by.hash.empty()) continue;
+    made_by = {s.committed, s.committed_hash};
     result.scale = s.scale;
     result.counted = s.committed_counted;
   }
   for (const auto& [id, s] : standings) {
     const auto made = result.made_by.find(s.stage);
-    if (s.version.next() == version && made != result.made_by.end() && s.reduced == made->second)
-      result.lagging[id] = s.reduced;
+    if (s.version.next() != version || made == result.made_by.end()) continue;
+    const auto& sum = made->second;
+    if (s.reduced == sum.attempt && (sum.hash.empty() || s.hash == sum.hash))
+      result.lagging[id] = {s.reduced, s.hash};
   }
   return result;
 }

@@ -11,6 +11,17 @@
 
 namespace swarm::training {
 
+/// A sum over one stage. An attempt may have two, if a member that counted as dead went on; both
+/// have each microbatch once.
+struct stage_sum {
+  attempt_id attempt;
+  std::string hash;  ///< empty: not known
+
+  friend bool operator==(const stage_sum& a, const stage_sum& b) {
+    return a.attempt == b.attempt && a.hash == b.hash;
+  }
+};
+
 /// Where a worker stood when a new coordinator asked (schemas/step.capnp, Standing).
 struct standing {
   stage_id stage{0};
@@ -19,7 +30,8 @@ struct standing {
   std::string hash;
   double squared_norm = 0;
   uint32_t counted = 0;
-  attempt_id committed;  ///< none: it did not take part in the commit that made `version`
+  attempt_id committed;        ///< none: it did not take part in the commit that made `version`
+  std::string committed_hash;  ///< of that sum; empty: it does not know
   double scale = 0;
   uint32_t committed_counted = 0;
 };
@@ -41,10 +53,10 @@ struct succession {
   uint32_t counted = 0;     ///< microbatches that count in that step
   /// Who gets the commit of `finish` or `commit`, and of which of its sums. Of `begin`: who lacks
   /// only the commit that made `version`.
-  std::map<worker_id, attempt_id> lagging;
+  std::map<worker_id, stage_sum> lagging;
   /// Of `begin`: the commit that made `version`, by stage, as far as anybody knows. Those who
   /// applied it may die, and those who have not may come back.
-  std::map<stage_id, attempt_id> made_by;
+  std::map<stage_id, stage_sum> made_by;
   std::optional<stage_id> stage;  ///< which one `wait` and `behind` mean
 };
 

@@ -151,6 +151,7 @@ class trainer final : public full_actor::base {
     for (const auto& x : lease->getItems()) {
       lease_item item{x.getItem(), microbatch_id{x.getMicrobatch()}, x.getStages(), x.getWeight(),
                       wire::from_wire(x.getTarget())};
+      if (x.getForShare()) item.share = share_in(x, options_.stages);
       const auto ended = ended_.find(item.item);
       if (ended != ended_.end()) {
         // The report was lost. To do it again would add it at whatever worker is picked now.
@@ -215,7 +216,7 @@ class trainer final : public full_actor::base {
       const auto worker = choose(r);
       if (worker) {
         send_call(r, *worker);
-      } else if (r.call().only) {
+      } else if (r.call().only && r.call().weight < 0) {
         r.skip();  // the target is gone: there is nothing to give up
       } else {
         r.nobody();
@@ -259,7 +260,11 @@ class trainer final : public full_actor::base {
   }
 
   wire::ticket ticket_of(const lease_run& r, std::chrono::milliseconds limit = {}) const {
-    return {term_, step_, r.item().microbatch, r.round(), static_cast<uint32_t>(limit.count())};
+    wire::ticket ticket{term_, step_, r.item().microbatch, r.round(),
+                        static_cast<uint32_t>(limit.count())};
+    if (const auto& share = r.item().share; share && r.call().weight > 0)
+      ticket.share.emplace(share->member, share->share);
+    return ticket;
   }
 
   void send_call(lease_run& r, worker_id worker) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "actors/ids.hpp"
 #include "schemas/identity.capnp.h"
@@ -15,11 +17,15 @@ struct ticket {
   microbatch_id microbatch{0};
   round_id round{0};
   uint32_t patience_ms = 0;  ///< after it was sent; 0: not said
+  /// Only for a share of a lost member's microbatches (schemas::Reduce): the member, and the share.
+  std::optional<std::pair<uint32_t, uint32_t>> share = std::nullopt;
 };
 
 inline ticket from_wire(schemas::Ticket::Reader x) {
-  return {term_id{x.getTerm()}, step_id{x.getStep()}, microbatch_id{x.getMicrobatch()},
-          round_id{x.getRound()}, x.getPatienceMs()};
+  ticket result{term_id{x.getTerm()}, step_id{x.getStep()}, microbatch_id{x.getMicrobatch()},
+                round_id{x.getRound()}, x.getPatienceMs()};
+  if (x.getForShare()) result.share.emplace(x.getLostMember(), x.getShare());
+  return result;
 }
 
 inline void to_wire(const ticket& x, schemas::Ticket::Builder out) {
@@ -28,6 +34,10 @@ inline void to_wire(const ticket& x, schemas::Ticket::Builder out) {
   out.setMicrobatch(x.microbatch.value());
   out.setRound(x.round.value());
   out.setPatienceMs(x.patience_ms);
+  if (!x.share) return;
+  out.setForShare(true);
+  out.setLostMember(x.share->first);
+  out.setShare(x.share->second);
 }
 
 inline worker_id from_wire(schemas::WorkerId::Reader x) {

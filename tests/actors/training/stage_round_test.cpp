@@ -168,7 +168,7 @@ namespace {
 
 /// Three members of which each holds one microbatch, reducing, and able to go on after a death.
 stage_round repairing() {
-  stage_round round{3, true};
+  stage_round round{3};
   round.open_gather(round_id{1}, {worker(1), worker(2), worker(3)});
   for (uint8_t i = 0; i < 3; ++i)
     round.report(worker(i + 1U), round_id{1}, {static_cast<uint8_t>(1 << i)});

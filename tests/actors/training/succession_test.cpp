@@ -39,6 +39,8 @@ standing committed(int32_t stage, int64_t version, double scale = 0.25) {
   return s;
 }
 
+using sums = std::map<worker_id, stage_sum>;
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(stages_that_are_level_begin_by_gathering) {
@@ -69,8 +71,8 @@ BOOST_AUTO_TEST_CASE(a_commit_that_one_stage_has_applied_is_finished_at_the_othe
   BOOST_TEST((plan.what == verdict::finish));
   BOOST_TEST((plan.version == step_id{8}));
   BOOST_TEST(plan.scale == 0.25);
-  BOOST_TEST((plan.lagging ==
-              std::map<worker_id, attempt_id>{{worker(2), old_attempt}, {worker(4), old_attempt}}));
+  BOOST_TEST(
+      (plan.lagging == sums{{worker(2), {old_attempt, "sum"}}, {worker(4), {old_attempt, "sum"}}}));
 }
 
 BOOST_AUTO_TEST_CASE(a_stage_that_cannot_make_the_committed_step_is_named) {
@@ -87,7 +89,7 @@ BOOST_AUTO_TEST_CASE(a_stage_that_cannot_make_the_committed_step_is_named) {
   const auto same =
       succeed({{worker(1), committed(0, 8)}, {worker(2), reduced(1, 7, "sum", other)}}, 2, 4);
   BOOST_TEST((same.what == verdict::finish));
-  BOOST_TEST((same.lagging == std::map<worker_id, attempt_id>{{worker(2), other}}));
+  BOOST_TEST((same.lagging == sums{{worker(2), {other, "sum"}}}));
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_every_stage_has_reduced_is_committed) {
@@ -98,8 +100,8 @@ BOOST_AUTO_TEST_CASE(a_step_that_every_stage_has_reduced_is_committed) {
   BOOST_TEST((plan.version == step_id{7}));
   BOOST_TEST(plan.squared_norm == 3.0);
   BOOST_TEST(plan.counted == 4U);
-  BOOST_TEST((plan.lagging ==
-              std::map<worker_id, attempt_id>{{worker(1), old_attempt}, {worker(2), old_attempt}}));
+  BOOST_TEST(
+      (plan.lagging == sums{{worker(1), {old_attempt, "a"}}, {worker(2), {old_attempt, "b"}}}));
 }
 
 BOOST_AUTO_TEST_CASE(sums_that_differ_or_do_not_go_together_are_gathered_again) {
@@ -116,8 +118,7 @@ BOOST_AUTO_TEST_CASE(sums_that_differ_or_do_not_go_together_are_gathered_again) 
   const auto whole =
       succeed({{worker(1), reduced(0, 7, "a")}, {worker(2), reduced(1, 7, "b", other)}}, 2, 4);
   BOOST_TEST((whole.what == verdict::commit));
-  BOOST_TEST((whole.lagging ==
-              std::map<worker_id, attempt_id>{{worker(1), old_attempt}, {worker(2), other}}));
+  BOOST_TEST((whole.lagging == sums{{worker(1), {old_attempt, "a"}}, {worker(2), {other, "b"}}}));
 }
 
 BOOST_AUTO_TEST_CASE(each_stage_has_its_own_attempt) {
@@ -126,12 +127,11 @@ BOOST_AUTO_TEST_CASE(each_stage_has_its_own_attempt) {
   const auto plan =
       succeed({{worker(1), reduced(0, 7, "a")}, {worker(2), reduced(1, 7, "b", later)}}, 2, 5);
   BOOST_TEST((plan.what == verdict::commit));
-  BOOST_TEST((plan.lagging ==
-              std::map<worker_id, attempt_id>{{worker(1), old_attempt}, {worker(2), later}}));
+  BOOST_TEST((plan.lagging == sums{{worker(1), {old_attempt, "a"}}, {worker(2), {later, "b"}}}));
   const auto finished =
       succeed({{worker(1), committed(0, 8)}, {worker(2), reduced(1, 7, "b", later)}}, 2, 5);
   BOOST_TEST((finished.what == verdict::finish));
-  BOOST_TEST((finished.lagging == std::map<worker_id, attempt_id>{{worker(2), later}}));
+  BOOST_TEST((finished.lagging == sums{{worker(2), {later, "b"}}}));
 }
 
 BOOST_AUTO_TEST_CASE(a_successor_that_begins_knows_the_commit_before_and_who_lacks_it) {
@@ -143,10 +143,10 @@ BOOST_AUTO_TEST_CASE(a_successor_that_begins_knows_the_commit_before_and_who_lac
                             2, 4);
   BOOST_TEST((plan.what == verdict::begin));
   BOOST_TEST((plan.version == step_id{7}));
-  BOOST_TEST((plan.made_by.at(stage_id{0}) == old_attempt));
+  BOOST_TEST((plan.made_by.at(stage_id{0}).attempt == old_attempt));
   BOOST_TEST(plan.scale == 0.25);
   BOOST_TEST(plan.counted == 4U);
-  BOOST_TEST((plan.lagging == std::map<worker_id, attempt_id>{{worker(2), old_attempt}}));
+  BOOST_TEST((plan.lagging == sums{{worker(2), {old_attempt, "sum"}}}));
 }
 
 BOOST_AUTO_TEST_CASE(a_commit_that_nobody_remembers_is_nobodys_to_repeat) {
@@ -154,4 +154,29 @@ BOOST_AUTO_TEST_CASE(a_commit_that_nobody_remembers_is_nobodys_to_repeat) {
   BOOST_TEST((plan.what == verdict::begin));
   BOOST_TEST(plan.made_by.empty());
   BOOST_TEST(plan.lagging.empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_went_on_after_it_counted_as_dead_does_not_keep_a_commit_from_its_stage) {
+  const auto plan = succeed({{worker(1), committed(0, 8)},
+                             {worker(2), reduced(1, 7, "a")},
+                             {worker(3), reduced(1, 7, "b")},
+                             {worker(4), reduced(1, 7, "b")}},
+                            2, 4);
+  BOOST_TEST((plan.what == verdict::finish));
+  BOOST_TEST(
+      (plan.lagging == sums{{worker(3), {old_attempt, "b"}}, {worker(4), {old_attempt, "b"}}}));
+  const auto undecided = succeed({{worker(1), committed(0, 8)},
+                                  {worker(2), reduced(1, 7, "a")},
+                                  {worker(3), reduced(1, 7, "b")}},
+                                 2, 4);
+  BOOST_TEST((undecided.what == verdict::behind));
+}
+
+BOOST_AUTO_TEST_CASE(who_has_another_sum_than_was_committed_does_not_lack_only_the_commit) {
+  auto made = committed(0, 7);
+  made.committed_hash = "b";
+  const auto plan = succeed(
+      {{worker(1), made}, {worker(2), reduced(0, 6, "a")}, {worker(3), reduced(0, 6, "b")}}, 1, 4);
+  BOOST_TEST((plan.what == verdict::begin));
+  BOOST_TEST((plan.lagging == sums{{worker(3), {old_attempt, "b"}}}));
 }
