@@ -10,6 +10,8 @@ const std::vector<probe>& probes() {
       {"rework", "a gather found microbatches held by nobody or twice"},
       {"worker_silent", "a worker did not answer a gather or a reduce in time"},
       {"reduce_failed", "an all-reduce attempt failed; another one was opened"},
+      {"reduce_repaired", "a member of an all-reduce died, and it went on without"},
+      {"reduce_stands", "nothing moved in an all-reduce; whoever was in the way was left out"},
       {"worker_diverged", "a member reported another sum, or other weights, than its group"},
       {"peer_dropped", "a worker was left out, and why was said"},
       {"lease_failed", "a trainer gave a microbatch back"},

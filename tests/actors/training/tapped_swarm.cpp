@@ -44,7 +44,8 @@ tapped_call place_of(const wire::pre_vote&, long) {
 
 }  // namespace
 
-tapped_swarm::tapped_swarm(int32_t stages, int64_t microbatches, bool trainer) {
+tapped_swarm::tapped_swarm(int32_t stages, int64_t microbatches, bool trainer,
+                           uint64_t workers_per_stage) {
   directory_ = world.own(peer::spawn_directory(world.system()));
   hidden_ = world.own(peer::spawn_directory(world.system()));
   telemetry_ = world.own(world.system().spawn([this]() -> caf::behavior {
@@ -55,8 +56,8 @@ tapped_swarm::tapped_swarm(int32_t stages, int64_t microbatches, bool trainer) {
   options_.directory = spawn_proxy();
   options_.telemetry = telemetry_;
   for (int32_t s = 0; s < stages; ++s)
-    for (uint64_t i = 1; i <= 2; ++i) {
-      const auto peer = static_cast<uint64_t>(s) * 2 + i;
+    for (uint64_t i = 1; i <= workers_per_stage; ++i) {
+      const auto peer = static_cast<uint64_t>(s) * workers_per_stage + i;
       start(workers[peer], world.system(), stage_id{s}, life(peer), options_);
     }
   if (trainer) {

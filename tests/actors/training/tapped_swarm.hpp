@@ -30,11 +30,12 @@ enum class fate : uint8_t {
 };
 
 /// Production workers, trainer and coordinators, with somebody on the line to every worker who
-/// decides what becomes of each request. Workers of stage s are peers 2s+1 and 2s+2, the trainer is
-/// 100, the candidates are 1000 and up. Nothing is random.
+/// decides what becomes of each request. Workers of stage s are peers 2s+1 and 2s+2 (with more of
+/// them accordingly), the trainer is 100, the candidates are 1000 and up. Nothing is random.
 class tapped_swarm {
  public:
-  explicit tapped_swarm(int32_t stages, int64_t microbatches = 4, bool trainer = true);
+  explicit tapped_swarm(int32_t stages, int64_t microbatches = 4, bool trainer = true,
+                        uint64_t workers_per_stage = 2);
   ~tapped_swarm();
 
   tapped_swarm(const tapped_swarm&) = delete;
