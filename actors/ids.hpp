@@ -90,6 +90,7 @@ struct weights_id {
   step_id version;
 
   constexpr weights_id next() const noexcept { return {history, version.next()}; }
+  constexpr weights_id previous() const noexcept { return {history, step_id{version.value() - 1}}; }
 
   friend constexpr bool operator==(const weights_id& a, const weights_id& b) noexcept {
     return a.history == b.history && a.version == b.version;

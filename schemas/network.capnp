@@ -101,6 +101,9 @@ struct Roster {
     # Microbatches per second that it could do, as far as it knows; 0: not measured yet.
     queue @11 :UInt32;
     # Requests that wait there or are being computed.
+
+    history @12 :UInt64;
+    # Of `version`: the two together name the weights (step.capnp, Restore).
   }
 
   members @0 :List(Member);

@@ -41,6 +41,10 @@ struct BeginStep {
   term @0 :UInt64;
   step @1 :Int64;
   microbatches @2 :Int64;
+
+  history @3 :UInt64;
+  version @4 :Int64;
+  # The weights that the step runs on, as in Lease.
 }
 
 struct LeaseItem {
@@ -79,6 +83,10 @@ struct Lease {
   excluded @4 :List(WorkerId);
   # Workers whose sums do not count in this step, because they did not answer or have diverged: what
   # they are given is done for nothing. To be asked only when a stage has nobody else.
+
+  history @5 :UInt64;
+  version @6 :Int64;
+  # The weights that the step runs on; every request carries them (Ticket in identity.capnp).
 }
 
 struct LeaseDone {
@@ -115,6 +123,9 @@ struct LeaseDone {
 
   stages @11 :UInt64;
   # With `progressed`: bit s is stage s.
+
+  seenHistory @12 :UInt64;
+  # Of seenVersion.
 }
 
 struct Gather {
@@ -126,7 +137,8 @@ struct Gather {
   round @2 :UInt32;
 
   history @3 :UInt64;
-  # Of the weights that the step starts from. A worker of an earlier one fetches its state again.
+  version @4 :Int64;
+  # The weights that the step runs on. A worker of an earlier history fetches its state again.
 }
 
 struct Holding {
@@ -254,6 +266,9 @@ struct Commit {
   hash @8 :Text;
   # Of the stage's sum, with (reducedTerm, round) its name. A worker that has another refuses, and
   # fetches. Empty: the sender does not know.
+
+  history @9 :UInt64;
+  # Of the weights that the step is made from, and of those that it makes.
 }
 
 struct Beat {

@@ -25,6 +25,7 @@ std::optional<told_member> read_member(schemas::Roster::Member::Reader in) {
   m.what.id = {peer_id{in.getId().getPeer()}, incarnation_id{in.getId().getIncarnation()}};
   m.what.stage = stage_id{in.getStage()};
   m.what.version = in.getVersion();
+  m.what.history = in.getHistory();
   m.what.term = in.getTerm();
   m.what.capacity = in.getCapacity();
   m.slot = in.getSlot();
@@ -72,6 +73,7 @@ void write_member(schemas::Roster::Member::Builder out, const wire::member& m) {
   out.setState(static_cast<schemas::Roster::Member::State>(m.state));
   out.setStage(m.stage.value());
   out.setVersion(m.version);
+  out.setHistory(m.history);
   out.setTerm(m.term);
   out.setCapacity(m.capacity);
   out.setRate(m.rate);

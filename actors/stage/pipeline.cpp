@@ -196,7 +196,7 @@ void pipeline::serve_share(const Request& m, double deadline, promise<Reply> rep
   const share_key which = *ticket.share;
   const attempt_id attempt{ticket.term, ticket.round};
   const auto check = [this, ticket, which, attempt]() -> std::optional<refusal> {
-    if (auto why = guard_.admit_read(ticket.term, ticket.step)) return why;
+    if (auto why = guard_.admit_read(ticket.term, ticket.step, ticket.history)) return why;
     if (guard_.frozen() != attempt) return guard_.because(refusal_reason::wrong_round);
     if (const auto why = shares_.admit(attempt, which, ticket.microbatch))
       return guard_.because(*why);
@@ -230,8 +230,9 @@ promise<wire::activation> pipeline::on_forward(const wire::forward& m) {
 void pipeline::serve_forward(const wire::forward& m, double deadline,
                              promise<wire::activation> reply) {
   const auto ticket = wire::from_wire(m.read()->getTicket());
-  admit([this, ticket] { return guard_.admit_read(ticket.term, ticket.step); }, ticket, deadline,
-        reply, [=] { serve_forward(m, deadline, reply); }, [=] { relay(reply, m); });
+  admit([this, ticket] { return guard_.admit_read(ticket.term, ticket.step, ticket.history); },
+        ticket, deadline, reply, [=] { serve_forward(m, deadline, reply); },
+        [=] { relay(reply, m); });
 }
 
 promise<wire::input_gradient> pipeline::on_backward(const wire::backward& m) {
@@ -270,8 +271,9 @@ void pipeline::serve_accumulating(const Request& m, double deadline, promise<Rep
   // Without a weight the sum stays as it is, so it may be frozen: the other stages still need the
   // gradient of the input.
   const auto check = [this, ticket, weight] {
-    return weight == 0 ? guard_.admit_read(ticket.term, ticket.step)
-                       : guard_.admit_accumulate(ticket.term, ticket.step, ticket.round);
+    return weight == 0
+               ? guard_.admit_read(ticket.term, ticket.step, ticket.history)
+               : guard_.admit_accumulate(ticket.term, ticket.step, ticket.round, ticket.history);
   };
   admit(
       check, ticket, deadline, reply, [=] { serve_accumulating(m, deadline, reply); },

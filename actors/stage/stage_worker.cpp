@@ -126,6 +126,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     me.stage = options_.stage;
     me.state = state;
     me.version = guard_.version().value();
+    me.history = guard_.history().value();
     me.handle = self_handle();
     me.averager = caf::actor_cast<caf::actor>(options_.averager);
     me.steward = options_.steward;

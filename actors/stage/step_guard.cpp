@@ -40,20 +40,22 @@ std::optional<refusal> step_guard::take_over(term_id term) {
   return std::nullopt;
 }
 
-std::optional<refusal> step_guard::check(term_id term, step_id step) {
+std::optional<refusal> step_guard::check(term_id term, step_id step, history_id history) {
   if (auto why = take_over(term)) return why;
+  if (history_ < history) return because(refusal_reason::behind);
   if (step < version_ && !planted(planted_bug::stale_version_accepted))
     return because(refusal_reason::ahead);
   if (version_ < step) return because(refusal_reason::behind);
   return std::nullopt;
 }
 
-std::optional<refusal> step_guard::admit_read(term_id term, step_id step) {
-  return check(term, step);
+std::optional<refusal> step_guard::admit_read(term_id term, step_id step, history_id history) {
+  return check(term, step, history);
 }
 
-std::optional<refusal> step_guard::admit_accumulate(term_id term, step_id step, round_id round) {
-  if (auto why = check(term, step)) return why;
+std::optional<refusal> step_guard::admit_accumulate(term_id term, step_id step, round_id round,
+                                                    history_id history) {
+  if (auto why = check(term, step, history)) return why;
   if (attempt_id{term, round} <= frozen_ && !planted(planted_bug::late_after_freeze))
     return because(refusal_reason::frozen);
   return std::nullopt;

@@ -97,11 +97,13 @@ class step_guard {
   /// With where it stands.
   refusal because(refusal_reason reason) const;
 
-  /// A forward reads the parameters and changes nothing else.
-  std::optional<refusal> admit_read(term_id term, step_id step);
+  /// A forward reads the parameters and changes nothing else. `history`: of the weights that it is
+  /// for; who stands in an earlier one is behind, whatever its version.
+  std::optional<refusal> admit_read(term_id term, step_id step, history_id history = {});
 
   /// Whether a request may change the gradient sum.
-  std::optional<refusal> admit_accumulate(term_id term, step_id step, round_id round);
+  std::optional<refusal> admit_accumulate(term_id term, step_id step, round_id round,
+                                          history_id history = {});
 
   /// The weight that really goes into the sum: a repeat of +1, or a -1 for something not held,
   /// weighs 0. Precondition: admitted.
@@ -160,7 +162,7 @@ class step_guard {
   void commit_applied(double scale, uint32_t counted);
 
  private:
-  std::optional<refusal> check(term_id term, step_id step);
+  std::optional<refusal> check(term_id term, step_id step, history_id history = {});
 
   step_id version_;
   history_id history_{0};

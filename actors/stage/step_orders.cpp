@@ -1,5 +1,6 @@
 #include "actors/stage/step_orders.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "actors/planted_bug.hpp"
@@ -93,6 +94,7 @@ promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
     answers_.answer(guard_, reply);
     return reply;
   }
+  const history_id history{body->getHistory()};
   auto why = guard_.commit(when.term, when.step, attempt);
   // It stands for another sum than the group's: it counted as lost, and went on.
   if (!why && body->getHash().size() > 0 && guard_.sum().hash != body->getHash().cStr())
@@ -101,7 +103,7 @@ promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
   if (!why && pipeline_.accumulating() > 0) why = guard_.because(refusal_reason::wrong_round);
   // The stage commits without this worker.
   else if (why && why->reason == refusal_reason::wrong_round)
-    host_.fall_back("missed a reduce", {guard_.history(), when.step.next()});
+    host_.fall_back("missed a reduce", {std::max(guard_.history(), history), when.step.next()});
   if (refused(why, when.step, reply)) return reply;
   donor_.pin(m);
   apply(when.step, body->getScale(), body->getCounted(), body->getKeep());

@@ -30,7 +30,8 @@ step_id note(lease_run& run, const caf::error& error) {
   const auto body = refusal->read();
   const step_id version{body->getVersion()};
   run.seen_term = std::max(run.seen_term, term_id{body->getTerm()});
-  run.seen_version = std::max(run.seen_version, version);
+  run.seen_weights =
+      std::max(run.seen_weights, weights_id{history_id{body->getHistory()}, version});
   return version;
 }
 

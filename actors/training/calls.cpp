@@ -56,7 +56,8 @@ wire::lease_done lease_done_of(const lease_report& report) {
   message->setRecomputed(report.recomputed);
   message->setRetries(report.retries);
   message->setSeenTerm(report.seen_term.value());
-  message->setSeenVersion(report.seen_version.value());
+  message->setSeenVersion(report.seen_weights.version.value());
+  message->setSeenHistory(report.seen_weights.history.value());
   return message.finish();
 }
 

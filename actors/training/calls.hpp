@@ -36,8 +36,8 @@ struct lease_report {
   double loss = 0;
   uint32_t retries = 0;
   uint32_t recomputed = 0;
-  term_id seen_term;     ///< the highest in a refusal
-  step_id seen_version;  ///< the same
+  term_id seen_term;        ///< the highest in a refusal
+  weights_id seen_weights;  ///< the same
 };
 wire::lease_done lease_done_of(const lease_report& report);
 

@@ -24,6 +24,7 @@ coordinator::coordinator(caf::actor_config& cfg, coordinator_options options)
       version_(options_.first_step),
       target_(options_.target),
       stuck_(to_seconds(options_.rescue_after)),
+      restoring_(to_seconds(options_.gather_timeout)),
       copies_({options_.keep_every, to_seconds(options_.custody_wait),
                to_seconds(options_.custody_patience)}),
       disks_(options_.stages) {
@@ -36,6 +37,7 @@ void coordinator::on_exit() {
   options_ = {};
   crew_.clear();
   reducing_.clear();
+  restore_orders_.clear();
   candidates_.clear();
   for (auto& caller : callers_)
     caller.reply.deliver(caf::make_error(caf::sec::request_receiver_down));
@@ -70,6 +72,7 @@ coordinator::behavior_type coordinator::make_behavior() {
           },
           [this](lease_atom) { progress(); },
           [this](tick_atom) { on_tick(); },
+          [this](restore_atom, worker_id id, uint64_t generation) { send_restore(id, generation); },
           [this](retake_atom, uint64_t generation) { patience_over(generation); },
           [this](copies_atom, int64_t version, int64_t pause_ms) {
             ask_custody(step_id{version}, std::chrono::milliseconds{pause_ms});
@@ -104,6 +107,7 @@ void coordinator::announce() {
   self.id = options_.id;
   self.state = office_.in_office() ? wire::member_state::serving : wire::member_state::joining;
   self.version = version_.value();
+  self.history = history_.value();
   self.term = election_.highest().value();
   self.handle = caf::actor_cast<caf::actor>(ctrl());
   announced_version_ = version_;
@@ -159,6 +163,7 @@ void coordinator::on_candidate(const wire::member& m) {
   // A run that went back stands at an earlier version than it did.
   followed_term_ = term_id{m.term};
   version_ = step_id{m.version};
+  history_ = history_id{m.history};
   ran_ = true;
 }
 
@@ -189,9 +194,7 @@ void coordinator::on_tick() {
   if (trains && options_.settle.count() > 0 && !ran_ && !ledger_)
     begin_step(step_ledger::beginning::fresh);
   // What has not begun cannot be lost.
-  if (trains && !settling() &&
-      rescue_if_due(crew_.unready_stages(version_, given_up_, uncommitted_)))
-    return;
+  if (trains && !settling() && rescue_if_due(crew_.unready_stages(weights(), uncommitted_))) return;
   watch_reduces();
   if (ledger_ && ledger_->expire(now(), to_seconds(options_.lease_timeout)) > 0) progress();
 }

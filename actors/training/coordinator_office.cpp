@@ -93,15 +93,15 @@ void coordinator::drop_step() {
   uncommitted_.clear();
 }
 
-void coordinator::overtaken(term_id term, step_id version) {
+void coordinator::overtaken(term_id term, weights_id seen) {
   if (!office_.in_office()) return;
   election_.seen(term);
   decide();
-  // The other side of a healed partition has more commits: it wins. In a new term, since within one
-  // no step may begin twice: items and rounds would be counted anew, and what was leased before
-  // would answer for them.
-  if (!(version_ < version) || !(given_up_ < version) || !office_.is(duty::leading)) return;
-  report("overtaken", {{"step", version_.value()}, {"version", version.value()}});
+  // The other side of a healed partition has a later history, or more commits of the same: it wins.
+  // In a new term, since within one no step may begin twice: items and rounds would be counted
+  // anew, and what was leased before would answer for them.
+  if (!(weights() < seen) || !office_.is(duty::leading)) return;
+  report("overtaken", {{"step", version_.value()}, {"version", seen.version.value()}});
   office_.on(office_event::overtaken);
   take_term();
   take_over();
@@ -111,7 +111,8 @@ void coordinator::overtaken(const caf::error& why) {
   const auto refusal = wire::refusal_of(why);
   if (!refusal || refusal->fault()) return;
   const auto body = refusal->read();
-  overtaken(term_id{body->getTerm()}, step_id{body->getVersion()});
+  overtaken(term_id{body->getTerm()},
+            {history_id{body->getHistory()}, step_id{body->getVersion()}});
 }
 
 // -- whose answers are waited for ---------------------------------------------------------------
@@ -186,17 +187,17 @@ void coordinator::succeed() {
     case succession::verdict::begin:
       return begin(plan);
     case succession::verdict::finish:
-      return finish(plan, step_id{plan.version.value() - 1}, plan.scale);
+      return finish(plan, plan.weights.previous(), plan.scale);
     case succession::verdict::commit: {
       const double whole = dropped_scale_of(options_.microbatches, plan.counted);
       const double norm_squared = plan.squared_norm * whole * whole;
-      return finish(plan, plan.version,
+      return finish(plan, plan.weights,
                     whole * tensors::clip_factor(options_.optimizer, norm_squared));
     }
     case succession::verdict::behind:
     case succession::verdict::wait: {
       report(plan.what == succession::verdict::wait ? "stage_empty" : "stage_behind",
-             {{"step", plan.version.value()}, {"stage", int64_t{plan.stage->value()}}});
+             {{"step", plan.weights.version.value()}, {"stage", int64_t{plan.stage->value()}}});
       office_.on(office_event::unready);
       std::set<stage_id> unready{*plan.stage};
       if (plan.what == succession::verdict::wait)
@@ -210,10 +211,11 @@ void coordinator::succeed() {
 void coordinator::begin(const succession& plan) {
   office_.on(office_event::level);
   stuck_.clear();
-  version_ = plan.version;
+  version_ = plan.weights.version;
+  history_ = plan.weights.history;
   copies_.begin(version_);
   for (const auto& [id, s] : standings_)
-    crew_.stands(id, s.version);
+    crew_.stands(id, s.weights);
   report("coordinator_took_over", {{"step", version_.value()}});
   if (!ran_ && options_.first_step < version_)
     report("resumed", {{"step", version_.value()},
@@ -229,20 +231,20 @@ void coordinator::adopt_commit(const succession& plan) {
   owed_.clear();
   for (const auto& [stage, sum] : plan.made_by)
     last_orders_[stage] =
-        commit_of(election_.term(), step_id{version_.value() - 1}, sum, plan.scale, plan.counted);
+        commit_of(election_.term(), weights().previous(), sum, plan.scale, plan.counted);
   for (const auto& [id, sum] : plan.lagging)
     send_commit(id);
 }
 
 /// Ends the predecessor's commit, then asks again where everybody stands.
-void coordinator::finish(const succession& plan, step_id step, double scale) {
+void coordinator::finish(const succession& plan, weights_id from, double scale) {
   report("commit_finished",
-         {{"step", step.value()}, {"workers", static_cast<int64_t>(plan.lagging.size())}});
+         {{"step", from.version.value()}, {"workers", static_cast<int64_t>(plan.lagging.size())}});
   office_.on(office_event::unfinished);
   const auto generation = office_.generation();
   for (const auto& [id, sum] : plan.lagging) {
     office_.expect(id);
-    const auto order = commit_of(election_.term(), step, sum, scale, plan.counted);
+    const auto order = commit_of(election_.term(), from, sum, scale, plan.counted);
     const auto wanted = [=, id = id] {
       return office_.generation() == generation && office_.expects(id);
     };

@@ -108,7 +108,7 @@ void coordinator::on_reduce_error(stage_id stage, worker_id id, uint64_t serial,
 
 void coordinator::leave_reduce(worker_id id, const stage_order& to, bool failed,
                                const caf::error* why) {
-  leave_out(id, to, why);
+  leave_out(id, why);
   if (!is_current(to)) return;
   if (failed && ledger_->reduce_failed(to.stage)) reduce_failed(id, to);
   progress();

@@ -118,7 +118,7 @@ void coordinator::read_inventory(worker_id id, const wire::inventory& m,
   for (unsigned i = 0; i < items.size() && i < inventory_items_max; ++i)
     if (items[i].getStage() < static_cast<uint32_t>(options_.stages) && items[i].getVersion() >= 0)
       kept[stage_id{static_cast<int32_t>(items[i].getStage())}].insert(
-          step_id{items[i].getVersion()});
+          {history_id{items[i].getHistory()}, step_id{items[i].getVersion()}});
 }
 
 std::map<worker_id, stage_id> coordinator::places() const {
@@ -142,7 +142,7 @@ void coordinator::ask_custody(step_id version, std::chrono::milliseconds pause) 
               [=, id = id](const wire::inventory& m) {
                 if (copies_.pending() != version || crew_.places().count(id) == 0) return;
                 read_inventory(id, m, custody_);
-                if (!in_custody(version, places(), custody_, options_.stages)) return;
+                if (!in_custody({history_, version}, places(), custody_, options_.stages)) return;
                 copies_.arrived(version_);
                 copies_settled("copies_kept", version);
               },
@@ -217,42 +217,72 @@ void coordinator::look_for_moved() {
 }
 
 void coordinator::restore(const rescue& plan) {
-  given_up_ = std::max(given_up_, version_);
   // Whoever has only just begun to lead what is left of a run goes back from nowhere.
-  const bool resumes = version_ < plan.version;
+  const auto back_to = plan.weights.version;
+  const bool resumes = version_ < back_to;
   report(resumes ? "resumed" : "rescued",
          {{"from", version_.value()},
-          {"step", plan.version.value()},
+          {"step", back_to.value()},
           {"stage", int64_t{lost_stage_ ? lost_stage_->value() : -1}},
-          {"detail", resumes ? resumed_sentence(plan.version)
-                             : rescued_sentence(lost_stage_, version_, plan.version)}});
+          {"detail", resumes ? resumed_sentence(back_to)
+                             : rescued_sentence(lost_stage_, version_, back_to)}});
   ran_ = true;
   told_.clear();
-  disks_.back_to(plan.version);
-  version_ = plan.version;
+  disks_.back_to(back_to);
+  version_ = back_to;
+  history_ = history_id{election_.term().value()};
   last_orders_.clear();
   owed_.clear();
-  const auto generation = office_.generation();
-  const auto places = crew_.places();
-  for (const auto& [id, place] : places) {
+  restore_orders_.clear();
+  restoring_.begin();
+  for (const auto& [id, place] : crew_.places()) {
     office_.expect(id);
     const auto holders = plan.holders.find(place.at.stage);
-    const auto order =
-        restore_of(election_.term(), plan.version,
-                   holders == plan.holders.end() ? std::vector<worker_id>{} : holders->second);
-    request(place.at.handle, options_.gather_timeout, order)
-        .then(
-            [=, id = id](const wire::standing&) {
-              unrestored_before_.erase(id);
-              settled(id, generation);
-            },
-            [=, id = id](caf::error& error) {
-              // A refusal is an answer.
-              if (error == caf::sec::request_timeout) unrestored_before_.insert(id);
-              settled(id, generation);
-            });
+    restore_orders_.emplace(
+        id, restore_of(election_.term(), plan.weights,
+                       holders == plan.holders.end() ? std::vector<worker_id>{} : holders->second));
   }
+  const auto generation = office_.generation();
+  for (const auto& [id, order] : std::map<worker_id, wire::restore>{restore_orders_})
+    send_restore(id, generation);
   go_on_if_settled();
+}
+
+/// Again and again, until the worker is back, says that it cannot, or gets on no more.
+void coordinator::send_restore(worker_id id, uint64_t generation) {
+  const auto order = restore_orders_.find(id);
+  const auto place = crew_.places().find(id);
+  if (office_.generation() != generation || !office_.expects(id)) return;
+  if (order == restore_orders_.end() || place == crew_.places().end())
+    return settled(id, generation);
+  restoring_.sent(id, now());
+  request(place->second.at.handle, options_.gather_timeout / calls_max, order->second)
+      .then(
+          [=](const wire::standing&) {
+            unrestored_before_.erase(id);
+            settled(id, generation);
+          },
+          [=](caf::error& error) {
+            if (office_.generation() != generation || !office_.expects(id)) return;
+            if (!is_restoring(id, error)) return settled(id, generation);
+            if (restoring_.hopeless(id, now())) {
+              unrestored_before_.insert(id);
+              return settled(id, generation);
+            }
+            delayed_send(this, options_.gather_timeout / calls_max / 4, restore_atom::value, id,
+                         generation);
+          });
+}
+
+/// Silence may be a lost message; any other refusal is an answer.
+bool coordinator::is_restoring(worker_id id, const caf::error& error) {
+  if (was_lost(error)) return true;
+  const auto refusal = wire::refusal_of(error);
+  if (!refusal || refusal->fault() ||
+      refusal->read()->getReason() != schemas::Refusal::Reason::RESTORING)
+    return false;
+  restoring_.heard(id, refusal->read()->getDoneBytes(), now());
+  return true;
 }
 
 // -- moves that peers ask for ---------------------------------------------------------------------
@@ -309,21 +339,6 @@ void coordinator::tell_desk(const wire::member& m) {
   desk_->seen(m.id, m.stage,
               serves ? rebalancing::worker_state::serving : rebalancing::worker_state::joining,
               rebalancing::seconds{now()});
-}
-
-bool coordinator::send_back(worker_id id, const caf::error& why) {
-  const auto refusal = wire::refusal_of(why);
-  const auto* who = crew_.find(id);
-  if (!refusal || refusal->fault() || who == nullptr) return false;
-  const auto body = refusal->read();
-  const step_id version{body->getVersion()};
-  if (body->getReason() != schemas::Refusal::Reason::AHEAD || version <= version_ ||
-      given_up_ < version)
-    return false;
-  // Nobody holds such a copy for it: it fetches from its stage.
-  request(who->handle, options_.gather_timeout, restore_of(election_.term(), version_, {}))
-      .then([](const wire::standing&) {}, [](caf::error&) {});
-  return true;
 }
 
 }  // namespace swarm::training

@@ -24,6 +24,7 @@
 #include "actors/training/office.hpp"
 #include "actors/training/reduce_watch.hpp"
 #include "actors/training/rescue.hpp"
+#include "actors/training/restore_watch.hpp"
 #include "actors/training/step_ledger.hpp"
 #include "actors/training/stuck_clock.hpp"
 #include "actors/training/succession.hpp"
@@ -41,6 +42,7 @@ using gather_atom = caf::atom_constant<caf::atom("gather")>;
 using lease_atom = caf::atom_constant<caf::atom("lease")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using copies_atom = caf::atom_constant<caf::atom("copies")>;
+using restore_atom = caf::atom_constant<caf::atom("restore")>;
 using retake_atom = caf::atom_constant<caf::atom("retake")>;
 
 /// Until it is first asked whether copies have arrived.
@@ -49,6 +51,7 @@ inline constexpr std::chrono::milliseconds custody_first_pause{20};
 using full_coordinator =
     coordinator_actor::extend<caf::reacts_to<gather_atom, uint64_t>, caf::reacts_to<lease_atom>,
                               caf::reacts_to<tick_atom>, caf::reacts_to<retake_atom, uint64_t>,
+                              caf::reacts_to<restore_atom, worker_id, uint64_t>,
                               caf::reacts_to<copies_atom, int64_t, int64_t>>;
 
 class coordinator final : public full_coordinator::base {
@@ -71,6 +74,7 @@ class coordinator final : public full_coordinator::base {
   void report_worker(const char* what, worker_id id);
   /// Once, until the worker has a part in a step again.
   void report_dropped(worker_id id, stage_id stage, const std::string& why);
+  weights_id weights() const { return {history_, version_}; }
   /// What leases and the beginning of a step carry.
   wire::epoch leased_in() const { return leased_in(ledger_->round()); }
   wire::epoch leased_in(round_id round) const { return {election_.term(), version_, round}; }
@@ -102,14 +106,14 @@ class coordinator final : public full_coordinator::base {
   void go_on_if_settled();
   void patience_over(uint64_t generation);
 
-  /// A worker has shown a higher term, or a version that this coordinator knows nothing of.
-  void overtaken(term_id term, step_id version);
+  /// A worker has shown a higher term, or weights that this coordinator knows nothing of.
+  void overtaken(term_id term, weights_id weights);
   void overtaken(const caf::error& why);
   void take_over();
   void ask_standing(worker_id id);
   void succeed();
   void begin(const succession& plan);
-  void finish(const succession& plan, step_id step, double scale);
+  void finish(const succession& plan, weights_id from, double scale);
   void adopt_commit(const succession& plan);
   void retake_later();
 
@@ -136,9 +140,8 @@ class coordinator final : public full_coordinator::base {
   void tell_desk(const wire::member& m);
   void move(const struct rescue& plan);
   void restore(const struct rescue& plan);
-  /// It missed the order to go back: its version is one that the run has given up. True if so.
-  bool send_back(worker_id id, const caf::error& why);
-
+  void send_restore(worker_id id, uint64_t generation);
+  bool is_restoring(worker_id id, const caf::error& error);
   /// Sends an order until it is answered, within its time-out; then `done` with the answer or the
   /// error. Nothing more is sent once `wanted` is false or the worker is gone.
   template <class Reply, class Order, class Wanted, class Done>
@@ -201,7 +204,7 @@ class coordinator final : public full_coordinator::base {
   void gather_too(const wire::member& m);
   void on_holding(worker_id id, const stage_order& to, const wire::holding& m);
   void lost(worker_id id, const stage_order& to, const caf::error* why = nullptr);
-  void leave_out(worker_id id, const stage_order& to, const caf::error* why);
+  void leave_out(worker_id id, const caf::error* why);
   void reconcile(stage_id stage);
   void drop(const stage_order& closed);
 
@@ -234,6 +237,7 @@ class coordinator final : public full_coordinator::base {
   crew crew_;
   divergence divergence_;
   step_id version_;
+  history_id history_{0};  ///< (history, version) names the weights that the run stands at
   step_id target_;
   double last_came_ = 0;  ///< of the workers
   bool ran_ = false;      ///< it has known the run under way, and not only what is left of it
@@ -250,8 +254,10 @@ class coordinator final : public full_coordinator::base {
   stuck_clock stuck_;
   std::optional<loss_inquiry> inquiry_;
   std::optional<stage_id> lost_stage_;
-  std::string told_;                       ///< of what is missing
-  std::set<worker_id> unrestored_before_;  ///< they have not answered the last Restore in time
+  std::string told_;                                   ///< of what is missing
+  std::map<worker_id, wire::restore> restore_orders_;  ///< of the rescue under way
+  restore_watch restoring_;
+  std::set<worker_id> unrestored_before_;  ///< they were given up at the last Restore
   std::map<peer_id, stage_id> moving_;
   inventory_map inventories_;
   copies copies_;
@@ -265,7 +271,6 @@ class coordinator final : public full_coordinator::base {
   std::optional<rebalancing::move_desk> desk_;
   rebalancing::seconds leads_since_{0};
   std::vector<waiting_mover> movers_;
-  step_id given_up_{-1};  ///< versions up to this one may be of a history that was given up
   // Of the step under way.
   worker_id last_leased_;
   double started_ = 0;

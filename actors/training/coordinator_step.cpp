@@ -13,7 +13,7 @@ namespace swarm::training {
 bool coordinator::settling() {
   const auto quiet = std::chrono::duration<double>(options_.settle).count();
   return !ran_ && quiet > 0 && version_ == options_.first_step &&
-         (!crew_.unready_stages(version_, given_up_, {}).empty() || now() - last_came_ < quiet);
+         (!crew_.unready_stages(weights(), {}).empty() || now() - last_came_ < quiet);
 }
 
 void coordinator::begin_step(step_ledger::beginning how) {
@@ -34,7 +34,7 @@ void coordinator::begin_step(step_ledger::beginning how) {
   reducing_.clear();
   gather_later_.clear();
   excluded_ = crew_.diverged_workers();
-  const auto begin = begin_step_of(leased_in(), options_.microbatches);
+  const auto begin = begin_step_of(leased_in(), history_, options_.microbatches);
   for (const auto& [id, t] : crew_.trainers())
     send(t.handle, begin);
   progress();
@@ -77,7 +77,7 @@ void coordinator::lease_out() {
     }
   }
   for (const auto& [to, items] : out)
-    send(trainers.at(to.first).handle, lease_of(leased_in(to.second), items, excluded_));
+    send(trainers.at(to.first).handle, lease_of(leased_in(to.second), history_, items, excluded_));
 }
 
 /// Who gives a lease back at once would get it again at once.
@@ -117,7 +117,8 @@ void coordinator::on_lease_done(const wire::lease_done& m) {
             {"outcome",
              std::string{outcome == lease_outcome::non_finite ? "non_finite" : "returned"}}});
   if (outcome == lease_outcome::returned && trainer) pause(*trainer);
-  overtaken(term_id{done->getSeenTerm()}, step_id{done->getSeenVersion()});
+  overtaken(term_id{done->getSeenTerm()},
+            {history_id{done->getSeenHistory()}, step_id{done->getSeenVersion()}});
   progress();
 }
 
@@ -146,7 +147,7 @@ void coordinator::gather(stage_id stage) {
 
 void coordinator::ask_holding(worker_id id, const stage_order& to) {
   ask<wire::holding>(
-      id, gather_of(to.when), options_.gather_timeout, [=] { return is_current(to); },
+      id, gather_of(to.when, history_), options_.gather_timeout, [=] { return is_current(to); },
       [=](const wire::holding* reply, const caf::error* error) {
         if (error != nullptr) return lost(id, to, error);
         on_holding(id, to, *reply);
@@ -174,7 +175,7 @@ bool coordinator::is_current(const stage_order& order) const {
 void coordinator::on_holding(worker_id id, const stage_order& to, const wire::holding& m) {
   if (!is_current(to)) return;
   if (!is_from(id, to.when, m)) return lost(id, to);
-  crew_.stands(id, version_);
+  crew_.stands(id, weights());
   dropped_.erase(id);
   const auto held = m.read()->getHeld();
   if (!ledger_->report(id, to.when.round, {held.begin(), held.end()})) return lost(id, to);
@@ -184,11 +185,11 @@ void coordinator::on_holding(worker_id id, const stage_order& to, const wire::ho
 /// A worker did not do its part of this round.
 void coordinator::lost(worker_id id, const stage_order& to, const caf::error* why) {
   if (!is_current(to)) return;
-  leave_out(id, to, why);
+  leave_out(id, why);
   progress();
 }
 
-void coordinator::leave_out(worker_id id, const stage_order& to, const caf::error* why) {
+void coordinator::leave_out(worker_id id, const caf::error* why) {
   ledger_->worker_lost(id);
   excluded_.insert(id);
   report_worker("worker_silent", id);
@@ -197,7 +198,7 @@ void coordinator::leave_out(worker_id id, const stage_order& to, const caf::erro
     report_dropped(id, who->stage, "it does not answer");
   if (why != nullptr) {
     if (wire::refusal_reason(*why) == schemas::Refusal::Reason::BEHIND) send_commit(id);
-    if (!send_back(id, *why)) overtaken(*why);
+    overtaken(*why);
   }
 }
 
@@ -208,7 +209,7 @@ void coordinator::reconcile(stage_id stage) {
       return reduce(stage);
     case stage_round::verdict::empty:
       report("stage_empty", {{"step", version_.value()}, {"stage", int64_t{stage.value()}}});
-      if (rescue_if_due(crew_.unready_stages(version_, given_up_, uncommitted_))) return;
+      if (rescue_if_due(crew_.unready_stages(weights(), uncommitted_))) return;
       gather_later_[stage] = ++gathers_later_;
       delayed_send(this, options_.empty_stage_retry, gather_atom::value, gathers_later_);
       return;
@@ -276,7 +277,7 @@ void coordinator::commit() {
   const bool keeps = !divergence_.suspects() && copies_.make(version_.next(), now());
   last_orders_.clear();
   for (stage_id s{0}; s.value() < options_.stages; s = s.next())
-    last_orders_[s] = commit_of(election_.term(), version_,
+    last_orders_[s] = commit_of(election_.term(), weights(),
                                 {{election_.term(), ledger_->round(s)}, ledger_->result(s).hash},
                                 scale, ledger_->counted(), keeps, disks_.everywhere());
   weights_hashes_.clear();
@@ -335,7 +336,7 @@ void coordinator::on_committed(worker_id id, step_id version, const wire::commit
   bool good = wire::from_wire(body->getWorker()) == id && step_id{body->getVersion()} == version;
   auto& hash = weights_hashes_[who->stage];
   if (good && hash.empty()) hash = body->getWeightsHash().cStr();
-  crew_.stands(id, version);
+  crew_.stands(id, {history_, version});
   if (good) disks_.told(who->stage, body->getKept(), version);
   if (!good || hash != body->getWeightsHash().cStr()) diverged(id);
 }

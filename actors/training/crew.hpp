@@ -18,7 +18,7 @@ class crew {
   struct worker {
     stage_id stage;
     wire::stage_worker_actor handle;
-    step_id version{0};  ///< that it has shown to be at
+    weights_id weights{};  ///< that it has shown to be at
   };
   struct trainer {
     uint32_t capacity;
@@ -35,23 +35,20 @@ class crew {
 
   /// All that are known, serving or not.
   const std::map<worker_id, place>& places() const { return places_; }
-  /// The stages of which no serving worker has shown to be at this version, and none of those who
-  /// were asked to make it may still answer. Later versions up to `given_up` are of another
-  /// history.
-  std::set<stage_id> unready_stages(step_id version, step_id given_up,
-                                    const std::set<worker_id>& asked) const {
+  /// The stages of which no serving worker has shown to be at these weights or later ones, and none
+  /// of those who were asked to make them may still answer.
+  std::set<stage_id> unready_stages(weights_id weights, const std::set<worker_id>& asked) const {
     std::set<stage_id> unready;
     for (stage_id s{0}; s.value() < stages_; s = s.next())
       unready.insert(s);
     for (const auto& [id, w] : workers_) {
-      const bool stands = w.version == version || w.version > std::max(version, given_up);
-      if (stands || asked.count(id) != 0) unready.erase(w.stage);
+      if (!(w.weights < weights) || asked.count(id) != 0) unready.erase(w.stage);
     }
     return unready;
   }
-  void stands(worker_id id, step_id version) {
+  void stands(worker_id id, weights_id weights) {
     const auto found = workers_.find(id);
-    if (found != workers_.end()) found->second.version = version;
+    if (found != workers_.end()) found->second.weights = weights;
   }
 
   const std::map<worker_id, worker>& workers() const { return workers_; }
@@ -73,7 +70,7 @@ class crew {
         m.stage.value() >= stages_)
       return false;
     const worker entry{m.stage, caf::actor_cast<wire::stage_worker_actor>(m.handle),
-                       step_id{m.version}};
+                       weights_id{history_id{m.history}, step_id{m.version}}};
     places_[m.id] = {
         entry, m.steward ? caf::actor_cast<wire::steward_actor>(m.steward) : wire::steward_actor{}};
     if (m.state == wire::member_state::following) followers_[m.id] = entry;
@@ -81,7 +78,7 @@ class crew {
     followers_.erase(m.id);
     // It repeats itself, to tell its load.
     if (workers_.count(m.id) != 0) {
-      stands(m.id, std::max(workers_.at(m.id).version, step_id{m.version}));
+      stands(m.id, std::max(workers_.at(m.id).weights, entry.weights));
       return false;
     }
     diverged_.erase(m.id);

@@ -92,8 +92,8 @@ class lease_run {
   // For the report.
   double loss = 0;
   uint32_t recomputed = 0;
-  term_id seen_term{0};     ///< the highest in a refusal
-  step_id seen_version{0};  ///< the same
+  term_id seen_term{0};       ///< the highest in a refusal
+  weights_id seen_weights{};  ///< the same
   uint32_t retries() const { return retries_; }
 
  private:

@@ -5,18 +5,22 @@
 
 namespace swarm::training {
 
-wire::begin_step begin_step_of(const wire::epoch& when, int64_t microbatches) {
+wire::begin_step begin_step_of(const wire::epoch& when, history_id history, int64_t microbatches) {
   wire::builder<schemas::BeginStep> message;
   message->setTerm(when.term.value());
   message->setStep(when.step.value());
   message->setMicrobatches(microbatches);
+  message->setHistory(history.value());
+  message->setVersion(when.step.value());
   return message.finish();
 }
 
-wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& items,
-                     const std::set<worker_id>& excluded) {
+wire::lease lease_of(const wire::epoch& when, history_id history,
+                     const std::vector<lease_item>& items, const std::set<worker_id>& excluded) {
   wire::builder<schemas::Lease> message;
   wire::set_epoch(*message, when);
+  message->setHistory(history.value());
+  message->setVersion(when.step.value());
   auto list = message->initItems(static_cast<unsigned>(items.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
     list[i].setItem(items[i].item);
@@ -36,9 +40,11 @@ wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& ite
   return message.finish();
 }
 
-wire::gather gather_of(const wire::epoch& when) {
+wire::gather gather_of(const wire::epoch& when, history_id history) {
   wire::builder<schemas::Gather> message;
   wire::set_epoch(*message, when);
+  message->setHistory(history.value());
+  message->setVersion(when.step.value());
   return message.finish();
 }
 
@@ -84,10 +90,11 @@ wire::reduce reduce_of(const wire::epoch& when, stage_id stage, const group_repa
   return message.finish();
 }
 
-wire::commit commit_of(term_id term, step_id step, const stage_sum& sum, double scale,
+wire::commit commit_of(term_id term, weights_id from, const stage_sum& sum, double scale,
                        int64_t counted, bool keep, std::optional<step_id> on_disks) {
   wire::builder<schemas::Commit> message;
-  wire::set_epoch(*message, {term, step, sum.attempt.round});
+  wire::set_epoch(*message, {term, from.version, sum.attempt.round});
+  message->setHistory(from.history.value());
   message->setReducedTerm(sum.attempt.term.value());
   message->setHash(sum.hash);
   message->setScale(scale);
@@ -115,10 +122,12 @@ wire::pre_vote pre_vote_of(std::chrono::milliseconds patience) {
   return message.finish();
 }
 
-wire::restore restore_of(term_id term, step_id version, const std::vector<worker_id>& holders) {
+wire::restore restore_of(term_id term, weights_id weights, const std::vector<worker_id>& holders) {
   wire::builder<schemas::Restore> message;
   message->setTerm(term.value());
-  message->setVersion(version.value());
+  message->setVersion(weights.version.value());
+  message->setHistory(weights.history.value());
+  message->setProgress(true);
   auto list = message->initHolders(static_cast<unsigned>(holders.size()));
   for (unsigned i = 0; i < list.size(); ++i)
     wire::to_wire(holders[i], list[i]);
@@ -150,7 +159,7 @@ std::optional<std::pair<worker_id, standing>> read_standing(const wire::standing
     return std::nullopt;
   standing result;
   result.stage = stage_id{static_cast<int32_t>(body->getStage())};
-  result.version = step_id{body->getVersion()};
+  result.weights = {history_id{body->getHistory()}, step_id{body->getVersion()}};
   result.reduced = attempt(body->getReduced());
   result.hash = body->getHash().cStr();
   result.squared_norm = body->getSquaredNorm();

@@ -14,12 +14,13 @@
 /// The messages that a coordinator builds and reads; what they mean is said in schemas/step.capnp.
 namespace swarm::training {
 
-wire::begin_step begin_step_of(const wire::epoch& when, int64_t microbatches);
+/// `history`, here and below: of the weights that the step runs on.
+wire::begin_step begin_step_of(const wire::epoch& when, history_id history, int64_t microbatches);
 
-wire::lease lease_of(const wire::epoch& when, const std::vector<lease_item>& items,
-                     const std::set<worker_id>& excluded);
+wire::lease lease_of(const wire::epoch& when, history_id history,
+                     const std::vector<lease_item>& items, const std::set<worker_id>& excluded);
 
-wire::gather gather_of(const wire::epoch& when);
+wire::gather gather_of(const wire::epoch& when, history_id history);
 
 wire::drop drop_of(const wire::epoch& when);
 
@@ -29,9 +30,9 @@ wire::reduce reduce_of(const wire::epoch& when, stage_id stage, const group_repa
                        const std::vector<worker_id>& followers, int64_t counted,
                        std::chrono::milliseconds hold);
 
-/// Commits this sum in the name of `term`; `on_disks` is a version that every stage has on some
-/// disk.
-wire::commit commit_of(term_id term, step_id step, const stage_sum& sum, double scale,
+/// Commits this sum to the weights `from` in the name of `term`; `on_disks` is a version that every
+/// stage has on some disk.
+wire::commit commit_of(term_id term, weights_id from, const stage_sum& sum, double scale,
                        int64_t counted, bool keep = false,
                        std::optional<step_id> on_disks = std::nullopt);
 
@@ -41,7 +42,8 @@ wire::beat beat_of(term_id term);
 
 wire::pre_vote pre_vote_of(std::chrono::milliseconds patience);
 
-wire::restore restore_of(term_id term, step_id version, const std::vector<worker_id>& holders);
+/// Also asks, when it is sent again, how far the worker is.
+wire::restore restore_of(term_id term, weights_id weights, const std::vector<worker_id>& holders);
 
 wire::inventory_request inventory_request_of(term_id term);
 

@@ -6,18 +6,18 @@ namespace swarm::training {
 
 namespace {
 
-using versions_map = std::map<stage_id, std::map<step_id, std::vector<worker_id>>>;
+using versions_map = std::map<stage_id, std::map<weights_id, std::vector<worker_id>>>;
 
 versions_map holders_of(const inventory_map& inventories) {
   versions_map result;
   for (const auto& [who, kept] : inventories)
-    for (const auto& [stage, versions] : kept)
-      for (const auto& version : versions)
-        result[stage][version].push_back(who);
+    for (const auto& [stage, states] : kept)
+      for (const auto& weights : states)
+        result[stage][weights].push_back(who);
   return result;
 }
 
-std::optional<step_id> newest_common(const versions_map& holders, int32_t stages) {
+std::optional<weights_id> newest_common(const versions_map& holders, int32_t stages) {
   const auto first = holders.find(stage_id{0});
   if (first == holders.end()) return std::nullopt;
   for (auto it = first->second.rbegin(); it != first->second.rend(); ++it) {
@@ -31,7 +31,7 @@ std::optional<step_id> newest_common(const versions_map& holders, int32_t stages
   return std::nullopt;
 }
 
-/// The stage whose copies keep the others from a common version: one without any, else the one
+/// The stage whose copies keep the others from common weights: one without any, else the one
 /// whose newest is the oldest.
 rescue lost(const versions_map& holders, int32_t stages) {
   rescue result;
@@ -58,9 +58,9 @@ std::string rescue::sentence() const {
            " has no peer that answers and no other stage can spare one: start a further peer";
   if (what != verdict::lost) return {};
   std::string others;
-  for (const auto& [s, version] : newest)
+  for (const auto& [s, weights] : newest)
     others += (others.empty() ? "" : ", ") + std::to_string(s.value()) + " at step " +
-              std::to_string(version.value());
+              std::to_string(weights.version.value());
   return "no copy of " + which + " is left that goes with the others' (newest copies: stage " +
          (others.empty() ? "none" : others) +
          "): bring back a peer that kept its state, or begin anew from a checkpoint";
@@ -80,13 +80,13 @@ std::string rescued_sentence(std::optional<stage_id> stage, step_id from, step_i
          std::to_string(to.value());
 }
 
-bool in_custody(step_id version, const std::map<worker_id, stage_id>& places,
+bool in_custody(weights_id weights, const std::map<worker_id, stage_id>& places,
                 const inventory_map& inventories, int32_t stages) {
   std::map<stage_id, size_t> copies;
   for (const auto& [who, kept] : inventories) {
     const auto place = places.find(who);
-    for (const auto& [stage, versions] : kept)
-      if (versions.count(version) != 0 &&
+    for (const auto& [stage, states] : kept)
+      if (states.count(weights) != 0 &&
           (stages == 1 || place == places.end() || place->second != stage))
         ++copies[stage];
   }
@@ -99,10 +99,10 @@ bool in_custody(step_id version, const std::map<worker_id, stage_id>& places,
 rescue plan_rescue(const std::map<worker_id, stage_id>& places, const inventory_map& inventories,
                    int32_t stages, const std::set<worker_id>& silent) {
   const auto holders = holders_of(inventories);
-  const auto version = newest_common(holders, stages);
-  if (!version) return lost(holders, stages);
+  const auto weights = newest_common(holders, stages);
+  if (!weights) return lost(holders, stages);
   rescue result;
-  result.version = *version;
+  result.weights = *weights;
   std::map<stage_id, std::vector<worker_id>> crews;
   std::set<stage_id> hoped_for;  // only silent ones are there
   for (const auto& [id, stage] : places) {
@@ -113,7 +113,7 @@ rescue plan_rescue(const std::map<worker_id, stage_id>& places, const inventory_
     }
   }
   for (stage_id s{0}; s.value() < stages; s = s.next()) {
-    result.holders[s] = holders.at(s).at(*version);
+    result.holders[s] = holders.at(s).at(*weights);
     if (!crews[s].empty()) continue;
     const auto largest = std::max_element(crews.begin(), crews.end(), [](auto& a, auto& b) {
       return a.second.size() < b.second.size();

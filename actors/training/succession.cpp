@@ -12,12 +12,12 @@ namespace {
 using standings_map = std::map<worker_id, standing>;
 using holders = std::vector<std::pair<worker_id, const standing*>>;
 
-/// The newest version of each stage; nothing for a stage without an answer.
-std::vector<std::optional<step_id>> newest(const standings_map& standings, int32_t stages) {
-  std::vector<std::optional<step_id>> result(static_cast<size_t>(stages));
+/// The newest weights of each stage; nothing for a stage without an answer.
+std::vector<std::optional<weights_id>> newest(const standings_map& standings, int32_t stages) {
+  std::vector<std::optional<weights_id>> result(static_cast<size_t>(stages));
   for (const auto& [id, s] : standings) {
-    auto& version = result[static_cast<size_t>(s.stage.value())];
-    if (!version || *version < s.version) version = s.version;
+    auto& weights = result[static_cast<size_t>(s.stage.value())];
+    if (!weights || *weights < s.weights) weights = s.weights;
   }
   return result;
 }
@@ -28,11 +28,11 @@ bool have_one_sum(const standing& a, const standing& b) {
 
 /// Who of the stage has the newest of the sums that `counts`.
 template <class Counts>
-holders holders_of_newest(const standings_map& standings, stage_id stage, step_id version,
+holders holders_of_newest(const standings_map& standings, stage_id stage, weights_id weights,
                           Counts counts) {
   holders result;
   for (const auto& [id, s] : standings) {
-    if (s.stage != stage || s.version != version || s.reduced.none() || !counts(s)) continue;
+    if (s.stage != stage || s.weights != weights || s.reduced.none() || !counts(s)) continue;
     if (!result.empty() && s.reduced < result.front().second->reduced) continue;
     if (!result.empty() && result.front().second->reduced < s.reduced) result.clear();
     result.emplace_back(id, &s);
@@ -53,28 +53,28 @@ holders with_one_sum(const holders& all) {
 }
 
 /// Ends at the lagging stages the step that others have committed.
-succession finish(const standings_map& standings, int32_t stages, step_id version,
-                  const std::vector<std::optional<step_id>>& by_stage, int64_t microbatches) {
+succession finish(const standings_map& standings, int32_t stages, weights_id weights,
+                  const std::vector<std::optional<weights_id>>& by_stage, int64_t microbatches) {
   succession result;
-  result.version = version;
+  result.weights = weights;
   attempt_id attempt;
   for (const auto& [id, s] : standings) {
-    if (s.version != version || s.committed.none()) continue;
+    if (s.weights != weights || s.committed.none()) continue;
     attempt = s.committed;
     result.scale = s.scale;
     result.counted = s.committed_counted;
     break;
   }
   result.what = succession::verdict::finish;
+  const weights_id before = weights.previous();
   // Nobody of a lagging stage has applied anything, so any sum of the same microbatches will do.
   const auto goes_with_it = [&](const standing& s) {
     if (attempt.none() || s.counted != result.counted) return false;
     return s.reduced.term == attempt.term || result.counted == microbatches;
   };
   for (stage_id stage{0}; stage.value() < stages; stage = stage.next()) {
-    if (*by_stage[static_cast<size_t>(stage.value())] == version) continue;
-    const auto able = with_one_sum(
-        holders_of_newest(standings, stage, step_id{version.value() - 1}, goes_with_it));
+    if (*by_stage[static_cast<size_t>(stage.value())] == weights) continue;
+    const auto able = with_one_sum(holders_of_newest(standings, stage, before, goes_with_it));
     for (const auto& [id, s] : able)
       result.lagging[id] = {s->reduced, s->hash};
     if (!able.empty()) continue;
@@ -87,13 +87,13 @@ succession finish(const standings_map& standings, int32_t stages, step_id versio
 
 /// Every stage has a sum that `counts`, and they are of as many microbatches.
 template <class Counts>
-std::optional<succession> complete(const standings_map& standings, int32_t stages, step_id version,
-                                   Counts counts) {
+std::optional<succession> complete(const standings_map& standings, int32_t stages,
+                                   weights_id weights, Counts counts) {
   succession result;
   result.what = succession::verdict::commit;
-  result.version = version;
+  result.weights = weights;
   for (stage_id stage{0}; stage.value() < stages; stage = stage.next()) {
-    const auto able = holders_of_newest(standings, stage, version, counts);
+    const auto able = holders_of_newest(standings, stage, weights, counts);
     if (able.empty()) return std::nullopt;
     const auto& sum = *able.front().second;
     // To gather again costs a round; to take one of two sums may cost a replica.
@@ -108,27 +108,27 @@ std::optional<succession> complete(const standings_map& standings, int32_t stage
   return result;
 }
 
-std::optional<succession> complete(const standings_map& standings, int32_t stages, step_id version,
-                                   int64_t microbatches) {
+std::optional<succession> complete(const standings_map& standings, int32_t stages,
+                                   weights_id weights, int64_t microbatches) {
   std::set<term_id> terms;
   for (const auto& [id, s] : standings)
-    if (s.version == version && !s.reduced.none()) terms.insert(s.reduced.term);
+    if (s.weights == weights && !s.reduced.none()) terms.insert(s.reduced.term);
   for (auto it = terms.rbegin(); it != terms.rend(); ++it)
-    if (auto one = complete(standings, stages, version,
+    if (auto one = complete(standings, stages, weights,
                             [&](const standing& s) { return s.reduced.term == *it; }))
       return one;
-  return complete(standings, stages, version,
+  return complete(standings, stages, weights,
                   [&](const standing& s) { return s.counted == microbatches; });
 }
 
 /// All stages are there: whoever is not lacks at most the last commit.
-succession begin(const standings_map& standings, step_id version) {
+succession begin(const standings_map& standings, weights_id weights) {
   succession result;
   result.what = succession::verdict::begin;
-  result.version = version;
+  result.weights = weights;
   if (planted(planted_bug::take_over_forgets_commit)) return result;
   for (const auto& [id, s] : standings) {
-    if (s.version != version || s.committed.none()) continue;
+    if (s.weights != weights || s.committed.none()) continue;
     auto& made_by = result.made_by[s.stage];
     if (!made_by.attempt.none() && !made_by.hash.empty()) continue;
     made_by = {s.committed, s.committed_hash};
@@ -137,7 +137,7 @@ succession begin(const standings_map& standings, step_id version) {
   }
   for (const auto& [id, s] : standings) {
     const auto made = result.made_by.find(s.stage);
-    if (s.version.next() != version || made == result.made_by.end()) continue;
+    if (s.weights.next() != weights || made == result.made_by.end()) continue;
     const auto& sum = made->second;
     if (s.reduced == sum.attempt && (sum.hash.empty() || s.hash == sum.hash))
       result.lagging[id] = {s.reduced, s.hash};
@@ -160,19 +160,19 @@ succession succeed(const standings_map& standings, int32_t stages, int64_t micro
   const auto by_stage = newest(standings, stages);
   succession result;
   for (int32_t stage = 0; stage < stages; ++stage) {
-    const auto& version = by_stage[static_cast<size_t>(stage)];
-    if (!version) {
+    const auto& weights = by_stage[static_cast<size_t>(stage)];
+    if (!weights) {
       result.stage = stage_id{stage};
       return result;
     }
-    result.version = std::max(result.version, *version);
+    result.weights = std::max(result.weights, *weights);
   }
   const bool level = std::all_of(by_stage.begin(), by_stage.end(),
-                                 [&](const auto& v) { return *v == result.version; });
+                                 [&](const auto& v) { return *v == result.weights; });
   if (!level && !planted(planted_bug::take_over_forgets_commit))
-    return finish(standings, stages, result.version, by_stage, microbatches);
-  if (auto whole = complete(standings, stages, result.version, microbatches)) return *whole;
-  return begin(standings, result.version);
+    return finish(standings, stages, result.weights, by_stage, microbatches);
+  if (auto whole = complete(standings, stages, result.weights, microbatches)) return *whole;
+  return begin(standings, result.weights);
 }
 
 }  // namespace swarm::training

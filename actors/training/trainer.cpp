@@ -144,6 +144,7 @@ class trainer final : public full_actor::base {
       if (when.term < term_) return_all(*lease, when);
       return;
     }
+    history_ = history_id{lease->getHistory()};
     coordinator_ = caf::actor_cast<wire::coordinator_inbox>(current_sender());
     excluded_.clear();
     for (const auto& x : lease->getExcluded())
@@ -169,7 +170,7 @@ class trainer final : public full_actor::base {
     const auto sender = caf::actor_cast<wire::coordinator_inbox>(current_sender());
     for (const auto& x : lease.getItems())
       send(sender, lease_done_of({when, x.getItem(), microbatch_id{x.getMicrobatch()},
-                                  lease_outcome::returned, 0, 0, 0, term_, step_id{0}}));
+                                  lease_outcome::returned, 0, 0, 0, term_, weights_id{}}));
   }
 
   /// A lease that the coordinator has waited for too long comes again.
@@ -260,8 +261,9 @@ class trainer final : public full_actor::base {
   }
 
   wire::ticket ticket_of(const lease_run& r, std::chrono::milliseconds limit = {}) const {
-    wire::ticket ticket{term_, step_, r.item().microbatch, r.round(),
-                        static_cast<uint32_t>(limit.count())};
+    wire::ticket ticket{
+        term_,   step_, r.item().microbatch, r.round(), static_cast<uint32_t>(limit.count()),
+        history_};
     if (const auto& share = r.item().share; share && r.call().weight > 0)
       ticket.share.emplace(share->member, share->share);
     return ticket;
@@ -412,7 +414,7 @@ class trainer final : public full_actor::base {
     runs_.erase(item);
     const auto microbatch = r.item().microbatch;
     const lease_report report{when(r),     item,         microbatch,  r.outcome(),   r.loss,
-                              r.retries(), r.recomputed, r.seen_term, r.seen_version};
+                              r.retries(), r.recomputed, r.seen_term, r.seen_weights};
     // What was not done is tried anew when it comes again.
     if (r.outcome() == lease_outcome::done) ended_[item] = report;
     send(coordinator_, lease_done_of(report));
@@ -458,6 +460,7 @@ class trainer final : public full_actor::base {
   trainer_options options_;
   term_id term_{0};
   step_id step_{-1};
+  history_id history_{0};  ///< of the weights that the step runs on
   wire::coordinator_inbox coordinator_;
   std::vector<stage_view> stages_;
   std::deque<std::pair<lease_item, round_id>> queue_;

@@ -42,6 +42,7 @@ struct member {
   stage_id stage{0};  ///< of a stage worker
   member_state state = member_state::joining;
   int64_t version = 0;    ///< when it announced itself; it may have moved on
+  uint64_t history = 0;   ///< of that version
   uint64_t term = 0;      ///< of a coordinator: the highest it has seen, or its own
   uint32_t capacity = 0;  ///< of a trainer: leases it wants at once
   caf::actor handle;      ///< the role's typed interface, below
@@ -53,8 +54,8 @@ struct member {
 
 template <class Inspector>
 auto inspect(Inspector& f, member& x) {
-  return f(caf::meta::type_name("swarm.member"), x.role, x.id, x.stage, x.state, x.version, x.term,
-           x.capacity, x.handle, x.averager, x.steward, x.rate, x.queue);
+  return f(caf::meta::type_name("swarm.member"), x.role, x.id, x.stage, x.state, x.version,
+           x.history, x.term, x.capacity, x.handle, x.averager, x.steward, x.rate, x.queue);
 }
 
 /// Announced or changed, and gone. Sent in order by one directory.

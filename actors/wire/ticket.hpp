@@ -17,13 +17,14 @@ struct ticket {
   microbatch_id microbatch{0};
   round_id round{0};
   uint32_t patience_ms = 0;  ///< after it was sent; 0: not said
+  history_id history{0};     ///< of the weights
   /// Only for a share of a lost member's microbatches (schemas::Reduce): the member, and the share.
   std::optional<std::pair<uint32_t, uint32_t>> share = std::nullopt;
 };
 
 inline ticket from_wire(schemas::Ticket::Reader x) {
-  ticket result{term_id{x.getTerm()}, step_id{x.getStep()}, microbatch_id{x.getMicrobatch()},
-                round_id{x.getRound()}, x.getPatienceMs()};
+  ticket result{term_id{x.getTerm()},   step_id{x.getStep()}, microbatch_id{x.getMicrobatch()},
+                round_id{x.getRound()}, x.getPatienceMs(),    history_id{x.getHistory()}};
   if (x.getForShare()) result.share.emplace(x.getLostMember(), x.getShare());
   return result;
 }
@@ -34,6 +35,8 @@ inline void to_wire(const ticket& x, schemas::Ticket::Builder out) {
   out.setMicrobatch(x.microbatch.value());
   out.setRound(x.round.value());
   out.setPatienceMs(x.patience_ms);
+  out.setHistory(x.history.value());
+  out.setVersion(x.step.value());
   if (!x.share) return;
   out.setForShare(true);
   out.setLostMember(x.share->first);

@@ -25,6 +25,7 @@ const std::vector<probe>& probes() {
       {"commit_finished", "it found a step half committed and finished it"},
       // The rescue and moves: actors/training/coordinator_rescue.cpp, actors/stage/steward.cpp.
       {"rescue_begins", "a stage had nobody for too long"},
+      {"stage_unseen", "the leader saw a stage no more, but others did"},
       {"rescued", "every stage had a copy of one version; the run went back to it"},
       {"resumed", "all peers were new; the run went on from what they had kept"},
       {"restored", "a worker went back to that version"},
@@ -35,6 +36,7 @@ const std::vector<probe>& probes() {
       {"copies_late", "a step has waited for copies in vain"},
       {"copies_missing", "that took too long"},
       {"custody", "a copy of another stage's state was fetched"},
+      {"no_room_for_copy", "a copy was not kept, for want of memory"},
       {"moves", "a peer restarted in another stage"},
       {"move_granted", "a peer was allowed to leave its stage"},
       {"rebalanced", "and left it"},
@@ -43,6 +45,7 @@ const std::vector<probe>& probes() {
       {"refetch: missed a reduce", "the others reduced without it"},
       {"damaged_frame", "a frame did not survive the way"},
       // A joiner: actors/stage/joiner.cpp.
+      {"joining", "a joiner told how far it is"},
       {"fetching", "a worker began to fetch its stage's state"},
       {"fetched", "all of it arrived"},
       {"joined", "a newcomer serves with it"},

@@ -38,8 +38,7 @@ struct question {
   double spread = spread_default;
   double token_budget = 0;  ///< 0: none
   double trainer_price_per_hour = 0;
-  double call_timeout_s = 10;    ///< train --call-timeout
-  double reduce_timeout_s = 60;  ///< the coordinator's
+  double call_timeout_s = 10;  ///< train --call-timeout
 };
 
 /// A kind of peer at a stage.

@@ -209,15 +209,12 @@ class replayer {
     auto groups = std::make_shared<std::vector<group>>();
     for (const auto& stage : stages_)
       groups->push_back({stage.size(), {}});
-    const double began = loop_.now();
     ask_all(
-        [this, groups, began](size_t s, worker&, const event_loop::action& answer) {
+        [this, groups](size_t s, worker&, const event_loop::action& answer) {
           auto& g = (*groups)[s];
           g.answers.push_back(answer);
           if (--g.missing > 0) return;
           const double takes = all_reduce_seconds(setup_.stages[s], setup_.path_latency_s);
-          result_.longest_reduce_s =
-              std::max(result_.longest_reduce_s, loop_.now() - began + takes);
           for (const auto& each : g.answers)
             loop_.after(takes, each);
         },
@@ -364,7 +361,6 @@ replay_result replay_mean(const replay_setup& setup, int replays) {
     sum.step_s_min = std::min(sum.step_s_min, one.step_s);
     sum.step_s_max = std::max(sum.step_s_max, one.step_s);
     sum.longest_call_s = std::max(sum.longest_call_s, one.longest_call_s);
-    sum.longest_reduce_s = std::max(sum.longest_reduce_s, one.longest_reduce_s);
     for (size_t s = 0; s < sum.held.size(); ++s)
       sum.held[s] = std::max(sum.held[s], one.held[s]);
     add(sum.busy, one.busy);

@@ -48,10 +48,9 @@ struct replay_result {
   double step_s = 0;
   double step_s_min = 0;  ///< of `replay_mean`'s replays
   double step_s_max = 0;
-  double compute_s = 0;         ///< of a step: until its last microbatch is settled
-  double reduce_s = 0;          ///< and from there until the commit: gather, all-reduce
-  double longest_call_s = 0;    ///< a trainer's, queues included
-  double longest_reduce_s = 0;  ///< a stage's
+  double compute_s = 0;       ///< of a step: until its last microbatch is settled
+  double reduce_s = 0;        ///< and from there until the commit: gather, all-reduce
+  double longest_call_s = 0;  ///< a trainer's, queues included
   /// By stage: microbatches that wait for their backward, at most at one worker.
   std::vector<double> held;
   /// By stage and worker: the share of the time that it computes, and of the stage's microbatches.

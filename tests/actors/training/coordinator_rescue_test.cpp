@@ -274,3 +274,36 @@ BOOST_AUTO_TEST_CASE(two_stages_that_come_back_soon_are_no_lost_stage) {
   }
   BOOST_TEST(f.count("rescue_begins") == 0U);
 }
+
+// -- how long a restore is waited for -------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_restore_is_waited_for_as_long_as_it_gets_on) {
+  fixture f{{2, 1}};
+  for (auto& [peer, p] : f.peers)
+    p.kept = {{0, {4}}, {1, {4}}};
+  // Half an hour at this pace.
+  for (const uint64_t peer : {1, 2})
+    f.peers.at(peer).restores_in = 1'800;
+  f.kill(3);
+  f.add(4, 1, wire::member_state::joining);
+  f.pass(25min);
+  BOOST_TEST(f.count("rescued") == 1U);
+  BOOST_TEST(f.count("coordinator_took_over") == 0U);
+  f.pass(10min);
+  BOOST_TEST(f.count("rescued") == 1U);
+  BOOST_TEST(f.count("coordinator_took_over") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_restore_that_gets_on_no_more_is_given_up) {
+  fixture f{{2, 1}};
+  for (auto& [peer, p] : f.peers)
+    p.kept = {{0, {4}}, {1, {4}}};
+  f.peers.at(2).restores_in = 1'800;
+  f.peers.at(2).restored_at_most = 20;
+  f.kill(3);
+  f.add(4, 1, wire::member_state::joining);
+  f.pass(30s);
+  BOOST_TEST(f.count("coordinator_took_over") == 0U);
+  f.pass(3min);
+  BOOST_TEST(f.count("coordinator_took_over") == 1U);
+}

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "actors/peer/directory.hpp"
+#include "actors/stage/errc.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/training/coordinator.hpp"
 #include "actors/wire/ticket.hpp"
@@ -33,11 +34,17 @@ struct fake_peer {
   stage_id stage{0};
   wire::member_state state = wire::member_state::serving;
   int64_t version = here;
+  uint64_t history = 0;  ///< of that version; what is kept is of history 0
   copies kept;
   bool inventory_lost = false;  ///< the steward never answers
   bool inventory_damaged = false;
   uint64_t sees = 0;     ///< bit s: somebody who serves stage s
   bool restores = true;  ///< answers Restore
+  /// Seconds of polling that a Restore takes, with a MiB a second until `restored_at_most` are
+  /// here.
+  int64_t restores_in = 0;
+  uint64_t restored_at_most = ~uint64_t{0};
+  std::optional<int64_t> restore_began_ms;
   caf::actor worker;
   caf::actor steward;
 };
@@ -202,6 +209,7 @@ class rescue_rig {
     auto m = serving(p.id, p.stage, p.worker);
     m.state = p.state;
     m.version = p.version;
+    m.history = p.history;
     m.steward = p.steward;
     caf::anon_send(directory_, wire::announce_atom::value, m);
   }
@@ -211,7 +219,20 @@ class rescue_rig {
     wire::to_wire(p.id, reply->initWorker());
     reply->setStage(static_cast<uint32_t>(p.stage.value()));
     reply->setVersion(p.version);
+    reply->setHistory(p.history);
     return reply.finish();
+  }
+
+  std::optional<caf::error> still_restoring(fake_peer& p) {
+    const int64_t now_ms = world.elapsed().count();
+    if (!p.restore_began_ms) p.restore_began_ms = now_ms;
+    const int64_t seconds = (now_ms - *p.restore_began_ms) / 1'000;
+    if (seconds >= p.restores_in) return std::nullopt;
+    stage::refusal why;
+    why.reason = stage::refusal_reason::restoring;
+    why.done_bytes = std::min(static_cast<uint64_t>(seconds), p.restored_at_most) << 20;
+    why.total_bytes = static_cast<uint64_t>(p.restores_in) << 20;
+    return stage::make_error(why);
   }
 
   caf::actor spawn_worker(fake_peer& p) {
@@ -234,7 +255,9 @@ class rescue_rig {
               made.holders.push_back(wire::from_wire(holder).peer.value());
             orders.push_back(made);
             if (!p.restores) return self->make_response_promise<wire::standing>();
+            if (const auto error = still_restoring(p)) return *error;
             p.version = body->getVersion();
+            p.history = body->getTerm();
             p.state = wire::member_state::serving;
             announce(p);
             return standing_of(p);

@@ -14,10 +14,10 @@ worker_id worker(uint64_t peer) {
   return {peer_id{peer}, incarnation_id{1}};
 }
 
-std::set<step_id> versions(std::initializer_list<int64_t> all) {
-  std::set<step_id> result;
+std::set<weights_id> versions(std::initializer_list<int64_t> all, uint64_t history = 0) {
+  std::set<weights_id> result;
   for (int64_t v : all)
-    result.insert(step_id{v});
+    result.insert({history_id{history}, step_id{v}});
   return result;
 }
 
@@ -32,9 +32,22 @@ BOOST_AUTO_TEST_CASE(everybody_goes_back_to_the_newest_version_that_all_stages_h
   const auto plan = plan_rescue(
       places, {{worker(1), {{zero, versions({10, 20, 30})}, {one, versions({10, 20})}}}}, 2);
   BOOST_TEST((plan.what == verdict::restore));
-  BOOST_TEST((plan.version == step_id{20}));
+  BOOST_TEST((plan.weights == weights_id{{}, step_id{20}}));
   BOOST_REQUIRE(plan.holders.at(one).size() == 1U);
   BOOST_TEST((plan.holders.at(one)[0] == worker(1)));
+}
+
+BOOST_AUTO_TEST_CASE(copies_of_two_histories_do_not_go_together_and_the_later_history_counts) {
+  const std::map<worker_id, stage_id> places{{worker(1), zero}, {worker(2), one}};
+  auto later = versions({12}, 7);
+  const auto mixed = plan_rescue(places, {{worker(1), {{zero, later}, {one, versions({12})}}}}, 2);
+  BOOST_TEST((mixed.what == verdict::lost));
+  later.merge(versions({40}));
+  const auto both = plan_rescue(places, {{worker(1), {{zero, later}, {one, later}}}}, 2);
+  BOOST_TEST((both.what == verdict::restore));
+  BOOST_TEST((both.weights == weights_id{history_id{7}, step_id{12}}));
+  BOOST_TEST(
+      !in_custody({{}, step_id{12}}, places, {{worker(1), {{zero, later}, {one, later}}}}, 2));
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_stage_gets_a_peer_of_the_largest) {
@@ -113,18 +126,18 @@ BOOST_AUTO_TEST_CASE(moves_fill_all_stages_and_empty_none_while_there_are_peers_
 BOOST_AUTO_TEST_CASE(a_copy_in_the_stage_itself_is_not_in_custody) {
   const std::map<worker_id, stage_id> places{{worker(1), zero}, {worker(2), one}};
   inventory_map kept{{worker(1), {{zero, versions({8})}}}, {worker(2), {{one, versions({8})}}}};
-  BOOST_TEST(!in_custody(step_id{8}, places, kept, 2));
+  BOOST_TEST(!in_custody(weights_id{{}, step_id{8}}, places, kept, 2));
   kept[worker(1)][one] = versions({8});
-  BOOST_TEST(!in_custody(step_id{8}, places, kept, 2));
+  BOOST_TEST(!in_custody(weights_id{{}, step_id{8}}, places, kept, 2));
   kept[worker(2)][zero] = versions({8, 9});
-  BOOST_TEST(in_custody(step_id{8}, places, kept, 2));
-  BOOST_TEST(!in_custody(step_id{9}, places, kept, 2));
+  BOOST_TEST(in_custody(weights_id{{}, step_id{8}}, places, kept, 2));
+  BOOST_TEST(!in_custody(weights_id{{}, step_id{9}}, places, kept, 2));
 }
 
 BOOST_AUTO_TEST_CASE(of_a_single_stage_two_copies_are_safe) {
   const std::map<worker_id, stage_id> places{{worker(1), zero}, {worker(2), zero}};
   inventory_map kept{{worker(1), {{zero, versions({8})}}}};
-  BOOST_TEST(!in_custody(step_id{8}, places, kept, 1));
+  BOOST_TEST(!in_custody(weights_id{{}, step_id{8}}, places, kept, 1));
   kept[worker(2)][zero] = versions({8});
-  BOOST_TEST(in_custody(step_id{8}, places, kept, 1));
+  BOOST_TEST(in_custody(weights_id{{}, step_id{8}}, places, kept, 1));
 }

@@ -17,7 +17,7 @@ constexpr attempt_id old_attempt{term_id{1}, round_id{2}};
 standing at(int32_t stage, int64_t version) {
   standing s;
   s.stage = stage_id{stage};
-  s.version = step_id{version};
+  s.weights.version = step_id{version};
   return s;
 }
 
@@ -46,14 +46,14 @@ using sums = std::map<worker_id, stage_sum>;
 BOOST_AUTO_TEST_CASE(stages_that_are_level_begin_by_gathering) {
   const auto plan = succeed({{worker(1), at(0, 7)}, {worker(2), at(1, 7)}}, 2, 4);
   BOOST_TEST((plan.what == verdict::begin));
-  BOOST_TEST((plan.version == step_id{7}));
+  BOOST_TEST((plan.weights.version == step_id{7}));
 }
 
 BOOST_AUTO_TEST_CASE(an_older_worker_beside_a_newer_one_of_its_stage_changes_nothing) {
   const auto plan =
       succeed({{worker(1), at(0, 7)}, {worker(2), at(1, 7)}, {worker(3), at(1, 4)}}, 2, 4);
   BOOST_TEST((plan.what == verdict::begin));
-  BOOST_TEST((plan.version == step_id{7}));
+  BOOST_TEST((plan.weights.version == step_id{7}));
 }
 
 BOOST_AUTO_TEST_CASE(a_stage_without_an_answer_is_waited_for) {
@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(a_commit_that_one_stage_has_applied_is_finished_at_the_othe
                              {worker(4), reduced(2, 7)}},
                             3, 4);
   BOOST_TEST((plan.what == verdict::finish));
-  BOOST_TEST((plan.version == step_id{8}));
+  BOOST_TEST((plan.weights.version == step_id{8}));
   BOOST_TEST(plan.scale == 0.25);
   BOOST_TEST(
       (plan.lagging == sums{{worker(2), {old_attempt, "sum"}}, {worker(4), {old_attempt, "sum"}}}));
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_step_that_every_stage_has_reduced_is_committed) {
       {{worker(1), reduced(0, 7, "a")}, {worker(2), reduced(1, 7, "b")}, {worker(3), at(1, 7)}}, 2,
       4);
   BOOST_TEST((plan.what == verdict::commit));
-  BOOST_TEST((plan.version == step_id{7}));
+  BOOST_TEST((plan.weights.version == step_id{7}));
   BOOST_TEST(plan.squared_norm == 3.0);
   BOOST_TEST(plan.counted == 4U);
   BOOST_TEST(
@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_successor_that_begins_knows_the_commit_before_and_who_lac
                              {worker(5), reduced(1, 5)}},
                             2, 4);
   BOOST_TEST((plan.what == verdict::begin));
-  BOOST_TEST((plan.version == step_id{7}));
+  BOOST_TEST((plan.weights.version == step_id{7}));
   BOOST_TEST((plan.made_by.at(stage_id{0}).attempt == old_attempt));
   BOOST_TEST(plan.scale == 0.25);
   BOOST_TEST(plan.counted == 4U);
@@ -179,4 +179,29 @@ BOOST_AUTO_TEST_CASE(who_has_another_sum_than_was_committed_does_not_lack_only_t
       {{worker(1), made}, {worker(2), reduced(0, 6, "a")}, {worker(3), reduced(0, 6, "b")}}, 1, 4);
   BOOST_TEST((plan.what == verdict::begin));
   BOOST_TEST((plan.lagging == sums{{worker(3), {old_attempt, "b"}}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_that_missed_that_the_run_went_back_is_behind_whatever_its_version) {
+  auto restored = at(0, 5);
+  restored.weights.history = history_id{9};
+  const auto plan = succeed({{worker(1), restored}, {worker(2), at(1, 8)}}, 2, 4);
+  BOOST_TEST((plan.what == verdict::behind));
+  BOOST_TEST((plan.stage == stage_id{1}));
+  BOOST_TEST((plan.weights == restored.weights));
+  // Nor does its sum go with theirs.
+  auto next = committed(0, 6);
+  next.weights.history = history_id{9};
+  BOOST_TEST(
+      (succeed({{worker(1), next}, {worker(2), reduced(1, 5)}}, 2, 4).what == verdict::behind));
+}
+
+BOOST_AUTO_TEST_CASE(who_stands_in_an_earlier_history_changes_nothing_beside_others_of_its_stage) {
+  auto restored = at(0, 5);
+  restored.weights.history = history_id{9};
+  auto other = at(1, 5);
+  other.weights.history = history_id{9};
+  const auto plan =
+      succeed({{worker(1), restored}, {worker(2), other}, {worker(3), at(1, 8)}}, 2, 4);
+  BOOST_TEST((plan.what == verdict::begin));
+  BOOST_TEST((plan.weights == restored.weights));
 }
