@@ -133,14 +133,14 @@ class rebalancer final : public rebalancer_actor::base {
               // Another life holds no grant.
               if (!granted || me == nullptr || !(me->id == wish.who))
                 return policy_->refused(now());
-              carry_out(wish, steward);
+              carry_out(wish, term_id{m.read()->getTerm()}, steward);
             },
             [=](caf::error&) {
               if (question_.answered(serial)) policy_->refused(now());
             });
   }
 
-  void carry_out(const move& wish, const wire::steward_actor& steward) {
+  void carry_out(const move& wish, term_id term, const wire::steward_actor& steward) {
     if (options_.telemetry)
       caf::anon_send(options_.telemetry,
                      telemetry::event{"rebalanced",
@@ -148,6 +148,7 @@ class rebalancer final : public rebalancer_actor::base {
                                        {"from", int64_t{wish.from.value()}},
                                        {"to", int64_t{wish.to.value()}}}});
     wire::builder<schemas::MoveOrder> order;
+    order->setTerm(term.value());
     order->setStage(static_cast<uint32_t>(wish.to.value()));
     request(steward, caf::infinite, order.finish())
         .then([](const wire::move_done&) {}, [](caf::error&) {});

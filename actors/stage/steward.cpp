@@ -178,6 +178,7 @@ class steward final : public full_steward::base {
   promise<wire::inventory> on_inventory(const wire::inventory_request& m) {
     auto reply = make_response_promise<promise<wire::inventory>>();
     if (auto fault = m.fault()) return reply.deliver(wire::make_error(*fault));
+    term_ = std::max(term_, term_id{m.read()->getTerm()});
     auto versions = options_.vault->versions();
     const auto own = options_.serves();
     for (const auto& state : stored(own))
@@ -209,6 +210,9 @@ class steward final : public full_steward::base {
     const auto to = m.read()->getStage();
     if (to >= static_cast<uint32_t>(options_.stages))
       return reply.deliver(wire::make_error(wire::errc::malformed));
+    const term_id term{m.read()->getTerm()};
+    if (term < term_) return reply.deliver(make_error(refusal{refusal_reason::lower_term, term_}));
+    term_ = term;
     const stage_id stage{static_cast<int32_t>(to)};
     if (stage != options_.serves()) {
       report("moves", stage, step_id{-1});
@@ -371,6 +375,7 @@ class steward final : public full_steward::base {
 
   steward_options options_;
   std::map<worker_id, worker> workers_;
+  term_id term_{0};  ///< the highest that it has heard
   std::optional<stage_id> keeps_;
   caf::actor_clock::time_point last_look_;
   std::map<stage_id, uint32_t> unneeded_;  ///< looks in a row

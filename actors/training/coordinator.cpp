@@ -173,6 +173,7 @@ void coordinator::forget(worker_id id) {
   standings_.erase(id);
   unrestored_before_.erase(id);
   crew_.remove_follower(id);
+  hashes_.silent(id);
   paused_until_.erase(id);
   if (crew_.remove_trainer(id) && ledger_) ledger_->trainer_lost(id);
   if (crew_.remove_worker(id) && ledger_) ledger_->worker_lost(id);

@@ -227,7 +227,7 @@ void coordinator::begin(const succession& plan) {
 /// The commit that made this version becomes ours to repeat.
 void coordinator::adopt_commit(const succession& plan) {
   last_orders_.clear();
-  weights_hashes_.clear();
+  hashes_.begin();
   owed_.clear();
   for (const auto& [stage, sum] : plan.made_by)
     last_orders_[stage] =

@@ -20,8 +20,9 @@ constexpr size_t movers_max = 256;
 /// Processes of other stages that are asked whether they see a stage that the leader does not see.
 constexpr size_t witnesses_max = 2;
 
-wire::move_answer move_answer_of(schemas::MoveAnswer::Verdict verdict) {
+wire::move_answer move_answer_of(schemas::MoveAnswer::Verdict verdict, term_id term) {
   wire::builder<schemas::MoveAnswer> message;
+  message->setTerm(term.value());
   message->setVerdict(verdict);
   return message.finish();
 }
@@ -312,12 +313,12 @@ void coordinator::answer_movers() {
   }
   for (auto& [wish, reply] : std::exchange(movers_, {})) {
     if (!desk_) {
-      reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::NOT_LEADING));
+      reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::NOT_LEADING, election_.highest()));
       continue;
     }
     // Whoever the rescue itself sends elsewhere, the desk does not know of.
     if (!office_.is(duty::leading) && !planted(planted_bug::every_move_granted)) {
-      reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::DESK_IS_NEW));
+      reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::DESK_IS_NEW, election_.term()));
       continue;
     }
     const auto verdict = desk_->ask(wish, rebalancing::seconds{now()});
@@ -328,8 +329,9 @@ void coordinator::answer_movers() {
       report("move_granted", {{"peer", static_cast<int64_t>(wish.who.peer.value())},
                               {"from", int64_t{wish.from.value()}},
                               {"to", int64_t{wish.to.value()}}});
-    reply.deliver(move_answer_of(why == nullptr ? schemas::MoveAnswer::Verdict::GRANTED
-                                                : static_cast<schemas::MoveAnswer::Verdict>(*why)));
+    const auto answer = why == nullptr ? schemas::MoveAnswer::Verdict::GRANTED
+                                       : static_cast<schemas::MoveAnswer::Verdict>(*why);
+    reply.deliver(move_answer_of(answer, election_.term()));
   }
 }
 

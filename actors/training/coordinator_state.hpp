@@ -23,6 +23,7 @@
 #include "actors/training/loss_inquiry.hpp"
 #include "actors/training/office.hpp"
 #include "actors/training/reduce_watch.hpp"
+#include "actors/training/replica_hashes.hpp"
 #include "actors/training/rescue.hpp"
 #include "actors/training/restore_watch.hpp"
 #include "actors/training/step_ledger.hpp"
@@ -226,6 +227,7 @@ class coordinator final : public full_coordinator::base {
   void send_commit(worker_id id);
   void on_committed(worker_id id, step_id version, const wire::committed& m);
   void diverged(worker_id id);
+  void compare_hashes();
   /// The sums of the step under way are those of a run that still trains; if not, it ends here.
   bool still_trains(double norm_squared);
   void end_diverged();
@@ -298,7 +300,7 @@ class coordinator final : public full_coordinator::base {
   std::set<worker_id> uncommitted_;
   std::set<worker_id> owed_;  ///< silent so far: told again from time to time
   std::map<stage_id, wire::commit> last_orders_;
-  std::map<stage_id, std::string> weights_hashes_;
+  replica_hashes hashes_;
 };
 
 }  // namespace swarm::training

@@ -280,7 +280,7 @@ void coordinator::commit() {
     last_orders_[s] = commit_of(election_.term(), weights(),
                                 {{election_.term(), ledger_->round(s)}, ledger_->result(s).hash},
                                 scale, ledger_->counted(), keeps, disks_.everywhere());
-  weights_hashes_.clear();
+  hashes_.begin();
   uncommitted_.clear();
   owed_.clear();
   report_step(norm_squared);
@@ -310,6 +310,7 @@ void coordinator::send_commit(worker_id id) {
   if (when.term != election_.term() || when.step.next() != version_) return;
   uncommitted_.insert(id);
   owed_.erase(id);
+  hashes_.asked(id, who->stage);
   const auto wanted = [this, id, version = version_] {
     return version == version_ && uncommitted_.count(id) != 0 &&
            !planted(planted_bug::commit_not_repeated);
@@ -320,25 +321,34 @@ void coordinator::send_commit(worker_id id) {
         if (version != version_) return;
         if (reply != nullptr && !reply->fault()) {
           on_committed(id, version, *reply);
-        } else if (error == nullptr || was_lost(*error)) {
-          owed_.insert(id);
+        } else {
+          hashes_.silent(id);
+          if (error == nullptr || was_lost(*error)) owed_.insert(id);
         }
         uncommitted_.erase(id);
+        compare_hashes();
         answer_callers();
       });
 }
 
-/// Replicas of a stage at one version have one hash: the first that came.
 void coordinator::on_committed(worker_id id, step_id version, const wire::committed& m) {
   const auto* who = crew_.find(id);
   if (who == nullptr) return;
   const auto body = m.read();
-  bool good = wire::from_wire(body->getWorker()) == id && step_id{body->getVersion()} == version;
-  auto& hash = weights_hashes_[who->stage];
-  if (good && hash.empty()) hash = body->getWeightsHash().cStr();
+  const bool good =
+      wire::from_wire(body->getWorker()) == id && step_id{body->getVersion()} == version;
   crew_.stands(id, {history_, version});
-  if (good) disks_.told(who->stage, body->getKept(), version);
-  if (!good || hash != body->getWeightsHash().cStr()) diverged(id);
+  if (!good) {
+    hashes_.silent(id);
+    return diverged(id);
+  }
+  disks_.told(who->stage, body->getKept(), version);
+  hashes_.said(id, body->getWeightsHash().cStr());
+}
+
+void coordinator::compare_hashes() {
+  for (const auto& id : hashes_.take_diverged())
+    diverged(id);
 }
 
 /// It has no part in any sum until it has fetched.

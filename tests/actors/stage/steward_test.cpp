@@ -14,6 +14,7 @@
 #include "actors/stage/replies.hpp"
 #include "actors/stage/state_store.hpp"
 #include "actors/telemetry/event.hpp"
+#include "actors/wire/refusal.hpp"
 #include "tests/actors/training/virtual_world.hpp"
 
 /// Copies of states outside the stages that they are of, and orders to serve elsewhere. What
@@ -425,6 +426,29 @@ BOOST_AUTO_TEST_CASE(what_is_not_there_is_refused) {
 
 // -- orders to serve elsewhere
 // ----------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(of_two_leaders_the_one_with_the_higher_term_is_obeyed) {
+  fixture f{{2, 1, 1}};
+  auto& p = f.peers.at(1);
+  const auto order = [&](uint64_t term, uint32_t stage) {
+    wire::builder<schemas::MoveOrder> message;
+    message->setTerm(term);
+    message->setStage(stage);
+    return testing::ask<wire::move_done>(f.world, p.steward, message.finish());
+  };
+  wire::builder<schemas::InventoryRequest> request;
+  request->setTerm(7);
+  BOOST_TEST(
+      testing::ask<wire::inventory>(f.world, p.steward, request.finish())->value.has_value());
+  const auto replaced = order(6, 1);
+  BOOST_TEST(replaced->failed);
+  BOOST_TEST((wire::refusal_reason(replaced->error) == schemas::Refusal::Reason::LOWER_TERM));
+  BOOST_TEST(p.moves.empty());
+  BOOST_TEST(order(7, 1)->value.has_value());
+  BOOST_TEST(order(9, 2)->value.has_value());
+  BOOST_TEST(order(7, 1)->failed);
+  BOOST_TEST(p.moves == (std::vector<int32_t>{1, 2}), per_element());
+}
 
 BOOST_AUTO_TEST_CASE(a_move_order_is_carried_out_unless_the_peer_is_there) {
   fixture f{{1, 1, 1}};
