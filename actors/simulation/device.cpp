@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/faults/link.hpp"
+#include "actors/random.hpp"
 #include "actors/wire/ticket.hpp"
 
 namespace swarm::simulation {
@@ -31,20 +32,14 @@ struct job {
   moment cost{0};
 };
 
-uint64_t mix(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
-
 moment scaled(moment time, double factor) {
   return moment{static_cast<int64_t>(static_cast<double>(time.count()) * factor)};
 }
 
 /// In [-1, 1), always the same for a microbatch on a device.
 double deviation(uint64_t seed, const wire::ticket& ticket) {
-  const auto mixed = mix(mix(seed + static_cast<uint64_t>(ticket.step.value())) +
-                         static_cast<uint64_t>(ticket.microbatch.value()));
+  const auto mixed = mixed_bits(mixed_bits(seed + static_cast<uint64_t>(ticket.step.value())) +
+                                static_cast<uint64_t>(ticket.microbatch.value()));
   return static_cast<double>(mixed >> 11) * 0x1.0p-52 - 1;
 }
 

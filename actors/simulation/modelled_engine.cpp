@@ -6,6 +6,8 @@
 #include <map>
 #include <utility>
 
+#include "actors/random.hpp"
+
 namespace swarm::simulation {
 
 namespace {
@@ -22,21 +24,15 @@ constexpr int fingerprint_bits = 40;
 constexpr uint64_t squared_norm_max = 1023;
 constexpr int64_t vocabulary = 8;
 
-uint64_t mix(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
-
 uint64_t mix(uint64_t a, uint64_t b) {
-  return mix(a + 0x9e3779b97f4a7c15ULL + mix(b + 0x9e3779b97f4a7c15ULL) * 3);
+  return mixed_bits(a + 0x9e3779b97f4a7c15ULL + mixed_bits(b + 0x9e3779b97f4a7c15ULL) * 3);
 }
 
 /// Of each element of a stage's gradient: what its place adds to every fingerprint.
 words places(int32_t stage, size_t elements) {
   words result(elements);
   for (size_t e = 0; e < elements; ++e)
-    result[e] = mix(mix(static_cast<uint64_t>(stage), e) + 0x9e3779b97f4a7c15ULL) * 3;
+    result[e] = mixed_bits(mix(static_cast<uint64_t>(stage), e) + 0x9e3779b97f4a7c15ULL) * 3;
   return result;
 }
 
@@ -45,7 +41,7 @@ void add_fingerprint(sums& to, const words& where, int64_t step, int64_t microba
   const auto when =
       mix(static_cast<uint64_t>(step), static_cast<uint64_t>(microbatch)) + 0x9e3779b97f4a7c15ULL;
   for (size_t e = 0; e < where.size(); ++e)
-    to[e] += weight * static_cast<int64_t>(mix(when + where[e]) >> (64 - fingerprint_bits));
+    to[e] += weight * static_cast<int64_t>(mixed_bits(when + where[e]) >> (64 - fingerprint_bits));
 }
 
 words initial_weights(int32_t stage, size_t count) {
@@ -56,7 +52,7 @@ words initial_weights(int32_t stage, size_t count) {
 }
 
 double squared_norm(const sums& reduced) {
-  return static_cast<double>(mix(static_cast<uint64_t>(reduced[0])) & squared_norm_max);
+  return static_cast<double>(mixed_bits(static_cast<uint64_t>(reduced[0])) & squared_norm_max);
 }
 
 void fold(words& weights, int64_t step, const sums& reduced, double scale) {
@@ -243,7 +239,7 @@ class modelled_engine final : public tensors::stage_engine {
 
   static double loss_at(tensors::microbatch_key key) {
     return 4.0 / static_cast<double>(1 + key.step) +
-           static_cast<double>(mix(static_cast<uint64_t>(key.index)) >> 56) / 1024;
+           static_cast<double>(mixed_bits(static_cast<uint64_t>(key.index)) >> 56) / 1024;
   }
 
   host_tensor accumulate(tensors::microbatch_key key, int weight) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/ids.hpp"
+#include "actors/limits.hpp"
 
 namespace swarm::stage {
 
@@ -36,9 +37,6 @@ struct refusal {
   uint64_t done_bytes = 0;   ///< of a state that is being fetched
   uint64_t total_bytes = 0;  ///< 0: none is, or nobody knows yet
 };
-
-/// A step has no more; a request for another is malformed.
-inline constexpr int64_t microbatches_max = int64_t{1} << 20;
 
 /// One bit per microbatch of a step.
 class microbatch_set {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/limits.hpp"
 #include "actors/stage/custody.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/stage/fetcher.hpp"
@@ -196,7 +197,7 @@ class steward final : public full_steward::base {
     }
     uint64_t seen = 0;
     for (const auto& [id, w] : workers_)
-      if (w.serving && w.stage.value() < 64) seen |= uint64_t{1} << w.stage.value();
+      if (w.serving && w.stage.value() < stages_max) seen |= uint64_t{1} << w.stage.value();
     message->setSeen(seen);
     reply.deliver(message.finish());
     // Whoever asks is waiting for copies.

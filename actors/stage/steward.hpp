@@ -13,9 +13,6 @@
 
 namespace swarm::stage {
 
-/// Items of an inventory; the rest is left out.
-inline constexpr size_t inventory_items_max = 64;
-
 struct steward_options {
   peer_id id;
   int32_t stages = 1;

@@ -1,5 +1,6 @@
 #include <caf/sec.hpp>
 
+#include "actors/limits.hpp"
 #include "actors/planted_bug.hpp"
 #include "actors/training/coordinator_state.hpp"
 #include "actors/training/orders.hpp"
@@ -9,8 +10,6 @@ namespace swarm::training {
 
 namespace {
 
-/// Stages that a worker's process may say it has copies of.
-constexpr unsigned inventory_items_max = 64;
 /// Of a rescue: who is silent for so long has nothing to offer, or does not move.
 constexpr std::chrono::milliseconds inventory_timeout{2'000};
 /// Between two questions whether copies have arrived: from `custody_first_pause`, doubling.

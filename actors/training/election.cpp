@@ -3,23 +3,19 @@
 #include <algorithm>
 #include <iterator>
 
+#include "actors/random.hpp"
+
 namespace swarm::training {
 
 namespace {
 
 constexpr int count_shift = 32;
 
-uint64_t mixed(uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
-
 }  // namespace
 
 term_id term_above(term_id highest, worker_id candidate) {
   const uint64_t count = (highest.value() >> count_shift) + 1;
-  const uint64_t life = mixed(candidate.peer.value() + mixed(candidate.incarnation.value() + 1));
+  const uint64_t life = mixed_bits(candidate.peer.value() + mixed_bits(candidate.incarnation.value() + 1));
   return term_id{count << count_shift | life >> count_shift};
 }
 

@@ -11,9 +11,6 @@
 
 namespace swarm::training {
 
-/// Bits of a lease's stage mask.
-inline constexpr int32_t stages_max = 64;
-
 /// A share of a lost member's microbatches in a stage's all-reduce (schemas::GroupLoss).
 struct share_of_loss {
   stage_id stage;

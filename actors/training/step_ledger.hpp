@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "actors/ids.hpp"
+#include "actors/limits.hpp"
 #include "actors/training/lease_book.hpp"
 #include "actors/training/stage_round.hpp"
 
 namespace swarm::training {
 
-inline constexpr int64_t microbatches_max = int64_t{1} << 20;
 /// A microbatch whose loss or gradient is not finite is tried so often, from its tokens and with
 /// whatever workers the routers pick, before all stages drop it: one worker's fault must not cost
 /// a microbatch.

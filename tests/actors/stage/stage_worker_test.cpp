@@ -232,7 +232,7 @@ BOOST_AUTO_TEST_CASE(absurd_microbatches_and_weights_are_refused) {
   worker_rig rig;
   const auto one = rig.spawn(1, start_mode::fresh, rig.whole_model());
   const auto far = std::numeric_limits<int64_t>::max();
-  for (int64_t index : {int64_t{-1}, int64_t{-9}, stage::microbatches_max, far, -far - 1}) {
+  for (int64_t index : {int64_t{-1}, int64_t{-9}, microbatches_max, far, -far - 1}) {
     for (int weight : {-1, 0, 1})
       BOOST_TEST(rig.call<wire::loss_done>(one, loss_of({}, index, weight)).failed);
   }
