@@ -9,10 +9,10 @@ namespace swarm::peer {
 namespace {
 
 bool same(const wire::member& a, const wire::member& b) {
-  return a.role == b.role && a.stage == b.stage && a.state == b.state && a.version == b.version && a.history == b.history &&
-         a.term == b.term && a.capacity == b.capacity && a.handle == b.handle &&
-         a.averager == b.averager && a.steward == b.steward && a.rate == b.rate &&
-         a.queue == b.queue;
+  return a.role == b.role && a.stage == b.stage && a.state == b.state && a.version == b.version &&
+         a.history == b.history && a.term == b.term && a.capacity == b.capacity &&
+         a.handle == b.handle && a.averager == b.averager && a.steward == b.steward &&
+         a.rate == b.rate && a.queue == b.queue;
 }
 
 }  // namespace
