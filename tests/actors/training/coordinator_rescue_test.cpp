@@ -138,6 +138,24 @@ BOOST_AUTO_TEST_CASE(a_stage_that_has_only_workers_of_a_history_given_up_is_resc
   BOOST_TEST(f.sent("Restore").back().value == 4);
 }
 
+BOOST_AUTO_TEST_CASE(a_stray_of_a_history_given_up_does_not_throw_the_next_leader_back) {
+  fixture f{{2, 1}};
+  for (const uint64_t peer : {1, 2})
+    f.peers.at(peer).kept = {{0, {4}}, {1, {4}}};
+  f.kill(3);
+  f.pass(10s);
+  BOOST_REQUIRE(f.count("rescued") == 1U);
+  // At version 6 of history 0, where the run is at 4 of a later one.
+  f.add(9, 0);
+  const auto took_over = f.count("coordinator_took_over");
+  f.add_candidate(1'001, false);
+  caf::anon_send_exit(f.leader, caf::exit_reason::kill);
+  f.pass(30s);
+  BOOST_TEST(f.count("coordinator_took_over") > took_over);
+  BOOST_TEST(f.count("stage_behind") == 0U);
+  BOOST_TEST(f.count("rescued") == 1U);
+}
+
 // -- what cannot be rescued -----------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(without_copies_the_message_says_what_is_lost_and_what_to_do) {
