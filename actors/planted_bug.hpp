@@ -22,7 +22,7 @@ enum class planted_bug : uint8_t {
   extra_not_reconciled,         ///< two holders of one microbatch are let through
   lacking_not_replayed,         ///< a microbatch that nobody holds is let through
   reduce_hash_not_compared,     ///< members whose sums a repeated part made differ are let through
-  commit_before_all_reduced,    ///< one group is enough
+  commit_before_all_reduced,    ///< one stage's sum is enough
   clip_of_one_stage,            ///< the clip factor sees the first stage's norm only
   dead_donor_taken_as_fresh,    ///< half a download counts when its donor dies
   checksum_not_compared,        ///< a state with a hole is taken

@@ -135,7 +135,8 @@ BOOST_AUTO_TEST_CASE(time_outs_of_the_program_are_kept) {
   asked.work.rows = 1;
   asked.peers[0].up_bits_per_s = 10e6;
   asked.call_timeout_s = 1e6;
-  BOOST_TEST(contains(refusal(asked), "> 60 s"));
+  // An all-reduce is waited for as long as it gets on.
+  made(asked);
 }
 
 BOOST_AUTO_TEST_CASE(a_tied_head_stays_in_one_stage) {
