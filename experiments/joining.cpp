@@ -337,7 +337,9 @@ int main(int argc, char** argv) {
       .add(options.joins, "joins", "Newcomers, one after the other.", "processes", 1, 1'000)
       .add(options.calm_steps, "calm-steps", "Measured before each join.", "steps", 1, 1'000'000)
       .add(options.bytes_per_s, "bytes-per-s",
-           "Most that a process sends over one connection; 0: no limit.", "bytes/s", 0, INT64_MAX)
+           "Most that a process sends over all its connections together, and as much that it "
+           "receives; 0: no limit.",
+           "bytes/s", 0, INT64_MAX)
       .add(options.dir, "dir", "Folder of the run; empty: one of the system's for such.", "path");
   table.add_preset("smoke", {"--joins=1", "--calm-steps=5", "--width=32", "--heads=2",
                              "--context=16", "--microbatches=4"});

@@ -53,7 +53,9 @@ struct endpoint_options {
   /// message behind them is not late.
   std::chrono::milliseconds queueing_target{20};
   size_t queue_bytes_max = size_t{1} << 30;  ///< waiting at one link; beyond it the link is down
-  uint64_t bytes_per_s_max = 0;              ///< of each link, sending; 0: no cap
+  /// Of all links together, sending, and as much receiving; 0: no cap. What is received is ahead of
+  /// it by a window per link at most, as far sides are told later that they may send more.
+  uint64_t bytes_per_s_max = 0;
 };
 
 /// The words in front of a body; their meaning is the user's.

@@ -37,12 +37,15 @@ void add(counters& sum, const counters& more) {
 
 exchange::exchange(endpoint_options options, std::shared_ptr<tls_context> tls, events& user)
     : options_(std::move(options)),
-      settings_{options_, std::move(tls)},
+      out_(options_.bytes_per_s_max, now()),
+      in_(options_.bytes_per_s_max, now()),
+      settings_{options_, std::move(tls), out_, in_},
       user_(user),
       greeting_([text = options_.greeting] { return text; }),
       acceptor_(thread_.context()),
       resolver_(thread_.context()),
-      ticker_(thread_.context()) {}
+      ticker_(thread_.context()),
+      line_timer_(thread_.context()) {}
 
 exchange::~exchange() {
   std::promise<void> done;
@@ -68,6 +71,7 @@ void exchange::shut_down() {
   acceptor_.close(ignored);
   resolver_.cancel();
   ticker_.cancel();
+  line_timer_.cancel();
   run_commands();
   // Ending one changes the map.
   std::vector<session_ptr> all;
@@ -307,6 +311,40 @@ void exchange::tick() {
   });
 }
 
+// -- the process' line ----------------------------------------------------------------------------
+
+void exchange::on_line_wanted() {
+  // Not now: whoever asks is in the middle of its own turn.
+  if (std::exchange(serving_lines_, true)) return;
+  boost::asio::post(thread_.context(), [this] {
+    serving_lines_ = false;
+    if (!stopping_) serve_lines();
+  });
+}
+
+void exchange::serve_lines() {
+  serve(out_, &session::take_turn_out);
+  serve(in_, &session::take_turn_in);
+  const auto out = out_.opens_at();
+  const auto in = in_.opens_at();
+  if (!out && !in) return;
+  const auto next = std::min(out.value_or(moment::max()), in.value_or(moment::max()));
+  line_timer_.expires_after(std::max(next - now(), moment::zero()));
+  line_timer_.async_wait([this](const boost::system::error_code& failure) {
+    if (!failure && !stopping_) serve_lines();
+  });
+}
+
+void exchange::serve(shared_line& line, void (session::*take_turn)()) {
+  line.advance(now());
+  while (const auto who = line.next()) {
+    if (const auto its = find(*who))
+      (*its.*take_turn)();
+    else
+      line.forget(*who);
+  }
+}
+
 // -- what sessions tell ---------------------------------------------------------------------------
 
 std::string exchange::own_greeting() {
@@ -353,6 +391,8 @@ void exchange::on_down(session& which, down_reason reason, const std::string& se
 
 void exchange::on_gone(session& which) {
   const auto id = which.id();
+  out_.forget(id);
+  in_.forget(id);
   strangers_.erase(id);
   dialled_.erase(id);
   const auto connecting = connecting_.find(id);

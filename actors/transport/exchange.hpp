@@ -72,6 +72,8 @@ class exchange final : public endpoint, private session_host {
   bool make_place_for_stranger();
 
   void tick();
+  void serve_lines();
+  void serve(shared_line& line, void (session::*take_turn)());
   void shut_down();
 
   std::string own_greeting() override;
@@ -80,9 +82,12 @@ class exchange final : public endpoint, private session_host {
   void on_message(session& which, const heading& head,
                   std::variant<wire::frame_ptr, wire::errc> body) override;
   void on_down(session& which, down_reason reason, const std::string& sentence) override;
+  void on_line_wanted() override;
   void on_gone(session& which) override;
 
   const endpoint_options options_;
+  shared_line out_;  ///< of the I/O thread, like in_
+  shared_line in_;
   const session_settings settings_;
   events& user_;
   std::string address_;
@@ -104,6 +109,7 @@ class exchange final : public endpoint, private session_host {
   std::set<link_id> resolving_;
   std::set<link_id> strangers_;
   std::vector<link_id> to_flush_;
+  bool serving_lines_ = false;
   bool accepting_ = false;
   bool stopping_ = false;
 
@@ -111,6 +117,7 @@ class exchange final : public endpoint, private session_host {
   tcp::acceptor acceptor_;
   tcp::resolver resolver_;
   boost::asio::steady_timer ticker_;
+  boost::asio::steady_timer line_timer_;
 };
 
 }  // namespace swarm::transport

@@ -5,7 +5,6 @@
 
 #include <boost/asio/post.hpp>
 #include <cassert>
-#include <cstdio>
 
 #include "actors/transport/address.hpp"
 #include "actors/transport/clock.hpp"
@@ -47,28 +46,7 @@ std::string cut(const std::string& sentence) {
   return sentence.substr(0, sentence_bytes_max);
 }
 
-std::string in_seconds(std::chrono::milliseconds time) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%g s", static_cast<double>(time.count()) / 1000);
-  return text;
-}
-
-/// The way has a narrow place whose routers do not say so (RFC 2923, 2.1).
-constexpr const char* large_are_lost =
-    "small packets pass and larger ones are lost on the way: try ping -M do -s 1400 to it, and "
-    "lower the MTU of the network interface (ip link set DEVICE mtu 1280), of a tunnel above all";
-
 }  // namespace
-
-counters tally::read() const {
-  const std::lock_guard<std::mutex> guard{mutex_};
-  return counted_;
-}
-
-void tally::store(const counters& now) {
-  const std::lock_guard<std::mutex> guard{mutex_};
-  counted_ = now;
-}
 
 session::session(boost::asio::io_context& context, const session_settings& settings,
                  session_host& host, link_id id, bool dialled)
@@ -78,10 +56,8 @@ session::session(boost::asio::io_context& context, const session_settings& setti
       dialled_(dialled),
       started_(now()),
       socket_(context),
-      tokens_timer_(context),
       deadline_(started_ + settings.options.dial_timeout),
       window_(settings.options.window_bytes_max, settings.options.queueing_target),
-      bucket_(settings.options.bytes_per_s_max, started_),
       heartbeat_(settings.options.heartbeat_interval, settings.options.silence_timeout, started_) {}
 
 // -- the beginning --------------------------------------------------------------------------------
@@ -190,6 +166,7 @@ void session::read_some() {
   if (state_ == state::lingering) return discard();
   io_result result;
   size_t turn = 0;
+  const auto bulk_before = inbound_->bulk_bytes_read();
   do {
     result = channel_->read(inbound_->want());
     if (result.bytes == 0) continue;
@@ -197,12 +174,14 @@ void session::read_some() {
     if (auto wrong = inbound_->filled(result.bytes, *this))
       return fail(is_up() ? down_reason::protocol : down_reason::refused, *wrong);
     if (is_down()) return;
-    if (inbound_->bulk_bytes_read() - credited_bytes_ >= credit_every_bytes) pump();
+    if (inbound_->bulk_bytes_read() - granted_bytes_ >= credit_every_bytes) grant_credit();
   } while (result.state == io_state::ready && turn < turn_bytes && !is_down());
   if (is_down()) return;
   if (turn > 0) heartbeat_.heard(now());
   if (!take(result)) return;
-  if (inbound_->bulk_bytes_read() != credited_bytes_) pump();
+  const size_t bulk_bytes = inbound_->bulk_bytes_read() - bulk_before;
+  count_in(bulk_bytes, turn - bulk_bytes);
+  if (inbound_->bulk_bytes_read() != granted_bytes_) grant_credit();
   count();
   if (is_down()) return;
   if (result.state == io_state::wait_read) return wait_read();
@@ -237,10 +216,12 @@ void session::on_packet(packet_kind kind, const uint8_t* content, size_t bytes) 
     case packet_kind::credit:
       if (!window_.credited(get_u64(content), now()))
         return fail(down_reason::protocol, "it has read more than was sent");
-      return pump();
+      pump();
+      return;
     case packet_kind::beat:
       queue_->push(packet_kind::echo, to_text(content, bytes));
-      return pump();
+      pump();
+      return;
     case packet_kind::echo: {
       const auto sent = moment{static_cast<int64_t>(get_u64(content))};
       const auto trip = std::chrono::duration_cast<std::chrono::microseconds>(now() - sent);
@@ -292,9 +273,10 @@ void session::send(const heading& head, wire::frame_ptr body) {
     fail(down_reason::lost, "more than queue_bytes_max waits to be sent: the link is too slow");
 }
 
-void session::pump() {
+bool session::pump() {
   // The greetings go through here as well; a socket that is full calls it again.
-  if (writing_ || pumping_ || !queue_ || state_ < state::greeting || state_ == state::gone) return;
+  if (writing_ || pumping_ || !queue_ || state_ < state::greeting || state_ == state::gone)
+    return false;
   pumping_ = true;
   size_t turn = 0;
   bool more = true;
@@ -304,39 +286,44 @@ void session::pump() {
     if (turn == before) break;
   }
   pumping_ = false;
-  if (state_ == state::gone || !queue_) return;
+  if (state_ == state::gone || !queue_) return turn > 0;
   count();
-  if (writing_) return;
+  want_line();
+  if (writing_) return turn > 0;
   if (more && turn >= turn_bytes) {
     boost::asio::post(socket_.get_executor(), [self = shared_from_this()] { self->pump(); });
-    return;
+    return true;
   }
-  wait_for_tokens();
-  if (!queue_->empty() || channel_->holds_back()) return;
+  if (!queue_->empty() || channel_->holds_back()) return turn > 0;
   if (state_ == state::closing) down(down_reason::closed, closing_sentence_);
   if (state_ == state::lingering) linger();
+  return turn > 0;
 }
 
 bool session::write_some(moment at, size_t& turn) {
-  if (inbound_ && is_up() && inbound_->bulk_bytes_read() != credited_bytes_) {
-    credited_bytes_ = inbound_->bulk_bytes_read();
+  auto& line = settings_.out;
+  if (!settings_.in.capped() && inbound_) granted_bytes_ = inbound_->bulk_bytes_read();
+  if (is_up() && granted_bytes_ != credited_bytes_) {
+    credited_bytes_ = granted_bytes_;
     queue_->push(packet_kind::credit, to_content(credited_bytes_));
   }
-  bucket_.advance(at);
+  line.advance(at);
+  line.want(id_, wish());
   allowance allowed;
-  allowed.control = bucket_.control_may_go();
-  allowed.bulk_bytes = bucket_.bulk_may_go() ? window_.room() : 0;
+  allowed.control = line.control_may_go(id_);
+  allowed.bulk_bytes = line.bulk_may_go(id_) ? window_.room() : 0;
   allowed.packet_bytes =
-      std::min(bucket_.packet_bytes(),
+      std::min(line.packet_bytes(),
                std::clamp(window_.size() / pieces_per_window, piece_bytes_min, packet_bytes_max));
-  if (bucket_.capped()) allowed.gather_bytes = allowed.packet_bytes;
+  if (line.capped()) allowed.gather_bytes = allowed.packet_bytes;
   gathered_.clear();
   queue_->gather(allowed, gathered_);
   if (queue_->has_bulk() && window_.room() <= queue_->staged_bulk_bytes()) window_.was_short();
   if (gathered_.empty() && !channel_->holds_back()) return false;
   const auto result = channel_->write(gathered_);
-  window_.sent(queue_->wrote(result.bytes).bulk_bytes, now());
-  bucket_.take(result.bytes);
+  const size_t bulk_bytes = queue_->wrote(result.bytes).bulk_bytes;
+  window_.sent(bulk_bytes, now());
+  line.took(id_, bulk_bytes, result.bytes - bulk_bytes);
   turn += result.bytes;
   if (result.state == io_state::wait_write) {
     wait_write();
@@ -348,39 +335,51 @@ bool session::write_some(moment at, size_t& turn) {
   return false;
 }
 
-void session::wait_for_tokens() {
-  if (waiting_for_tokens_) return;
-  const auto opens = bucket_.opens_at(queue_->has_control() && !bucket_.control_may_go(),
-                                      queue_->has_bulk() && !bucket_.bulk_may_go());
-  if (!opens) return;
-  waiting_for_tokens_ = true;
-  tokens_timer_.expires_after(std::max(*opens - now(), moment::zero()));
-  tokens_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& failure) {
-    self->waiting_for_tokens_ = false;
-    if (!failure) self->pump();
-  });
+// -- the process' line ----------------------------------------------------------------------------
+
+shared_line::wish session::wish() const {
+  if (writing_) return {};
+  return {queue_->has_control(),
+          queue_->has_bulk() && window_.room() > queue_->staged_bulk_bytes()};
 }
 
-/// Of a connection that did not become a link in time. The answer to a dialler begins with a small
-/// packet (tls_channel.cpp), so that these three look different here:
-///   nothing came, all that was sent is acknowledged: somebody listens and does not speak;
-///   nothing came, what was sent is not acknowledged: nothing passes;
-///   the small packet came and the certificate behind it did not, or ours is not acknowledged.
-std::string session::why_stuck() {
-  const auto limit = in_seconds(settings_.options.dial_timeout);
-  const auto known = look_at(socket_.native_handle());
-  const bool heard = known && known->received_bytes > 0;
-  if (heard && (state_ == state::handshake || known->unheard)) {
-    return "it was connected, but the handshake did not get through within " + limit + ": " +
-           large_are_lost;
+void session::want_line() {
+  if (!settings_.out.capped()) return;
+  settings_.out.want(id_, wish());
+  host_.on_line_wanted();
+}
+
+void session::take_turn_out() {
+  // Whoever can do nothing with its turn must not keep it.
+  if (!pump()) settings_.out.want(id_, {});
+}
+
+void session::grant_credit() {
+  if (!settings_.in.capped()) {
+    pump();
+    return;
   }
-  if (known && known->unheard) {
-    return "it was connected, but nothing that is sent to it arrives within " + limit +
-           ": check the firewalls between";
-  }
-  if (heard) return "it was connected, but did not greet within " + limit;
-  return "it was connected, but says nothing within " + limit +
-         ": check that a peer of a run listens there, not another program";
+  // Only credit holds the far side back: what has arrived has used the line, read or not. Control
+  // needs none and is never late for it.
+  settings_.in.want(id_, {false, true});
+  host_.on_line_wanted();
+}
+
+void session::count_in(size_t bulk_bytes, size_t other_bytes) {
+  const size_t prepaid = std::min(bulk_bytes, prepaid_bytes_);
+  prepaid_bytes_ -= prepaid;
+  settings_.in.took(id_, bulk_bytes - prepaid, 0);
+  settings_.in.came(other_bytes);
+}
+
+void session::take_turn_in() {
+  const uint64_t read = is_up() ? inbound_->bulk_bytes_read() - granted_bytes_ : 0;
+  const size_t granted = std::min<uint64_t>(read, settings_.in.packet_bytes());
+  granted_bytes_ += granted;
+  prepaid_bytes_ += granted;
+  settings_.in.took(id_, granted, 0);
+  settings_.in.want(id_, {false, read > granted});
+  if (granted > 0) pump();
 }
 
 // -- time -----------------------------------------------------------------------------------------
@@ -404,7 +403,8 @@ void session::tick(moment at) {
   fail(down_reason::unreachable,
        state_ == state::connecting
            ? "it does not answer within " + in_seconds(settings_.options.dial_timeout)
-           : why_stuck());
+           : why_stuck(socket_.native_handle(), state_ == state::handshake,
+                       settings_.options.dial_timeout));
 }
 
 // -- the end --------------------------------------------------------------------------------------
@@ -483,7 +483,6 @@ void session::end() {
   if (state_ == state::gone) return;
   state_ = state::gone;
   boost::system::error_code ignored;
-  tokens_timer_.cancel();
   socket_.close(ignored);
   host_.on_gone(*this);
 }

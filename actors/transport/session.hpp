@@ -2,9 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,8 +11,9 @@
 #include "actors/transport/heartbeat.hpp"
 #include "actors/transport/inbound.hpp"
 #include "actors/transport/send_queue.hpp"
+#include "actors/transport/shared_line.hpp"
+#include "actors/transport/tally.hpp"
 #include "actors/transport/tls.hpp"
-#include "actors/transport/token_bucket.hpp"
 #include "actors/transport/window.hpp"
 
 namespace swarm::transport {
@@ -34,6 +33,9 @@ class session_host {
                           std::variant<wire::frame_ptr, wire::errc> body) = 0;
   /// It is of no use any more, but may have a last word to send.
   virtual void on_down(session& which, down_reason reason, const std::string& sentence) = 0;
+  /// A session waits for a turn on a capped line: take_turn() is to be called, later, on whoever
+  /// is next.
+  virtual void on_line_wanted() = 0;
   /// Its connection is closed; may destroy it later, not now.
   virtual void on_gone(session& which) = 0;
 };
@@ -42,17 +44,8 @@ class session_host {
 struct session_settings {
   const endpoint_options& options;
   std::shared_ptr<tls_context> tls;  ///< null: plain TCP
-};
-
-/// Counters that other threads may read.
-class tally {
- public:
-  counters read() const;
-  void store(const counters& now);
-
- private:
-  mutable std::mutex mutex_;
-  counters counted_;
+  shared_line& out;
+  shared_line& in;
 };
 
 /// One connection, from connecting to its end. Of the I/O thread only.
@@ -86,6 +79,10 @@ class session final : public std::enable_shared_from_this<session>, private inbo
   void send(const heading& head, wire::frame_ptr body);
   /// Sends what was queued; several sends before are written together.
   void flush() { pump(); }
+  /// Sends what the cap on the process' line lets it, if it is its turn there.
+  void take_turn_out();
+  /// Lets the far side send more, in the same way.
+  void take_turn_in();
   void close(const std::string& sentence);
 
   /// Looks at the clock: beats, silence, deadlines.
@@ -99,7 +96,6 @@ class session final : public std::enable_shared_from_this<session>, private inbo
  private:
   enum class state : uint8_t { connecting, handshake, greeting, up, closing, lingering, gone };
 
-  std::string why_stuck();
   void tune_socket();
   void shake_hands();
   void begin_greeting();
@@ -108,9 +104,12 @@ class session final : public std::enable_shared_from_this<session>, private inbo
   void read_some();
   bool take(const io_result& result);
   void discard();
-  void pump();
+  bool pump();  ///< true: something left
   bool write_some(moment at, size_t& turn);
-  void wait_for_tokens();
+  shared_line::wish wish() const;
+  void want_line();
+  void grant_credit();
+  void count_in(size_t bulk_bytes, size_t other_bytes);
   void tell_last(packet_kind kind, down_reason reason, const std::string& sentence);
   void introduce();
   void down(down_reason reason, const std::string& sentence);
@@ -132,7 +131,6 @@ class session final : public std::enable_shared_from_this<session>, private inbo
   const moment started_;
 
   socket_type socket_;
-  boost::asio::steady_timer tokens_timer_;
   std::unique_ptr<channel> channel_;
   state state_ = state::connecting;
   moment deadline_;
@@ -141,7 +139,6 @@ class session final : public std::enable_shared_from_this<session>, private inbo
   std::unique_ptr<send_queue> queue_;
   std::vector<readable_span> gathered_;
   class window window_;
-  token_bucket bucket_;
   heartbeat heartbeat_;
 
   bool greeted_ = false;   ///< the far side's greeting came
@@ -149,11 +146,14 @@ class session final : public std::enable_shared_from_this<session>, private inbo
   bool welcomed_ = false;  ///< ours was
   bool reading_ = false;
   bool writing_ = false;
-  bool waiting_for_tokens_ = false;
   bool pumping_ = false;
   bool told_ = false;  ///< the last word is queued
   std::string closing_sentence_;
-  uint64_t credited_bytes_ = 0;
+  uint64_t granted_bytes_ = 0;  ///< bulk bytes read for which the far side may send more
+  /// Of the cap on what comes in, taken when they were granted; the far side has not sent them yet.
+  /// More than them comes while its window grows, and is taken when it comes.
+  size_t prepaid_bytes_ = 0;
+  uint64_t credited_bytes_ = 0;  ///< of these, those that it was told of
   size_t discarded_bytes_ = 0;
 
   counters counters_;

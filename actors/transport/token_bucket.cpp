@@ -35,6 +35,11 @@ void token_bucket::take(size_t bytes) {
   if (capped()) tokens_ -= static_cast<double>(bytes);
 }
 
+void token_bucket::take_what_came(size_t bytes) {
+  if (!capped()) return;
+  tokens_ = std::max(tokens_ - static_cast<double>(bytes), std::min(tokens_, -2 * capacity_));
+}
+
 std::optional<moment> token_bucket::opens_at(bool control_waits, bool bulk_waits) const {
   if (!capped() || (!control_waits && !bulk_waits)) return std::nullopt;
   const double floor = control_waits ? -2 * capacity_ : 0;

@@ -8,14 +8,13 @@
 
 namespace swarm::transport {
 
-/// What a capped link saves up while it is quiet, in time.
+/// What a capped line saves up while it is quiet, in time.
 inline constexpr std::chrono::milliseconds burst{20};
-/// Pieces of a capped link are no smaller.
+/// Pieces on a capped line are no smaller.
 inline constexpr size_t capped_packet_bytes_min = size_t{4} << 10;
 
-/// A cap on the bytes per second that one link sends. Control messages overdraw it for as much as
-/// two bursts, so that they do not wait behind bulk that has just left; urgent packets without
-/// limit.
+/// A cap on bytes per second. Control messages overdraw it for as much as two bursts, so that they
+/// do not wait behind bulk that has just left; urgent packets without limit.
 class token_bucket {
  public:
   /// 0: no cap.
@@ -30,7 +29,9 @@ class token_bucket {
 
   void advance(moment now);
   void take(size_t bytes);
-  /// When the lane that waits may go on; nothing when neither waits.
+  /// The same, for bytes that were not asked: they overdraw no more than control messages may.
+  void take_what_came(size_t bytes);
+  /// When the lane that waits may go on, control's time if both do; nothing when neither waits.
   std::optional<moment> opens_at(bool control_waits, bool bulk_waits) const;
 
  private:

@@ -61,7 +61,9 @@ void add_network_options(option_table& table, network_options& options, bool ser
            "--bind=0.0.0.0:PORT.",
            "address")
       .add(options.bytes_per_s, "bytes-per-s",
-           "Most that is sent over one connection; 0: no limit.", "bytes/s", 0, INT64_MAX)
+           "Most that this process sends over all its connections together, and as much that it "
+           "receives; 0: no limit.",
+           "bytes/s", 0, INT64_MAX)
       .add(options.state_dir, "state-dir",
            "Folder of this process alone, for what its next life needs; empty: nothing is kept.",
            "path");
