@@ -88,14 +88,30 @@ void donor::send(const shard_reply& about, uint64_t count, promise<wire::state_c
 }
 
 void donor::leave(bool for_others, std::function<void()> then) {
-  const auto weights = host_.guard().weights();
   for_others = for_others && options_.vault;
   if (!options_.store && !for_others) return then();
+  if (elements_ > 0) return leave_copies(for_others, then);
+  host_.self()
+      ->request(options_.compute, caf::infinite, elements_atom::value)
+      .then(
+          [=](int64_t elements) {
+            elements_ = static_cast<uint64_t>(elements);
+            // Else what the engine holds is not the guard's weights any more.
+            if (host_.life().serving()) return leave_copies(for_others, then);
+            then();
+          },
+          [this](caf::error& error) { host_.self()->quit(std::move(error)); });
+}
+
+/// A copy that the vault could not keep is not taken: it would be the whole state once more.
+void donor::leave_copies(bool for_others, const std::function<void()>& then) {
+  for_others = for_others && options_.vault->has_place_for(elements_ * element_state_bytes);
+  if (!options_.store && !for_others) return then();
+  const auto weights = host_.guard().weights();
   host_.self()
       ->request(options_.compute, caf::infinite, export_atom::value)
       .then(
-          [=, commit = host_.guard().committed(),
-           then = std::move(then)](const tensors::host_tensor& state) {
+          [=, commit = host_.guard().committed()](const tensors::host_tensor& state) {
             stored_state copy{weights.version, state, commit, weights.history};
             if (also_.first == weights) copy.made_in = also_.second.history;
             if (for_others) options_.vault->put(options_.stage, copy);

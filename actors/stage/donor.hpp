@@ -46,6 +46,7 @@ class donor {
   void keep(stored_sum sum);
 
  private:
+  void leave_copies(bool for_others, const std::function<void()>& then);
   /// What the store says of its promise now, if that is news.
   void report_promise();
   /// With what the engine has of these elements by now, if it is still good for it then.

@@ -58,7 +58,7 @@ class state_vault {
     const auto there = kept_.find(stage);
     if (there == kept_.end() && kept_.size() >= vault_stages_max) return false;
     if (there != kept_.end() && state.history < there->second.front().history) return false;
-    if (!disk_ && state.state.bytes() > memory_bytes_max_) return false;
+    if (!has_place_for(state.state.bytes())) return false;
     if (disk_) store_of(stage).put(state);
     const auto version = state.version;
     keep_newest(
@@ -68,6 +68,10 @@ class state_vault {
     const auto found = kept_.find(stage);
     return found != kept_.end() && found->second.front().version == version;
   }
+
+  /// Whether a state of so many bytes can be kept at all. Whoever would make or fetch one that
+  /// cannot needs the memory and the line for something else.
+  bool has_place_for(uint64_t bytes) const { return disk_ || bytes <= memory_bytes_max_; }
 
   /// Of the states that are in memory.
   uint64_t memory_bytes() const {

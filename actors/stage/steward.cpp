@@ -327,6 +327,8 @@ class steward final : public full_steward::base {
   void put_in_place(pursuit& p, size_t shard, worker_id from, const wire::state_chunk& m) {
     auto& machine = p.fetch.machine();
     const auto elements = machine.elements();
+    if (!options_.vault->has_place_for(elements * element_state_bytes))
+      return leave_out(p, machine.here(shard));
     try {
       // Not touched before something comes, whatever the donor says of the size.
       if (p.bytes == nullptr)
@@ -342,14 +344,21 @@ class steward final : public full_steward::base {
     machine.placed(shard);
   }
 
+  /// How large it is one knows from its first shard; the rest would come in vain.
+  void leave_out(pursuit& p, std::optional<weights_id> weights) {
+    p.stop();
+    p.no_room_for = weights;
+    report("no_room_for_copy", p.stage, weights->version);
+  }
+
   void look_at(pursuit& p) {
     if (!p.fetch.active()) return;
     if (const auto weights = p.fetch.machine().complete()) {
       const bool kept = options_.vault->put(
           p.stage, {weights->version, std::exchange(p.state, {}), p.commit, weights->history});
+      if (!kept) return leave_out(p, weights);
       p.stop();
-      if (!kept) p.no_room_for = *weights;
-      report(kept ? "custody" : "no_room_for_copy", p.stage, weights->version);
+      report("custody", p.stage, weights->version);
     } else if (p.fetch.machine().hopeless()) {
       // Mostly there is nothing newer.
       p.stop();

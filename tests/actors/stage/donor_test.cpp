@@ -34,7 +34,9 @@ class exporting_engine final : public engine_wrapper {
 /// Worker 1, alone in its stage, with a vault.
 class fixture {
  public:
-  explicit fixture(std::shared_ptr<stage::state_store> store = nullptr) {
+  explicit fixture(std::shared_ptr<stage::state_store> store = nullptr,
+                   uint64_t vault_bytes = ~uint64_t{0})
+      : vault(std::make_shared<stage::state_vault>(vault_bytes)) {
     one = rig.spawn(
         1, start_mode::fresh,
         [this, make = rig.whole_model()] {
@@ -80,7 +82,7 @@ class fixture {
   }
 
   worker_rig rig{1};
-  std::shared_ptr<stage::state_vault> vault = std::make_shared<stage::state_vault>();
+  std::shared_ptr<stage::state_vault> vault;
   int exports = 0;
   std::function<void()> on_export;
   crew one;
@@ -154,6 +156,19 @@ BOOST_AUTO_TEST_CASE(one_export_serves_the_next_life_and_the_others) {
   BOOST_REQUIRE(store->state());
   BOOST_TEST((store->state()->version == step_id{2}));
   BOOST_TEST(f.kept() == (numbers{2, 0}), per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_that_nobody_could_keep_is_not_taken) {
+  // The state has 4 elements of 12 bytes.
+  fixture f{nullptr, 47};
+  f.commit({0});
+  f.commit({1}, 1, true);
+  BOOST_TEST(f.exports == 0);
+  BOOST_TEST(f.kept().empty());
+  fixture fits{nullptr, 48};
+  fits.commit({0}, 1, true);
+  BOOST_TEST(fits.exports == 2);
+  BOOST_TEST(fits.kept() == numbers{1}, per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_that_cannot_leave_its_copy_ends_instead_of_promising_it) {

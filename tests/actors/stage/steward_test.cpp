@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/peer/directory.hpp"
+#include "actors/stage/errc.hpp"
 #include "actors/stage/replies.hpp"
 #include "actors/stage/state_store.hpp"
 #include "actors/telemetry/event.hpp"
@@ -221,6 +222,26 @@ BOOST_AUTO_TEST_CASE(a_copy_outlives_its_whole_stage) {
   f.world.pass(60s);
   BOOST_TEST(f.keeps(1, 1, 4));
   BOOST_TEST(f.version_in(f.chunk(1, 1, 4)) == 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_for_which_there_is_no_room_is_known_by_its_first_shard) {
+  fixture f{{1}, [](auto& options) {
+              options.stages = 2;
+              // A copy has 4 elements of 12 bytes.
+              options.vault = std::make_shared<stage::state_vault>(47);
+            }};
+  int asked = 0;
+  const auto state = copy_of(1, 4);
+  f.add_fake(2, 1, [&]() -> caf::result<wire::state_chunk> {
+    // After the first of its two shards it has nothing newer.
+    if (++asked > 1) return make_error(stage::errc::no_state);
+    return stage::chunk_of(
+        {state.weights(), state.commit, 4, 0, stage::shard_of(state.state, 0, 2).value()});
+  });
+  f.world.pass(soon);
+  BOOST_TEST(asked > 0);
+  BOOST_TEST(f.events["no_room_for_copy"] == 1);
+  BOOST_TEST(f.events["custody"] == 0);
 }
 
 BOOST_AUTO_TEST_CASE(whoever_joined_after_the_last_copy_gets_one_of_its_own_stage) {
