@@ -4,16 +4,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "experiments/joining_children.hpp"
+#include "experiments/live_run.hpp"
 #include "experiments/program.hpp"
-#include "tools/processes/free_ports.hpp"
-#include "tools/processes/state_folder.hpp"
 #include "tools/report/table.hpp"
 #include "tools/report/user_path.hpp"
-#include "tools/run/run_files.hpp"
 
 namespace {
 
@@ -24,7 +20,6 @@ namespace fs = std::filesystem;
 /// Of every wait: nothing takes so long unless it fails.
 constexpr auto patience = 120s;
 constexpr double speed_share_min = 0.9;
-constexpr int64_t validity_s = 24 * 3600;
 /// Steps after a change of the crew that are not counted.
 constexpr int64_t settle_steps = 3;
 
@@ -36,29 +31,6 @@ struct joining_options {
   int64_t bytes_per_s = 0;
   std::string dir;
 };
-
-struct event {
-  double t = 0;
-  nlohmann::json fields;
-};
-
-/// What a process has told its telemetry so far.
-std::vector<event> events_of(const fs::path& folder) {
-  std::vector<event> result;
-  std::ifstream file{folder / "telemetry.jsonl"};
-  for (std::string line; std::getline(file, line);) {
-    auto parsed = nlohmann::json::parse(line, nullptr, false);
-    // The last line may be on its way.
-    if (parsed.is_object()) result.push_back({parsed.value("t", 0.0), std::move(parsed)});
-  }
-  return result;
-}
-
-const event* first_of(const std::vector<event>& events, const std::string& name) {
-  for (const auto& e : events)
-    if (e.fields.value("event", "") == name) return &e;
-  return nullptr;
-}
 
 /// What one join took, by the joiner's clock, and what the trainer did meanwhile.
 struct join {
@@ -76,12 +48,13 @@ struct join {
 };
 
 /// Tokens per second over these steps, and the longest of them.
-double rate(const std::vector<event>& trainer, int64_t first, int64_t last, double* longest) {
+double rate(const std::vector<experiments::told_event>& trainer, int64_t first, int64_t last,
+            double* longest) {
   double tokens = 0;
   double start = -1;
   double end = 0;
   for (const auto& e : trainer) {
-    if (e.fields.value("event", "") != "step") continue;
+    if (e.name() != "step") continue;
     const auto step = e.fields.value("step", int64_t{0});
     if (step < first - 1 || step > last) continue;
     if (start < 0) {
@@ -95,128 +68,75 @@ double rate(const std::vector<event>& trainer, int64_t first, int64_t last, doub
   return end > start ? tokens / (end - start) : 0.0;
 }
 
+experiments::live_run_options live_options(const joining_options& options) {
+  experiments::live_run_options result;
+  result.name = "joining";
+  result.run = options.run;
+  result.tokens = 1 + options.peers + (options.run.stages - 1) + 2 * options.joins;
+  result.bytes_per_s = options.bytes_per_s;
+  return result;
+}
+
 class stage_run {
  public:
-  stage_run(const joining_options& options, fs::path dir)
-      : options_(options),
-        dir_(std::move(dir)),
-        processes_(tools::tree_program("tools/swarm/swarm"),
-                   [this](size_t from, const std::string& line) { hear(from, line); }) {}
+  stage_run(const joining_options& options, const fs::path& dir)
+      : options_(options), run_(live_options(options), dir) {}
 
   /// A sentence when it fails.
   std::optional<std::string> begin(const tensors::corpus& data) {
-    tools::new_run what;
-    what.folder = dir_.string();
-    what.name = "joining";
-    what.peers = 1 + options_.peers + (options_.run.stages - 1) + 2 * options_.joins;
-    what.valid_s = validity_s;
-    if (auto why = tools::make_run(what, options_.run, data, tools::unix_now_ms())) return why;
-    const auto ports = tools::free_ports(1);
-    if (ports.empty()) return "no free port on loopback";
-    seed_ = "127.0.0.1:" + std::to_string(ports[0]);
-    auto train = arguments("train", seed_);
-    train.insert(train.end(), {"--data=" + options_.run.data, "--begin", "--line-every=1",
-                               "--in-flight=" + std::to_string(options_.run.in_flight)});
-    processes_.start(train);
-    for (int64_t p = 0; p < options_.peers; ++p)
-      start_peer(0, true);
-    for (int64_t s = 1; s < options_.run.stages; ++s)
-      start_peer(s, true);
+    std::vector<int64_t> peers(static_cast<size_t>(options_.run.stages), 1);
+    peers[0] = options_.peers;
+    if (auto why = run_.begin(data, peers)) return why;
     return wait_for(options_.peers, settle_steps);
   }
 
   std::optional<std::string> join_once(join& found) {
-    const auto calm_from = last_step_ + settle_steps;
+    const auto calm_from = run_.last_step() + settle_steps;
     if (auto why = wait_for(options_.peers, settle_steps + options_.calm_steps)) return why;
-    const auto calm_until = last_step_;
-    const auto lone = start_lone_peer();
-    const auto lone_place = folder(next_token_ - 1);
-    const auto serves = [&] { return first_of(events_of(lone_place), "serving") != nullptr; };
-    if (!processes_.until(patience, serves)) return failure();
-    const auto control_until = last_step_ + 1;
-    processes_.kill(lone);
+    const auto calm_until = run_.last_step();
+    const auto lone = run_.start_lone_peer();
+    const auto serves = [&] { return first_of(run_.told_by(lone), "serving") != nullptr; };
+    if (!run_.until(patience, serves)) return run_.failure();
+    const auto control_until = run_.last_step() + 1;
+    run_.kill(lone);
     if (auto why = wait_for(options_.peers, settle_steps + options_.calm_steps)) return why;
-    found.began_after = last_step_;
-    const auto joiner = start_peer(0, false);
-    const auto place = folder(next_token_ - 1);
+    found.began_after = run_.last_step();
+    const auto joiner = run_.start_peer(0);
     if (auto why = wait_for(options_.peers + 1, settle_steps)) return why;
     // Telemetry is written by and by.
-    std::vector<event> told;
-    std::vector<event> trainer;
+    std::vector<experiments::told_event> told;
+    std::vector<experiments::told_event> trainer;
     const auto written = [&] {
-      told = events_of(place);
-      trainer = events_of(folder(1));
+      told = run_.told_by(joiner);
+      trainer = run_.told_by(run_.trainer());
       return first_of(told, "serving") != nullptr && !trainer.empty() &&
-             trainer.back().fields.value("step", int64_t{-1}) >= last_step_ - settle_steps;
+             trainer.back().fields.value("step", int64_t{-1}) >= run_.last_step() - settle_steps;
     };
-    if (!processes_.until(patience, written)) return failure();
-    processes_.kill(joiner);
+    if (!run_.until(patience, written)) return run_.failure();
+    run_.kill(joiner);
     found.before = rate(trainer, calm_from, calm_until, nullptr);
     found.control = rate(trainer, calm_until + 1, control_until, nullptr);
     return measure(told, trainer, found);
   }
 
  private:
-  fs::path folder(int64_t token) const { return dir_ / ("process-" + std::to_string(token)); }
-
-  std::vector<std::string> arguments(const std::string& command, const std::string& bind) {
-    const auto token = next_token_++;
-    std::vector<std::string> result{command,
-                                    "--token=" + tools::token_file(dir_.string(), token),
-                                    "--run=" + tools::description_file(dir_.string()),
-                                    "--join=" + seed_,
-                                    "--bind=" + bind,
-                                    "--state-dir=" + folder(token).string()};
-    if (options_.bytes_per_s > 0)
-      result.push_back("--bytes-per-s=" + std::to_string(options_.bytes_per_s));
-    return result;
-  }
-
-  size_t start_peer(int64_t stage, bool first) {
-    auto given = arguments("peer", "127.0.0.1:0");
-    given.push_back("--stage=" + std::to_string(stage));
-    if (first) given.emplace_back("--begin");
-    return processes_.start(given);
-  }
-
-  /// Takes the machine's cores as a newcomer does, and knows nobody.
-  size_t start_lone_peer() {
-    const auto token = next_token_++;
-    return processes_.start({"peer", "--token=" + tools::token_file(dir_.string(), token),
-                             "--run=" + tools::description_file(dir_.string()), "--stage=0",
-                             "--begin", "--bind=127.0.0.1:0",
-                             "--state-dir=" + folder(token).string()});
-  }
-
   /// So many further steps, from the first with so many peers in stage 0 on.
   std::optional<std::string> wait_for(int64_t peers, int64_t steps) {
     std::optional<int64_t> from;
     const auto reached = [&] {
-      if (workers_ != peers)
+      if (run_.workers(0) != peers)
         from.reset();
       else if (!from)
-        from = last_step_;
-      return from && last_step_ >= *from + steps;
+        from = run_.last_step();
+      return from && run_.last_step() >= *from + steps;
     };
-    if (!processes_.until(patience, reached)) return failure();
+    if (!run_.until(patience, reached)) return run_.failure();
     return std::nullopt;
   }
 
-  std::string failure() const {
-    return processes_.failure().empty() ? "the run stands still" : processes_.failure();
-  }
-
-  void hear(size_t from, const std::string& line) {
-    long long step = 0;
-    const auto workers = line.find("workers ");
-    if (from != 0 || workers == std::string::npos) return;
-    if (std::sscanf(line.c_str(), "step %lld", &step) != 1) return;
-    last_step_ = step;
-    workers_ = std::atoll(line.c_str() + workers + 8);
-  }
-
-  std::optional<std::string> measure(const std::vector<event>& told,
-                                     const std::vector<event>& trainer, join& found) const {
+  std::optional<std::string> measure(const std::vector<experiments::told_event>& told,
+                                     const std::vector<experiments::told_event>& trainer,
+                                     join& found) const {
     const auto* fetching = first_of(told, "fetching");
     const auto* fetched = first_of(told, "fetched");
     const auto* joined = first_of(told, "joined");
@@ -228,7 +148,7 @@ class stage_run {
     // The download that succeeded; those that were given up before it count as lost time.
     double began = fetching->t;
     for (const auto& e : told) {
-      if (e.fields.value("event", "") != "fetching" || e.t > fetched->t) continue;
+      if (e.name() != "fetching" || e.t > fetched->t) continue;
       began = e.t;
       ++found.attempts;
     }
@@ -240,12 +160,7 @@ class stage_run {
   }
 
   const joining_options options_;
-  const fs::path dir_;
-  std::string seed_;
-  int64_t next_token_ = 1;
-  int64_t last_step_ = -1;
-  int64_t workers_ = 0;
-  experiments::children processes_;
+  experiments::live_run run_;
 };
 
 double median(std::vector<double> values) {

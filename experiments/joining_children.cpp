@@ -37,6 +37,12 @@ void children::kill(size_t number) {
   children_.at(number).process.reset();
 }
 
+std::optional<int> children::pid(size_t number) const {
+  const auto& process = children_.at(number).process;
+  if (!process) return std::nullopt;
+  return process->pid();
+}
+
 bool children::until(std::chrono::milliseconds limit, const std::function<bool()>& condition) {
   const stopwatch watch;
   const double limit_s = std::chrono::duration<double>(limit).count();

@@ -25,6 +25,9 @@ class children {
   /// SIGKILL; its lines are not of interest any more.
   void kill(size_t child);
 
+  /// Nothing when it was killed or did not start.
+  std::optional<int> pid(size_t child) const;
+
   /// Listens until the condition holds; false when it does not within the limit.
   bool until(std::chrono::milliseconds limit, const std::function<bool()>& condition);
 
