@@ -352,7 +352,7 @@ reduce_actions<T> all_reduce<T>::on_part(const received_part<T>& part, double no
       add_into(at(part.part), part.data, part.count);
     return out;
   }
-  line_.received(bytes_of(part.part), now_s);
+  line_.received(bytes_of(part.part), in_flight_bytes(), now_s);
   if (&book == &sums_ && !part.sum) out.error = averaging_errc::not_asked;
   if (!out.error && !present_[part.part]) {
     if (part.sum && (&book == &sums_ || collecting_.at(part.part).or_sum)) {
@@ -462,6 +462,7 @@ void all_reduce<T>::ask(question_book::key which, bool sum, const unit_list& uni
 template <class T>
 reduce_actions<T> all_reduce<T>::tick(double now_s) {
   actions out;
+  paces_.set_least_s(least_wait_s());
   for (const auto& which : units_.overdue(now_s, paces_)) {
     const auto c = collecting_.find(which.second);
     const auto units =

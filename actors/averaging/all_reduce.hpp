@@ -153,6 +153,12 @@ class all_reduce {
   void pump(double now_s, actions& out);
   void ask(question_book::key which, bool sum, const unit_list& units, bool or_sum, actions& out);
   size_t asked_index(size_t member, uint32_t part) const { return member * plan_.parts() + part; }
+  /// Answers wait for each other on this member's line: for what is on its way to it, and, as an
+  /// owner sends a finished part to everybody at once, for as many parts as there are members. Who
+  /// asks again before that gets everything twice.
+  double least_wait_s() const {
+    return line_.patience_s(in_flight_bytes() + plan_.members().size() * bytes_of(0));
+  }
   size_t bytes_of(uint32_t part) const { return plan_.part(part).count * sizeof(T); }
   T* at(uint32_t part) const { return result_.get() + plan_.part(part).begin; }
 

@@ -11,6 +11,7 @@
 #include <set>
 #include <tuple>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -123,8 +124,7 @@ class averager final : public full_actor::base {
   }
 
   void open(reduce_order order, const host_tensor& own) {
-    if (session_) memory_.remember(session_->line());
-    session_ = nullptr;
+    close();
     unsent_.clear();
     averaging_errc why{};
     session_ = memory_.open(options_.id, std::move(order), own, wanted_, options_.limits, &why);
@@ -141,6 +141,11 @@ class averager final : public full_actor::base {
 
   void end(averaging_errc why) {
     answer_all(make_error(why));
+    close();
+  }
+
+  void close() {
+    if (session_) memory_.remember(session_->line());
     session_ = nullptr;
   }
 
@@ -262,7 +267,7 @@ class averager final : public full_actor::base {
   }
 
   averager_options options_;
-  std::map<worker_id, wire::averager_actor> peers_;
+  std::unordered_map<worker_id, wire::averager_actor> peers_;
   wire::epoch when_;
   std::vector<promise> waiting_;  ///< the order's caller, and those who repeated it
   session_memory memory_;

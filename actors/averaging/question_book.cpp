@@ -14,9 +14,12 @@ constexpr double patience = 4;
 constexpr int doublings_max = 6;
 /// The pace follows slower answers at once and faster ones slowly.
 constexpr double pace_memory = 0.9;
-/// Rates are taken over at least this.
+/// Rates are taken over at least this time, and so many times what was on its way.
 constexpr double rate_period_s = 0.05;
+constexpr size_t rate_period_windows = 3;
 constexpr double rate_memory = 0.5;
+/// Lines are shared with others, and not all senders are equally fast.
+constexpr double line_patience = 2;
 /// Of the line's bytes per round trip: room to find out that it carries more.
 constexpr double window_gain = 2;
 
@@ -41,8 +44,10 @@ double member_paces::deadline_s(size_t member, const open_question& question) co
   const auto& pace = members_[member];
   double wait = pace.between_s > 0 ? std::max(limits_.deadline_min_s, patience * pace.between_s)
                                    : std::max(limits_.first_deadline_s, patience * group_s_);
+  wait = std::max(wait, least_s_);
   wait *= std::ldexp(1.0, std::min(question.repeats, doublings_max));
-  return std::max(question.asked_s, pace.heard_s) + std::min(wait, limits_.deadline_max_s);
+  return std::max(question.asked_s, pace.heard_s) +
+         std::min(wait, std::max(least_s_, limits_.deadline_max_s));
 }
 
 question_book::question_book(size_t members, size_t first, asking_limits limits)
@@ -140,19 +145,22 @@ std::optional<double> question_book::next_deadline_s(const member_paces& paces) 
 
 // -- line ---------------------------------------------------------------------------------------
 
-void line_meter::received(size_t bytes, double now_s) {
+void line_meter::received(size_t bytes, size_t in_flight_bytes, double now_s) {
   // The first bytes tell when the period begins, not how fast they came.
   if (since_s_ < 0) {
     since_s_ = now_s;
+    // A first rate is wanted soon, if it is up to twice too high.
+    period_bytes_ = (rate_ > 0 ? rate_period_windows : 1) * in_flight_bytes;
     return;
   }
   bytes_ += bytes;
   const double passed = now_s - since_s_;
-  if (passed < std::max(rate_period_s, round_trip_s_)) return;
+  if (bytes_ < period_bytes_ || passed < std::max(rate_period_s, round_trip_s_)) return;
   const double lately = static_cast<double>(bytes_) / passed;
   rate_ = rate_ > 0 ? std::max(lately, rate_memory * rate_ + (1 - rate_memory) * lately) : lately;
   bytes_ = 0;
   since_s_ = now_s;
+  period_bytes_ = rate_period_windows * in_flight_bytes;
 }
 
 void line_meter::round_trip(double seconds) {
@@ -162,6 +170,10 @@ void line_meter::round_trip(double seconds) {
 void line_meter::pause() {
   since_s_ = -1;
   bytes_ = 0;
+}
+
+double line_meter::patience_s(size_t bytes) const {
+  return rate_ > 0 ? line_patience * static_cast<double>(bytes) / rate_ : 0;
 }
 
 size_t line_meter::window_bytes() const {

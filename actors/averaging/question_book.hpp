@@ -46,6 +46,8 @@ class member_paces {
   /// An answer of `member` is here. `learn`: it was given as soon as it was asked for, so that it
   /// tells how fast answers come; what was held for a reason does not.
   void answered(size_t member, const open_question& question, bool learn, double now_s);
+  /// No answer is overdue sooner than this after its question, or after the member's last answer.
+  void set_least_s(double seconds) { least_s_ = seconds; }
   double deadline_s(size_t member, const open_question& question) const;
   double heard_s(size_t member) const { return members_[member].heard_s; }
 
@@ -58,6 +60,7 @@ class member_paces {
   asking_limits limits_;
   std::vector<pace> members_;
   double group_s_ = 0;
+  double least_s_ = 0;
 };
 
 /// What one member has to ask of the others, in order, and what it has asked: the window, and when
@@ -116,21 +119,28 @@ class question_book {
 
 /// The bytes per second that come in, and the shortest way of a question and its answer: what is on
 /// its way is bounded by twice their product, so that a line is full and its queues are short.
+///
+/// Answers that share a line end at about the same time, and all that was on its way may come at
+/// once. So a rate is taken over more bytes than that.
 class line_meter {
  public:
-  void received(size_t bytes, double now_s);
+  /// `in_flight_bytes`: of all that was on its way with them.
+  void received(size_t bytes, size_t in_flight_bytes, double now_s);
   void round_trip(double seconds);
   /// Nothing is asked for: the time until the next bytes does not count.
   void pause();
 
   double bytes_per_s() const { return rate_; }
   size_t window_bytes() const;
+  /// How long so many bytes may take; 0 while no rate is known.
+  double patience_s(size_t bytes) const;
 
  private:
   double rate_ = 0;
   double round_trip_s_ = 0;
   double since_s_ = -1;
   size_t bytes_ = 0;
+  size_t period_bytes_ = 0;
 };
 
 }  // namespace swarm::averaging

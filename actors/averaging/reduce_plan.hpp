@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "actors/averaging/errc.hpp"
@@ -81,7 +81,7 @@ class reduce_plan {
   void deal(size_t lost, std::vector<uint32_t>* dealt);
 
   std::vector<reduce_member> members_;
-  std::map<worker_id, size_t> index_;
+  std::unordered_map<worker_id, size_t> index_;
   std::vector<reduce_loss> losses_;
   std::vector<int> loss_of_;  // by member; -1: not lost
   std::vector<uint32_t> owners_;

@@ -236,6 +236,46 @@ BOOST_AUTO_TEST_CASE(a_dead_member_does_not_stall_what_the_others_contribute) {
   BOOST_TEST(world.sent_bytes == 3 * 2 * vector / 4);
 }
 
+/// What is on its way to a member shares its line, and so all of it comes at once.
+void run_over_slow_lines(all_reduce_world<int64_t>& world, double seconds_per_part) {
+  constexpr double tick_s = 0.5;
+  constexpr double way_s = 0.03;
+  world.open_all();
+  while (!world.idle()) {
+    const size_t round = world.on_their_way();
+    const double takes_s = seconds_per_part * static_cast<double>(world.parts_on_their_way()) /
+                           static_cast<double>(world.machines.size());
+    for (double left = way_s + takes_s; left > 0; left -= tick_s)
+      world.pass_time(std::min(left, tick_s));
+    for (size_t i = 0; i < round; ++i)
+      world.deliver_one();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(over_slow_lines_nothing_is_sent_twice_once_they_are_known) {
+  world_options options;
+  options.members = 9;
+  options.parts = 9 * 24;
+  options.in_order = true;
+  options.limits.window_bytes_min = 0;
+  options.limits.in_flight_parts_max = 2;
+  for (const double seconds_per_part : {0.02, 0.3, 1.0, 4.0}) {
+    all_reduce_world<int64_t> first(options, 7);
+    run_over_slow_lines(first, seconds_per_part);
+    BOOST_REQUIRE(first.all_done());
+    const size_t planned = 2 * (options.members - 1) * first.elements() * sizeof(int64_t);
+    // Nothing is known of the lines yet, so first questions are asked again.
+    BOOST_TEST(first.sent_bytes <= planned + planned / 2);
+    all_reduce_world<int64_t> second(options, 8);
+    second.now = first.now;
+    for (auto& machine : second.machines)
+      machine.know_line(first.machines.front().line());
+    run_over_slow_lines(second, seconds_per_part);
+    BOOST_REQUIRE(second.all_done());
+    BOOST_TEST(second.sent_bytes == planned);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_follower_asks_for_the_ranges_that_it_wants_only) {
   world_options options;
   options.members = 3;

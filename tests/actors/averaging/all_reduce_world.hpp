@@ -153,6 +153,11 @@ class all_reduce_world {
   }
 
   bool idle() const { return wire_.empty(); }
+  size_t on_their_way() const { return wire_.size(); }
+  size_t parts_on_their_way() const {
+    return static_cast<size_t>(
+        std::count_if(wire_.begin(), wire_.end(), [](const message& m) { return !m.is_want; }));
+  }
 
   void pass_time(double seconds) {
     now += seconds;

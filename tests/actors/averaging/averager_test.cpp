@@ -394,6 +394,27 @@ BOOST_AUTO_TEST_CASE(a_follower_gets_the_ranges_that_it_wants) {
     BOOST_TEST(replies[0]->sum[i] == expected[i]);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_known_of_the_line_outlives_the_step) {
+  rig r{2};
+  r.introduce();
+  bool late = true;
+  r.loses = [&](uint64_t, const wire::part& m) { return late && m.read()->getPart() % 4 != 0; };
+  const size_t elements = 400 * part_elements;
+  for (uint64_t peer : {1, 2})
+    r.order(peer, order_of(1, {1, 2}), elements);
+  r.pass(3);
+  late = false;
+  r.pass(20);
+  BOOST_REQUIRE(r.progress(1).parts_done == 400U);
+  BOOST_TEST(r.progress(1).bytes_per_s > 0);
+  r.gather(1, 2);
+  r.run();
+  BOOST_TEST(r.progress(1).parts_total == 0U);
+  r.order(1, order_of(2, {1, 2}), elements);
+  r.run();
+  BOOST_TEST(r.progress(1).bytes_per_s > 0);
+}
+
 BOOST_AUTO_TEST_CASE(an_order_that_makes_no_sense_gets_an_error) {
   rig r{2};
   r.introduce();

@@ -143,13 +143,42 @@ BOOST_AUTO_TEST_CASE(the_window_is_twice_what_the_line_carries_in_a_round_trip) 
   line.round_trip(0.1);
   line.round_trip(0.3);
   for (int i = 0; i <= 1000; ++i)
-    line.received(25'000, i * 0.001);
+    line.received(25'000, 0, i * 0.001);
   BOOST_TEST(line.bytes_per_s() == 25e6, boost::test_tools::tolerance(0.02));
   BOOST_TEST(static_cast<double>(line.window_bytes()) == 2 * 25e6 * 0.1,
              boost::test_tools::tolerance(0.02));
   // A pause does not count.
   line.pause();
   for (int i = 0; i <= 1000; ++i)
-    line.received(25'000, 100 + i * 0.001);
+    line.received(25'000, 0, 100 + i * 0.001);
   BOOST_TEST(line.bytes_per_s() == 25e6, boost::test_tools::tolerance(0.02));
+}
+
+/// Many flows that share a line end together, and then the line seems to be empty for a while.
+BOOST_AUTO_TEST_CASE(a_burst_of_what_was_long_on_its_way_is_no_rate) {
+  line_meter line;
+  line.round_trip(0.06);
+  const size_t on_its_way = 100;
+  for (int burst = 1; burst <= 10; ++burst) {
+    const double end = 4.0 * burst;
+    for (size_t i = 0; i < on_its_way; ++i) {
+      line.received(1000, on_its_way * 1000, end + 0.001 * static_cast<double>(i));
+      // 25,000 bytes per second; the first rate may be twice that.
+      BOOST_TEST(line.bytes_per_s() <= (burst < 5 ? 2.1 : 1.5) * 25'000);
+    }
+  }
+  BOOST_TEST(line.bytes_per_s() >= 0.9 * 25'000);
+  BOOST_TEST(line.patience_s(100'000) == 2 * 100'000 / line.bytes_per_s());
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_overdue_before_the_line_can_have_carried_it) {
+  asking_limits limits;
+  question_book book(members, 0, limits);
+  member_paces paces(members, limits);
+  paces.set_least_s(7);
+  book.asked({1, 0}, own, part_bytes, 10);
+  BOOST_TEST(*book.next_deadline_s(paces) == 17);
+  // The way may have become shorter meanwhile.
+  paces.set_least_s(0);
+  BOOST_TEST(*book.next_deadline_s(paces) == 10 + limits.first_deadline_s);
 }
