@@ -138,6 +138,7 @@ child_spec worker_child(const peer_ptr& peer, const caf::actor& steward) {
     worker.chunk_timeout = options.chunk_timeout;
     worker.fetch_retry = options.fetch_retry;
     worker.chunk_bytes = options.chunk_bytes;
+    worker.download_window_bytes = options.download_window_bytes;
     return caf::actor_cast<caf::actor>(
         stage::spawn_stage_worker(self->system(), std::move(worker)));
   };
@@ -186,6 +187,7 @@ child_spec steward_child(const peer_ptr& peer) {
     steward.custody_period = peer->options.custody_period;
     steward.chunk_timeout = peer->options.chunk_timeout;
     steward.chunk_bytes = peer->options.chunk_bytes;
+    steward.download_window_bytes = peer->options.download_window_bytes;
     return caf::actor_cast<caf::actor>(stage::spawn_steward(self->system(), std::move(steward)));
   };
   return spec;

@@ -47,6 +47,7 @@ struct stage_peer_options {
   std::chrono::milliseconds chunk_timeout{30'000};
   std::chrono::milliseconds fetch_retry{200};
   uint64_t chunk_bytes = stage::state_chunk_bytes_max;
+  uint64_t download_window_bytes = stage::download_window_bytes_max;
   /// Of the all-reduce; part_elements as in averager_options.
   averaging::asking_limits averaging;
   size_t part_elements = 0;

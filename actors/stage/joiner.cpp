@@ -67,7 +67,7 @@ void joiner::begin() {
   options.shard_elements = shard_elements_of(options_.chunk_bytes);
   options.first_patience_s = seconds_of(options_.chunk_timeout);
   options.pause_s = seconds_of(options_.fetch_retry);
-  options.window_bytes_max = download_window_bytes_max;
+  options.window_bytes_max = options_.download_window_bytes;
   options.seed = options_.id.peer.value();
   fetch_.start(options_.stage, options);
   newest_.reset();

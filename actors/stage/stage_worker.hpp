@@ -44,6 +44,7 @@ struct stage_worker_options {
   /// A joiner without a donor, or whose donor failed, tries again after this; doubles.
   std::chrono::milliseconds fetch_retry{200};
   uint64_t chunk_bytes = state_chunk_bytes_max;
+  uint64_t download_window_bytes = download_window_bytes_max;
 };
 
 /// One worker of one stage: the protocol of pipeline.capnp, step.capnp and state.capnp around a

@@ -314,7 +314,7 @@ class steward final : public full_steward::base {
     options.shard_elements = shard_elements_of(options_.chunk_bytes);
     options.first_patience_s = std::chrono::duration<double>(options_.chunk_timeout).count();
     options.pause_s = std::chrono::duration<double>(options_.custody_period).count();
-    options.window_bytes_max = download_window_bytes_max;
+    options.window_bytes_max = options_.download_window_bytes;
     options.seed = options_.id.value();
     options.one_version = true;
     // What there was no room for is not fetched again and again.

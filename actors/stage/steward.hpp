@@ -28,6 +28,7 @@ struct steward_options {
   std::chrono::milliseconds custody_period{500};
   std::chrono::milliseconds chunk_timeout{30'000};
   uint64_t chunk_bytes = state_chunk_bytes_max;
+  uint64_t download_window_bytes = download_window_bytes_max;
 };
 
 /// Looks after a stage peer from outside its worker's lives (schemas/rebalancing.capnp): custodian
