@@ -53,10 +53,7 @@ void draw_size(fleet_plan& plan, const scenario::size_knobs& from, splitmix64& r
   shape.parameters = static_cast<int64_t>(parameters);
   plan.shape = shape;
   plan.gradient_scale = shape.gradient_scale();
-  // A chunk is so much of the modelled state.
-  if (plan.chunk_bytes > 0)
-    plan.chunk_bytes = std::max<uint64_t>(
-        8, static_cast<uint64_t>(static_cast<double>(plan.chunk_bytes) / shape.state_scale()));
+  plan.state_scale = shape.state_scale();
 }
 
 moment forward_time(const modelled_options& shape, double tera_flop_per_s) {
@@ -246,17 +243,8 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
       options.policy_settings.period = rebalancing::seconds{plan_.rebalance_s};
     }
   }
-  // So that the few elements of a modelled gradient are as many parts.
-  options.part_elements = 1;
-  // What is on its way counts as what it stands for.
-  const auto scaled = [this](size_t bytes) {
-    return std::max<size_t>(sizeof(int64_t),
-                            static_cast<size_t>(static_cast<double>(bytes) / plan_.gradient_scale));
-  };
-  options.averaging.in_flight_bytes_max = scaled(options.averaging.in_flight_bytes_max);
-  options.averaging.window_bytes_min = scaled(options.averaging.window_bytes_min);
+  scale_limits(options);
   options.chunk_timeout = plan_.times.chunk;
-  options.chunk_bytes = plan_.chunk_bytes > 0 ? plan_.chunk_bytes : model_.chunk_bytes;
   options.wrap_compute = [this, index](caf::actor_system& system,
                                        const stage::compute_actor& compute) {
     auto& member = members_[index];
@@ -265,6 +253,22 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
                                *member.compute_faults);
   };
   return peer::spawn_stage_peer(world_.system(), std::move(options));
+}
+
+/// What is given in bytes counts as what it stands for.
+void fleet::scale_limits(peer::stage_peer_options& options) const {
+  const auto scaled = [](uint64_t bytes, double scale) {
+    return std::max<uint64_t>(sizeof(int64_t),
+                              static_cast<uint64_t>(static_cast<double>(bytes) / scale));
+  };
+  // So that the few elements of a modelled gradient are as many parts.
+  options.part_elements = 1;
+  auto& sums = options.averaging;
+  sums.in_flight_bytes_max = scaled(sums.in_flight_bytes_max, plan_.gradient_scale);
+  sums.window_bytes_min = scaled(sums.window_bytes_min, plan_.gradient_scale);
+  options.chunk_bytes =
+      plan_.chunk_bytes > 0 ? scaled(plan_.chunk_bytes, plan_.state_scale) : model_.chunk_bytes;
+  options.download_window_bytes = scaled(options.download_window_bytes, plan_.state_scale);
 }
 
 void fleet::add_trainer(bridges& links, bool first) {

@@ -14,6 +14,10 @@
 #include "actors/stage/state_store.hpp"
 #include "actors/stage/state_vault.hpp"
 
+namespace swarm::peer {
+struct stage_peer_options;
+}
+
 namespace swarm::simulation {
 
 /// What the production actors wait for.
@@ -39,8 +43,10 @@ struct fleet_plan {
   double keep_state = 0;
   int64_t keep_every = 0;
   double rebalance_s = 0;
-  uint64_t chunk_bytes = 0;   ///< 0: as the model says
-  double gradient_scale = 1;  ///< bytes that one of a gradient stands for
+  uint64_t chunk_bytes = 0;  ///< 0: as the model says
+  /// Bytes that one of a gradient, or of a state, stands for.
+  double gradient_scale = 1;
+  double state_scale = 1;
   moment forward{0};
   scenario::compute_knobs compute;  ///< both ends alike: drawn
   path_conditions path;
@@ -97,6 +103,7 @@ class fleet {
   void add_worker(bridges& links, int32_t stage);
   void add_trainer(bridges& links, bool first);
   caf::actor spawn_worker(size_t index, const wire::directory_actor& directory, bool with_state);
+  void scale_limits(peer::stage_peer_options& options) const;
   caf::actor spawn_trainer(size_t index, const wire::directory_actor& directory, bool first);
   void add_compute_faults(faults::conditions& to) const;
 

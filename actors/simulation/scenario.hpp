@@ -80,10 +80,10 @@ struct scenario {
   /// Of a modelled stage. Left out: a few numbers, whose bytes are what they are.
   struct size_knobs {
     knob parameters{0, 0};
-    knob gradient_bytes{4, 4};      ///< each parameter's, in an all-reduce
-    knob state_bytes{12, 12};       ///< each parameter's: itself and two moments
-    knob elements{16'000, 16'000};  ///< in which a gradient can be cut among members
-    knob words{256, 256};           ///< in which a state can be cut
+    knob gradient_bytes{4, 4};  ///< each parameter's, in an all-reduce
+    knob state_bytes{12, 12};   ///< each parameter's: itself and two moments
+    knob elements{256, 256};    ///< parts of an all-reduce
+    knob words{256, 256};       ///< in which a state can be cut
     knob rows{1, 1};
     knob context{512, 512};
     knob width{2048, 2048};

@@ -18,7 +18,7 @@ scenario sized(const std::string& more) {
                              R"({
     "stages": 2, "workers_per_stage": 3, "trainers": 2, "microbatches": 48, "in_flight": 6,
     "fault_s": 120, "production_times": 1, "silence_ms": 1000, "announce_s": 0,
-    "size": {"parameters": 20e6, "elements": 2400, "context": 128, "width": 1024},
+    "size": {"parameters": 20e6, "elements": 240, "context": 128, "width": 1024},
     "workers": {"up_mbit_per_s": 200, "down_mbit_per_s": 200, "tera_flop_per_s": 0.1},
     "training": {"up_mbit_per_s": 1000, "down_mbit_per_s": 1000},
     "network": {"latency_ms": 5}, "compute": {"cache_bytes": 1e9, "saved_bytes": 1e9})" +
@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(a_swarm_left_alone_takes_the_planned_time_and_sends_the_pla
   BOOST_TEST(sent <= 1.03 * planned);
   for (size_t stage = 0; stage < 2; ++stage) {
     const auto sums = static_cast<double>(last.sums_bytes[stage] - first.sums_bytes[stage]);
-    BOOST_TEST(sums == steps * 2 * 2 * shape.gradient_bytes, boost::test_tools::tolerance(1e-2));
+    BOOST_TEST(sums == steps * 2 * 2 * shape.gradient_bytes, boost::test_tools::tolerance(1e-3));
   }
 }
 
