@@ -1,13 +1,8 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
-#include <cstdlib>
-#include <iostream>
-#include <string>
 
-#include "tests/sim/models.hpp"
-#include "tests/sim/run_record.hpp"
-#include "tests/sim/scenario_files.hpp"
+#include "tests/sim/mission_run.hpp"
 
 // What a swarm of real size must do and does not do yet. Each case fails until its fault is mended.
 
@@ -18,50 +13,6 @@ using namespace swarm::campaign;
 using namespace std::chrono_literals;
 using faults::fault_class;
 using simulation::cargo;
-
-constexpr double line_bytes_per_s = 200 * 125'000;
-/// Headers, orders and repeats that a plan does not count.
-constexpr double plan_slack = 1.1;
-
-simulation::scenario scenario_named(const std::string& name) {
-  return choose(load_scenarios(mission_folder), name).value().front();
-}
-
-faults::planned_fault fault(fault_class kind, std::chrono::nanoseconds begins,
-                            std::chrono::nanoseconds ends, std::vector<size_t> subjects,
-                            std::vector<size_t> others = {}) {
-  faults::planned_fault result;
-  result.kind = kind;
-  result.begins = begins;
-  result.ends = ends;
-  result.subjects = std::move(subjects);
-  result.others = std::move(others);
-  return result;
-}
-
-run_record run(const simulation::scenario& what, const faults::fault_plan& plan = {}) {
-  simulation::run_options options;
-  options.faults = plan;
-  if (std::getenv("SWARM_TRACE") != nullptr)
-    options.trace = [](const std::string& line) { std::cout << line << "\n"; };
-  auto record = run_one(what, 1, models(), options);
-  for (const auto& [event, count] : record.result.events)
-    BOOST_TEST_MESSAGE("  " << event << " x " << count);
-  for (const auto& f : record.findings)
-    BOOST_ERROR(what.name << ": " << f.rule << " after " << f.time_s << " s: " << f.what);
-  return record;
-}
-
-/// What one all-reduce of a stage sends: each of its workers all of the gradient but its own slice,
-/// twice.
-double pass_bytes(const simulation::scenario& what) {
-  return 2 * (what.workers_per_stage.low - 1) * what.size.parameters.low *
-         what.size.gradient_bytes.low;
-}
-
-std::chrono::nanoseconds at(double s) {
-  return std::chrono::nanoseconds{static_cast<int64_t>(s * 1e9)};
-}
 
 }  // namespace
 
@@ -84,41 +35,6 @@ BOOST_AUTO_TEST_CASE(a_death_in_another_stages_all_reduce_repeats_nothing_here) 
                      << hit->time_s - std::prev(hit)->time_s << " s instead of "
                      << calm.result.commits[2].time_s - calm.result.commits[1].time_s);
   BOOST_TEST(sent <= plan_slack * pass_bytes(what));
-}
-
-BOOST_AUTO_TEST_CASE(a_pass_that_takes_longer_than_orders_are_repeated_is_sent_once) {
-  const auto what = scenario_named("slow_pass");
-  const auto record = run(what);
-  const auto& commits = record.result.commits;
-  BOOST_REQUIRE(!commits.empty());
-  // Of the first: after rounds that were given up one worker goes on without waiting for anybody.
-  const auto sent = static_cast<double>(commits[0].sums_bytes[0]);
-  BOOST_TEST_MESSAGE("sent " << sent / 1e6 << " MB until the first commit after "
-                             << commits[0].time_s << " s, planned " << pass_bytes(what) / 1e6
-                             << "; " << commits.size() << " commits, "
-                             << record.result.sent_total(cargo::sums) / 1e6 << " MB of sums");
-  BOOST_TEST(sent <= plan_slack * pass_bytes(what));
-}
-
-BOOST_AUTO_TEST_CASE(two_candidates_that_do_not_see_each_other_do_not_depose_each_other) {
-  const auto what = scenario_named("candidates_apart");
-  const double cut_s = 30;
-  const double whole_s = 330;
-  const auto record = run(what, {fault(fault_class::half_open, at(cut_s), at(whole_s), {4}, {5}),
-                                 fault(fault_class::half_open, at(cut_s), at(whole_s), {5}, {4})});
-  const auto& r = record.result;
-  const auto found = r.events.find("coordinator_took_over");
-  const auto terms = found == r.events.end() ? 0 : found->second;
-  const auto between = [&](double from_s, double to_s) {
-    return std::count_if(r.commits.begin(), r.commits.end(),
-                         [&](const auto& c) { return c.time_s > from_s && c.time_s <= to_s; });
-  };
-  const auto before = static_cast<double>(between(10, cut_s)) / (cut_s - 10);
-  const auto during = static_cast<double>(between(cut_s, whole_s)) / (whole_s - cut_s);
-  BOOST_TEST_MESSAGE("terms taken " << terms << ", steps per second " << before << " before, "
-                                    << during << " while the link is cut");
-  BOOST_TEST(terms <= 1U);
-  BOOST_TEST(during >= 0.9 * before);
 }
 
 BOOST_AUTO_TEST_CASE(a_restore_that_takes_longer_than_all_repeats_is_made_once) {
