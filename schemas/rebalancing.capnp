@@ -49,10 +49,10 @@ struct Inventory {
 }
 
 struct MoveOrder {
-  # Coordinator, or a rebalancer that it has granted a move -> steward: serve this stage from now on.
-  # What the worker held is lost, as if it had died. Repeating it is harmless. Refused (lowerTerm) when
-  # the steward has heard a higher term, here or in an InventoryRequest: of two leaders each could
-  # send one of a stage's last two workers away.
+  # Coordinator, or a rebalancer that it has granted a move -> steward: serve this stage from now
+  # on. What the worker held is lost, as if it had died. Repeating it is harmless. Refused
+  # (lowerTerm) when the steward has heard a higher term, here or in an InventoryRequest: of two
+  # leaders each could send one of a stage's last two workers away.
 
   term @0 :UInt64;
   stage @1 :UInt32;

@@ -15,7 +15,8 @@ constexpr int count_shift = 32;
 
 term_id term_above(term_id highest, worker_id candidate) {
   const uint64_t count = (highest.value() >> count_shift) + 1;
-  const uint64_t life = mixed_bits(candidate.peer.value() + mixed_bits(candidate.incarnation.value() + 1));
+  const uint64_t life =
+      mixed_bits(candidate.peer.value() + mixed_bits(candidate.incarnation.value() + 1));
   return term_id{count << count_shift | life >> count_shift};
 }
 
