@@ -38,6 +38,7 @@ joiner::joiner(worker_host& host, const stage_worker_options& options)
 void joiner::clear() {
   fetch_.clear();
   open_.reset();
+  early_.reset();
 }
 
 void joiner::start(bool has_state, weights_id wanted) {
@@ -85,6 +86,7 @@ void joiner::begin() {
 void joiner::stop() {
   fetch_.stop();
   open_.reset();
+  refuse_early_commit();
   patience_ends_.reset();
   ++finishes_;
 }
@@ -235,6 +237,7 @@ void joiner::miss_until(step_id step, const char* why) {
   ++finishes_;
   if (fetch_.machine().begun()) host_.report("refetch", {{"why", std::string{why}}});
   open_.reset();
+  refuse_early_commit();
   guard.advance(step);
   require(guard.weights());
   on_change();
@@ -289,7 +292,19 @@ void joiner::take_part(const wire::reduce& m, wire::epoch when, promise<wire::re
 
 void joiner::reduce_ended() {
   --reducing_;
+  if (auto early = std::exchange(early_, std::nullopt)) on_commit(early->order, early->reply);
   on_change();
+}
+
+bool joiner::comes_too_early(const wire::epoch& when, attempt_id attempt) {
+  const auto& guard = host_.guard();
+  return reducing_ > 0 && guard.version() == when.step && guard.frozen() == attempt &&
+         guard.sum().attempt != attempt;
+}
+
+void joiner::refuse_early_commit() {
+  if (auto early = std::exchange(early_, std::nullopt))
+    early->reply.deliver(make_error(host_.guard().because(refusal_reason::wrong_round)));
 }
 
 void joiner::on_commit(const wire::commit& m, promise<wire::committed> reply) {
@@ -307,6 +322,11 @@ void joiner::on_commit(const wire::commit& m, promise<wire::committed> reply) {
     reply.deliver(committed_of(options_.id, guard.version(), ""));
     on_change();
     return fetch_.go_on();
+  }
+  if (why->reason == refusal_reason::wrong_round && comes_too_early(when, attempt)) {
+    refuse_early_commit();
+    early_ = early_commit{m, reply};
+    return;
   }
   reply.deliver(make_error(*why));
   if (why->reason != refusal_reason::behind && why->reason != refusal_reason::wrong_round) return;

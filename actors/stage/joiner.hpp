@@ -36,6 +36,8 @@ inline constexpr uint32_t old_answers_max = 8;
 ///   4. all shards are here at v, and the order to reduce v has come, its sum has not: it waits for
 ///      the sum, `chunk_timeout` at most, since it would have to fetch all again at the commit
 ///   5. all shards are here at v + 1 when 2: it serves at once; the commit of v is a repeat to it
+///   6. the group has reduced v and commits, and this one's sum is still coming, over the line that
+///      it shares with the state: the commit waits for the sum, until the next order to reduce
 ///
 /// When the first shard is in the engine what was there before is gone: from then on it cannot go
 /// on alone with what it had.
@@ -88,6 +90,9 @@ class joiner final : private fetch_listener {
   void miss_until(step_id step, const char* why);
   void take_part(const wire::reduce& m, wire::epoch when, promise<wire::reduced> reply);
   void reduce_ended();
+  /// The sum that it names is still on its way here.
+  bool comes_too_early(const wire::epoch& when, attempt_id attempt);
+  void refuse_early_commit();
   void apply(double scale);
   bool patient();
   void finish(weights_id weights);
@@ -102,6 +107,12 @@ class joiner final : private fetch_listener {
   uint64_t elements_ = 0;  ///< of the engine; 0: not asked yet
   std::optional<open_step> open_;
   size_t reducing_ = 0;  ///< orders that the averager has not answered
+  /// It waits for its sum.
+  struct early_commit {
+    wire::commit order;
+    promise<wire::committed> reply;
+  };
+  std::optional<early_commit> early_;
   std::optional<caf::actor_clock::time_point> patience_ends_;
   uint64_t finishes_ = 0;  ///< an answer to an earlier one is late
   // Of the newest shard that has come.

@@ -421,6 +421,46 @@ BOOST_AUTO_TEST_CASE(a_joiner_does_not_wait_for_a_sum_for_ever) {
   }
 }
 
+/// State and sum share its line, so the others are done before it is.
+BOOST_AUTO_TEST_CASE(a_commit_that_comes_before_its_sum_waits_for_it) {
+  follower_rig f;
+  f.open(1);
+  const when w{};
+  f.rig.call<wire::loss_done>(f.one, loss_of(w, 0));
+  f.rig.call<wire::holding>(f.one, gather_of(w));
+  const auto order = reduce_of(w, {worker}, {joining}, 1);
+  f.rig.ask<wire::reduced>(f.two.worker, order);
+  const auto early = f.rig.ask<wire::committed>(f.two.worker, commit_of(w));
+  f.rig.run();
+  BOOST_TEST(!early->value.has_value());
+  BOOST_TEST(!early->failed);
+  BOOST_REQUIRE(f.rig.call<wire::reduced>(f.one, order).value);
+  BOOST_TEST(early->value.has_value());
+  BOOST_REQUIRE(f.rig.call<wire::committed>(f.one, commit_of(w)).value);
+  f.open(all_shards);
+  BOOST_TEST(f.asked() == all_shards);
+  BOOST_TEST(f.events.count("refetch") == 0U);
+  f.joiner_has(1);
+}
+
+BOOST_AUTO_TEST_CASE(a_commit_waits_for_its_sum_no_longer_than_until_the_next_step_is_reduced) {
+  follower_rig f;
+  f.open(1);
+  f.rig.ask<wire::reduced>(f.two.worker, reduce_of({}, {worker}, {joining}, 1));
+  const auto early = f.rig.ask<wire::committed>(f.two.worker, commit_of({}));
+  f.rig.run();
+  f.reduce(0, false);
+  f.commit(0, false);
+  BOOST_TEST(!early->failed);
+  BOOST_TEST(f.reduce(1).value.has_value());
+  BOOST_TEST(early->failed);
+  f.commit(1);
+  f.open(10);
+  f.rig.pass(31s);
+  BOOST_TEST((f.states.back().first == wire::member_state::serving));
+  f.joiner_has(2);
+}
+
 /// It was a follower when the order was sent, and has no part in the gather.
 BOOST_AUTO_TEST_CASE(an_order_to_a_follower_that_serves_by_now_is_carried_out) {
   follower_rig f;
