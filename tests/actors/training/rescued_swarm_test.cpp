@@ -126,10 +126,12 @@ class fixture {
     return testing::ask<wire::move_answer>(world, coordinator_, message.finish());
   }
 
-  void move(uint64_t peer, int32_t to) {
+  /// As the answer to its wish says.
+  void move(uint64_t peer, int32_t to, const wire::move_answer& granted) {
     const auto steward = caf::actor_cast<wire::steward_actor>(roster_.worker(peer).value().steward);
     wire::builder<schemas::MoveOrder> message;
     message->setStage(static_cast<uint32_t>(to));
+    message->setTerm(granted.read()->getTerm());
     testing::ask<wire::move_done>(world, steward, message.finish());
   }
 
@@ -293,7 +295,7 @@ BOOST_AUTO_TEST_CASE(a_wish_is_granted_when_the_step_is_over_and_training_goes_o
   };
   BOOST_REQUIRE((at("step") != f.events.end()));
   BOOST_TEST((at("step") < at("move_granted")));
-  f.move(1, 1);
+  f.move(1, 1, *wish->value);
   BOOST_REQUIRE(f.train_to(5));
   BOOST_TEST(f.stage_of(1) == 1);
   BOOST_TEST(f.weights_are(5));
