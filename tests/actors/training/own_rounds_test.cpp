@@ -18,17 +18,12 @@ constexpr uint64_t leader = 1'000;
 
 BOOST_AUTO_TEST_CASE(a_death_in_one_stages_all_reduce_repeats_no_other_stages) {
   tapped_swarm s{3};
-  bool killed = false;
-  s.tap = [&](const tapped_call& c) {
-    // Stage 2 is workers 5 and 6; the order is lost with the worker.
-    if (c.kind != "Reduce" || c.worker != 6 || c.step != 0) return fate::pass;
-    if (!std::exchange(killed, true)) s.kill_worker(6);
-    return fate::lose;
-  };
+  // Stage 2 is workers 5 and 6; the order is lost with the worker.
+  s.kill_worker_at("Reduce", 6);
   s.add_candidate(leader, true);
   s.advance(leader, 1);
   s.pass(2min);
-  BOOST_TEST(killed);
+  BOOST_TEST(!s.lives(6));
   BOOST_TEST(s.reached[leader] == 1);
   BOOST_TEST(s.weights_are(1));
   for (const uint64_t worker : {1U, 2U, 3U, 4U}) {

@@ -37,16 +37,11 @@ std::set<uint32_t> rounds_of(const tapped_swarm& s, const std::string& kind, uin
 BOOST_AUTO_TEST_CASE(a_death_in_the_all_reduce_begins_no_round_again) {
   for (const uint64_t victim : {2U, 4U, 7U}) {
     auto s = swarm_of_eight();
-    bool killed = false;
-    s.tap = [&](const tapped_call& c) {
-      if (!is_first_reduce(c, victim)) return fate::pass;
-      if (!std::exchange(killed, true)) s.kill_worker(victim);
-      return fate::lose;
-    };
+    s.kill_worker_at("Reduce", victim);
     s.add_candidate(leader, true);
     s.advance(leader, 1);
     s.pass(2min);
-    BOOST_TEST(killed);
+    BOOST_TEST(!s.lives(victim));
     BOOST_TEST(s.reached[leader] == 1);
     BOOST_TEST(s.weights_are(1));
     BOOST_TEST(s.events["reduce_repaired"] == 1);
@@ -94,16 +89,11 @@ BOOST_AUTO_TEST_CASE(a_member_that_takes_no_order_is_repaired_like_a_dead_one) {
 
 BOOST_AUTO_TEST_CASE(a_death_after_the_result_is_there_costs_nothing) {
   auto s = swarm_of_eight();
-  bool killed = false;
-  s.tap = [&](const tapped_call& c) {
-    if (c.kind != "Commit" || c.worker != 3 || c.step != 0) return fate::pass;
-    if (!std::exchange(killed, true)) s.kill_worker(3);
-    return fate::lose;
-  };
+  s.kill_worker_at("Commit", 3);
   s.add_candidate(leader, true);
   s.advance(leader, 2);
   s.pass(2min);
-  BOOST_TEST(killed);
+  BOOST_TEST(!s.lives(3));
   BOOST_TEST(s.reached[leader] == 2);
   BOOST_TEST(s.weights_are(2));
   BOOST_TEST(s.events["reduce_repaired"] == 0);

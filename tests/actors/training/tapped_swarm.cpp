@@ -166,6 +166,14 @@ void tapped_swarm::kill_worker(uint64_t peer) {
   stop(workers.at(peer), caf::exit_reason::kill);
 }
 
+void tapped_swarm::kill_worker_at(const std::string& kind, uint64_t peer) {
+  tap = [this, kind, peer](const tapped_call& c) {
+    if (c.kind != kind || c.worker != peer || c.step != 0) return fate::pass;
+    if (lives(peer)) kill_worker(peer);
+    return fate::lose;
+  };
+}
+
 void tapped_swarm::advance(uint64_t peer, int64_t version) {
   world.own(world.system().spawn(
       [this, peer, version, whom = candidates_.at(peer)](caf::event_based_actor* self) {

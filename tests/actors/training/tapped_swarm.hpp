@@ -46,6 +46,10 @@ class tapped_swarm {
   training::coordinator_actor add_candidate(uint64_t peer, bool first, bool cut_off = false);
   void kill_candidate(uint64_t peer);
   void kill_worker(uint64_t peer);
+  /// From now on: the worker dies when the first request of this kind for step 0 is on its way to
+  /// it, and that one is lost, as are its repeats.
+  void kill_worker_at(const std::string& kind, uint64_t peer);
+  bool lives(uint64_t peer) const { return static_cast<bool>(workers.at(peer).worker); }
 
   /// Asks this candidate to advance; its answer comes to `reached`.
   void advance(uint64_t peer, int64_t version);
