@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
+
+#include "actors/ids.hpp"
 
 namespace swarm::training {
 
@@ -14,6 +17,10 @@ namespace swarm::training {
 /// to measure: time-outs double the limit until an answer comes, the first `quick_doublings` each,
 /// then every fourth, since an answer that was lost is waited for as long. Of calls that were out
 /// together one counts.
+///
+/// A worker that is known to be slower than its stage has longer. That is known from its answers
+/// only: a limit from what was waited for in vain is a multiple of itself, and after a cut of
+/// seconds it is one of many minutes.
 class call_clock {
  public:
   struct options {
@@ -23,7 +30,7 @@ class call_clock {
 
   explicit call_clock(const options& given) : options_(given) {}
 
-  void answered(double seconds, double work) {
+  void answered(worker_id worker, double seconds, double work) {
     const double sample = seconds / work;
     if (!(sample >= 0) || !std::isfinite(sample)) return;
     if (measured_) {
@@ -34,8 +41,13 @@ class call_clock {
       mean_ = sample;
       deviation_ = sample / 2;
     }
+    const auto [own, is_first] = own_.emplace(worker, sample);
+    if (!is_first) own->second += (sample - own->second) / 8;
     timeouts_ = 0;
   }
+
+  /// It is gone.
+  void forget(worker_id worker) { own_.erase(worker); }
 
   void timed_out(double sent_s, double now_s) {
     if (sent_s < doubled_s_) return;
@@ -43,11 +55,11 @@ class call_clock {
     ++timeouts_;
   }
 
-  /// For a call of so much work to a worker that is known to take `expected_s` for it (0: nothing
-  /// is known of it).
-  double limit_s(double work, double expected_s = 0) const {
+  /// For a call of so much work.
+  double limit_s(worker_id worker, double work) const {
     const double usual_s = measured_ ? margin * (mean_ + 4 * deviation_) * work : options_.first_s;
-    const double own_s = measured_ ? 2 * margin * expected_s : 0;
+    const auto own = own_.find(worker);
+    const double own_s = own == own_.end() ? 0 : 2 * margin * own->second * work;
     return std::max({usual_s, own_s, options_.shortest_s}) * std::exp2(doublings());
   }
 
@@ -65,7 +77,8 @@ class call_clock {
   bool measured_ = false;
   double mean_ = 0;  ///< seconds per unit of work
   double deviation_ = 0;
-  int timeouts_ = 0;  ///< since the last answer
+  std::map<worker_id, double> own_;  ///< mean seconds per unit of work, by who answered
+  int timeouts_ = 0;                 ///< since the last answer
   double doubled_s_ = -1;
 };
 

@@ -251,12 +251,8 @@ class trainer final : public full_actor::base {
     return chosen;
   }
 
-  /// By the clock of the stage, and by what its router knows of the worker.
-  std::chrono::milliseconds limit_of(const lease_run& r, worker_id worker) {
-    const auto& stage = stages_[r.stage()];
-    const auto work = work_of(r.call().kind);
-    const double limit_s =
-        stage.clock.limit_s(work, stage.router->estimate(worker).value_or(0) * work);
+  std::chrono::milliseconds limit_of(const lease_run& r, worker_id worker) const {
+    const double limit_s = stages_[r.stage()].clock.limit_s(worker, work_of(r.call().kind));
     return std::chrono::milliseconds{static_cast<int64_t>(std::min(limit_s, 1e6) * 1'000)};
   }
 
@@ -326,7 +322,7 @@ class trainer final : public full_actor::base {
     auto& stage = stages_[r.stage()];
     const double took_s = now() - r.sent_s();
     stage.router->on_success(r.worker(), now(), took_s, work_of(call.kind));
-    stage.clock.answered(took_s, work_of(call.kind));
+    stage.clock.answered(r.worker(), took_s, work_of(call.kind));
     retries_.succeeded();
     // Its stage need not wait for the others.
     if (call.weight > 0 && !r.is_last_call())
@@ -445,8 +441,11 @@ class trainer final : public full_actor::base {
 
   /// Calls that are out to it will not be answered.
   void forget(worker_id id) {
-    for (auto& stage : stages_)
-      if (stage.handles.erase(id) != 0) stage.router->remove_peer(id);
+    for (auto& stage : stages_) {
+      if (stage.handles.erase(id) == 0) continue;
+      stage.router->remove_peer(id);
+      stage.clock.forget(id);
+    }
     std::vector<uint32_t> orphans;
     for (const auto& [item, r] : runs_)
       if (r.waits_for(id)) orphans.push_back(item);
