@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "actors/random.hpp"
-#include "actors/rebalancing/move_desk.hpp"
+#include "actors/rebalancing/move_arbiter.hpp"
 #include "experiments/rebalancing_fleet.hpp"
 #include "experiments/rebalancing_network.hpp"
 
@@ -64,7 +64,7 @@ class fleet {
         network_(run.stages, random_.next()),
         board_(std::vector<stage_record>(run.stages, {1.0, run.state_bytes})),
         // The leader has been in office for long.
-        desk_(static_cast<int32_t>(run.stages), seconds{-1e6}),
+        arbiter_(static_cast<int32_t>(run.stages), seconds{-1e6}),
         meter_(run.stages, end_, run.speed_max == 1),
         unknown_deaths_(run.stages, 0) {}
 
@@ -234,7 +234,7 @@ class fleet {
 
   void hear(const worker_record& r) {
     board_.publish(r, now_);
-    desk_.seen(r.id, r.stage, r.state, seconds{now_});
+    arbiter_.seen(r.id, r.stage, r.state, seconds{now_});
   }
 
   /// The first fleet does not announce itself in step, but under the paper's rule.
@@ -264,9 +264,9 @@ class fleet {
   void consult(peer& p) {
     const auto wish = p.policy->decide(board_.view(now_), p.id, seconds{now_});
     if (!wish) return;
-    // The paper knows no desk.
+    // The paper knows no arbiter.
     if (run_.policy == policy_kind::throughput &&
-        !std::holds_alternative<move_grant>(desk_.ask(*wish, seconds{now_}, p.state))) {
+        !std::holds_alternative<move_grant>(arbiter_.ask(*wish, seconds{now_}, p.state))) {
       ++findings_.refusals;
       p.policy->refused(seconds{now_});
       return;
@@ -326,7 +326,7 @@ class fleet {
   void forget(const peer& p) {
     --unknown_deaths_[p.stage];
     const auto last_known = board_.remove(p.id.peer);
-    if (last_known) desk_.gone(*last_known);
+    if (last_known) arbiter_.gone(*last_known);
     look_for_rescue();
   }
 
@@ -361,7 +361,7 @@ class fleet {
   double now_ = 0;
   closed_network network_;
   bulletin board_;
-  move_desk desk_;
+  move_arbiter arbiter_;
   share_meter meter_;
   std::vector<peer> peers_;
   std::vector<size_t> live_;

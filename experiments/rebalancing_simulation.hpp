@@ -8,7 +8,7 @@
 namespace swarm::experiments {
 
 /// A fleet in virtual time. Compute and network are modelled; what decides is the production code:
-/// the policies and the desk of actors/rebalancing.
+/// the policies and the arbiter of actors/rebalancing.
 struct rebalancing_run {
   rebalancing::policy_kind policy = rebalancing::policy_kind::throughput;
   rebalancing::policy_options options;

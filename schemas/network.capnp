@@ -94,8 +94,8 @@ struct Roster {
 
     averager @8 :UInt64;
 
-    steward @9 :UInt64;
-    # Likewise, of its peer's steward (rebalancing.capnp).
+    replicator @9 :UInt64;
+    # Likewise, of its peer's replicator (rebalancing.capnp).
 
     rate @10 :Float64;
     # Microbatches per second that it could do, as far as it knows; 0: not measured yet.

@@ -1,21 +1,21 @@
 # rebalancing.capnp: where peers serve, and the copies from which a lost stage comes back.
 #
-#   Every stage peer has a steward, which outlives its worker. When a Commit says so, each worker
-#   leaves a copy of its state with its own steward; stewards of other stages, the custodians, fetch
-#   it from there (state.capnp, StateRequest to a steward). The coordinator asks for inventories
-#   until every stage's copy is in custody, and only then has the next ones made.
+#   Every stage peer has a replicator, which outlives its worker. When a Commit says so, each worker
+#   leaves a copy of its state with its own replicator. Those of other stages, the backups, fetch it
+#   from there (state.capnp, StateRequest to a replicator). The coordinator asks for inventories until
+#   every stage's copy is backed up, and only then has the next ones made.
 #
 #     A stage is empty, or cannot make the step that others have made:
 #
-#     coordinator             all stewards        one of a stage with most to spare    all workers
-#        |-- InventoryRequest ---->|                             |                         |
-#        |<------------ Inventory -|                             |                         |
-#        |-- MoveOrder ----------------------------------------->|  serves the empty stage |
-#        |-- Restore (step.capnp): the newest version that every stage can offer --------->|
+#     coordinator           all replicators      one of a stage with most to spare    all workers
+#        |-- InventoryRequest ---->|                           |                         |
+#        |<------------ Inventory -|                           |                         |
+#        |-- MoveOrder --------------------------------------->|  serves the empty stage |
+#        |-- Restore (step.capnp): the newest version that every stage can offer ------->|
 #
 #     A peer that would be of more use elsewhere asks first:
 #
-#     steward                                  coordinator that leads
+#     replicator                                  coordinator that leads
 #        |-- MoveRequest ------------------------------>|   one at a time and stage, never the last
 #        |<--------------------------------- MoveAnswer |   one; answered between two steps
 
@@ -27,7 +27,7 @@ $Cxx.namespace("swarm::schemas");
 using WorkerId = import "/schemas/identity.capnp".WorkerId;
 
 struct InventoryRequest {
-  # Coordinator -> every steward. May be repeated.
+  # Coordinator -> every replicator. May be repeated.
 
   term @0 :UInt64;
 }
@@ -49,9 +49,9 @@ struct Inventory {
 }
 
 struct MoveOrder {
-  # Coordinator, or a rebalancer that it has granted a move -> steward: serve this stage from now
+  # Coordinator, or a rebalancer that it has granted a move -> replicator: serve this stage from now
   # on. What the worker held is lost, as if it had died. Repeating it is harmless. Refused
-  # (lowerTerm) when the steward has heard a higher term, here or in an InventoryRequest: of two
+  # (lowerTerm) when the replicator has heard a higher term, here or in an InventoryRequest: of two
   # leaders each could send one of a stage's last two workers away.
 
   term @0 :UInt64;
@@ -65,7 +65,7 @@ struct MoveDone {
 }
 
 struct MoveRequest {
-  # Steward -> the coordinator that leads: may this worker leave its stage for another?
+  # Replicator -> the coordinator that leads: may this worker leave its stage for another?
 
   worker @0 :WorkerId;
   from @1 :UInt32;
@@ -90,7 +90,7 @@ struct MoveAnswer {
     lastOfStage @7;
     # Nobody else would serve the stage.
     alreadyMoving @8;
-    deskIsNew @9;
+    arbiterIsNew @9;
     # What an earlier leader granted may still be under way: ask later.
     notLeading @10;
     # Ask the one that leads.

@@ -8,7 +8,7 @@
 #
 # A state is a run of flat elements, each with its parameter and both moments. It travels in shards
 # of as many elements as the receiver asks for. A worker that serves answers with the weights that
-# it stands at, a steward with a copy that it keeps, and whoever is fetching the same state with
+# it stands at, a replicator with a copy that it keeps, and whoever is fetching the same state with
 # what has come already. The receiver carries the steps of the stage out on the shards that it has
 # and asks again for a shard that has missed one. Nothing is kept for a receiver between two
 # questions. A receiver without a donor waits and says so: it never starts from fresh weights.
@@ -23,7 +23,7 @@ using Attempt = import "/schemas/step.capnp".Attempt;
 struct StateRequest {
   stage @0 :UInt32;
   version @1 :Int64;
-  # -1 asks for the weights that a worker stands at, or a steward's newest copy.
+  # -1 asks for the weights that a worker stands at, or a replicator's newest copy.
   firstElement @2 :UInt64;
 
   newerThan @3 :Int64 = -1;
@@ -49,7 +49,7 @@ struct StateChunk {
   committed @5 :Attempt;
   scale @6 :Float64;
   counted @7 :UInt32;
-  # The commit that made this version, as in Standing: should all who applied it die, a new
+  # The commit that made this version, as in Position: should all who applied it die, a new
   # coordinator must still be able to finish it at stages that have not.
 
   history @8 :UInt64;

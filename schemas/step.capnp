@@ -19,7 +19,7 @@
 #
 #   A coordinator that takes over begins with
 #      |-- TakeOver(term) ----------------------------->| from here on no lower term is obeyed
-#      |<---------------------------------- Standing ---|
+#      |<---------------------------------- Position ---|
 #   and ends the step it finds: commits it if anybody has committed it or if every stage has reduced
 #   it, and gathers otherwise.
 #
@@ -256,8 +256,8 @@ struct Commit {
   # Microbatches in the sum.
 
   keep @6 :Bool;
-  # Leave a copy of the new state with your steward (rebalancing.capnp). All stages keep the same
-  # versions, and the next only when every stage's copy of the last one is in custody.
+  # Leave a copy of the new state with your replicator (rebalancing.capnp). All stages keep the same
+  # versions, and the next only when every stage's copy of the last one is backed up.
 
   onDisks @7 :Int64 = -1;
   # The newest version that every stage has on some worker's disk. Whoever writes states to a disk
@@ -305,23 +305,23 @@ struct TakeOver {
 struct Restore {
   # Coordinator -> every worker, serving or not, after a stage was lost: go back to the state of
   # `version`, which is a copy of your own or one of the holders' (rebalancing.capnp). Answered with
-  # Standing once it serves. A worker that finds no copy refuses, and fetches from its stage as a
+  # Position once it serves. A worker that finds no copy refuses, and fetches from its stage as a
   # joiner does. Repeats are harmless.
 
   term @0 :UInt64;
   version @1 :Int64;
   holders @2 :List(WorkerId);
-  # Workers whose stewards have a copy for this stage.
+  # Workers whose replicators have a copy for this stage.
 
   history @3 :UInt64 = 0xffffffffffffffff;
   # That the copy is of: (history, version) names the weights. What is made of them is a new
   # history, `term`. Without it: of the latest history that has such a version.
   progress @4 :Bool;
-  # Answer a repeat at once: Standing, or refused (restoring) with how far it is. Without it a
+  # Answer a repeat at once: Position, or refused (restoring) with how far it is. Without it a
   # repeat waits for the end.
 }
 
-struct Standing {
+struct Position {
   # The reply to TakeOver and Restore: where the worker stands.
 
   worker @0 :WorkerId;

@@ -34,7 +34,7 @@ using full_actor =
 /// A timer that fires sooner would not ask for more.
 constexpr double tick_min_s = 0.02;
 
-auto order_of(const wire::epoch& x) {
+auto order_of(const wire::step_round& x) {
   return std::make_tuple(x.term, x.step, x.round);
 }
 
@@ -94,7 +94,7 @@ class averager final : public full_actor::base {
     auto reply = make_response_promise<promise>();
     if (m.fault()) return reply.deliver(wire::make_error(*m.fault()));
     const auto body = m.read();
-    const auto when = wire::epoch_of(*body);
+    const auto when = wire::step_round_of(*body);
     if (order_of(when) < order_of(when_) || waiting_.size() >= repeats_max)
       return reply.deliver(make_error(averaging_errc::superseded));
     auto order = order_from(*body);
@@ -136,7 +136,7 @@ class averager final : public full_actor::base {
   /// The worker freezes a later round: what belongs to an earlier one is over.
   void on_gather(const wire::gather& m) {
     if (m.fault()) return;
-    if (order_of(when_) < order_of(wire::epoch_of(*m.read()))) end(averaging_errc::superseded);
+    if (order_of(when_) < order_of(wire::step_round_of(*m.read()))) end(averaging_errc::superseded);
   }
 
   void end(averaging_errc why) {
@@ -198,7 +198,7 @@ class averager final : public full_actor::base {
   void on_want(const wire::want& m) {
     if (m.fault()) return;
     const auto body = m.read();
-    const auto when = order_of(wire::epoch_of(*body));
+    const auto when = order_of(wire::step_round_of(*body));
     const auto from = wire::from_wire(body->getSender());
     if (when < order_of(when_)) return;
     if (when > order_of(when_) || peers_.count(from) == 0) return keep_early(from, m);
@@ -211,7 +211,7 @@ class averager final : public full_actor::base {
   void on_part(const wire::part& m) {
     if (m.fault()) return;
     const auto body = m.read();
-    const auto when = order_of(wire::epoch_of(*body));
+    const auto when = order_of(wire::step_round_of(*body));
     const auto from = wire::from_wire(body->getSender());
     if (when > order_of(when_)) return report(from, averaging_errc::not_asked);
     if (when < order_of(when_) || !session_) return;
@@ -224,8 +224,8 @@ class averager final : public full_actor::base {
     if (early_.size() >= group_members_max && early_.count(from) == 0) return;
     auto& kept = early_[from];
     // A member's later attempt ends its earlier ones.
-    const auto when = order_of(wire::epoch_of(*m.read()));
-    while (!kept.empty() && order_of(wire::epoch_of(*kept.front().read())) < when)
+    const auto when = order_of(wire::step_round_of(*m.read()));
+    while (!kept.empty() && order_of(wire::step_round_of(*kept.front().read())) < when)
       kept.pop_front();
     if (kept.size() < early_wants_max) kept.push_back(m);
   }
@@ -268,7 +268,7 @@ class averager final : public full_actor::base {
 
   averager_options options_;
   std::unordered_map<worker_id, wire::averager_actor> peers_;
-  wire::epoch when_;
+  wire::step_round when_;
   std::vector<promise> waiting_;  ///< the order's caller, and those who repeated it
   session_memory memory_;
   std::unique_ptr<session> session_;  ///< none: no order, or one that came to nothing

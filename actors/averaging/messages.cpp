@@ -61,10 +61,10 @@ received_want want_from(const schemas::Want::Reader& body) {
   return want;
 }
 
-wire::want message_of(const reduce_question& question, const wire::epoch& when, uint32_t revision,
-                      worker_id sender) {
+wire::want message_of(const reduce_question& question, const wire::step_round& when,
+                      uint32_t revision, worker_id sender) {
   wire::builder<schemas::Want> message;
-  wire::set_epoch(*message, when);
+  wire::set_step_round(*message, when);
   message->setRevision(revision);
   wire::to_wire(sender, message->initSender());
   auto parts = message->initParts(static_cast<unsigned>(question.parts.size()));
@@ -78,10 +78,10 @@ wire::want message_of(const reduce_question& question, const wire::epoch& when, 
   return message.finish();
 }
 
-wire::part message_of(const part_answer& answer, const wire::epoch& when, uint32_t revision,
+wire::part message_of(const part_answer& answer, const wire::step_round& when, uint32_t revision,
                       worker_id sender) {
   wire::builder<schemas::Part> message;
-  wire::set_epoch(*message, when);
+  wire::set_step_round(*message, when);
   message->setRevision(revision);
   wire::to_wire(sender, message->initSender());
   message->setPart(answer.part);

@@ -34,9 +34,9 @@ received_want want_from(const schemas::Want::Reader& body);
 /// At most shares_max for each member of a group.
 unit_list units_from(bool own, capnp::List<schemas::ShareId>::Reader shares);
 
-wire::want message_of(const reduce_question& question, const wire::epoch& when, uint32_t revision,
-                      worker_id sender);
-wire::part message_of(const part_answer& answer, const wire::epoch& when, uint32_t revision,
+wire::want message_of(const reduce_question& question, const wire::step_round& when,
+                      uint32_t revision, worker_id sender);
+wire::part message_of(const part_answer& answer, const wire::step_round& when, uint32_t revision,
                       worker_id sender);
 
 }  // namespace swarm::averaging

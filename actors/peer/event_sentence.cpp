@@ -62,7 +62,7 @@ constexpr wording wordings[] = {
     {"damaged_frame", "a damaged message came: {fault}"},
     {"restored", "stage {stage} is back at step {version}"},
     {"moves", "moves to stage {stage}"},
-    {"custody", routine},
+    {"backup", routine},
     {"compute_given_up", "stage {stage}: its device is {why}; the stage is started again"},
     {"no_room_for_copy",
      "has no room for the copy of stage {stage}, step {version}: raise --backup-memory"},

@@ -352,7 +352,7 @@ class network_body final : public network_actor::base {
     told_roster told;
     const auto add = [&](std::vector<told_member>& list, const wire::member& m) {
       list.push_back({m, handles_->expose(to, m.handle), handles_->expose(to, m.averager),
-                      handles_->expose(to, m.steward)});
+                      handles_->expose(to, m.replicator)});
     };
     for (const auto& [id, m] : own_)
       add(told.members, m);
@@ -373,7 +373,7 @@ class network_body final : public network_actor::base {
       return slot != 0 ? handle(from, slot) : caf::actor{};
     };
     known.averager = optional(m.averager_slot);
-    known.steward = optional(m.steward_slot);
+    known.replicator = optional(m.replicator_slot);
     return known;
   }
 

@@ -11,7 +11,7 @@ namespace {
 bool same(const wire::member& a, const wire::member& b) {
   return a.role == b.role && a.stage == b.stage && a.state == b.state && a.version == b.version &&
          a.history == b.history && a.term == b.term && a.capacity == b.capacity &&
-         a.handle == b.handle && a.averager == b.averager && a.steward == b.steward &&
+         a.handle == b.handle && a.averager == b.averager && a.replicator == b.replicator &&
          a.rate == b.rate && a.queue == b.queue;
 }
 

@@ -30,7 +30,7 @@ std::optional<told_member> read_member(schemas::Roster::Member::Reader in) {
   m.what.capacity = in.getCapacity();
   m.slot = in.getSlot();
   m.averager_slot = in.getAverager();
-  m.steward_slot = in.getSteward();
+  m.replicator_slot = in.getReplicator();
   m.what.rate = std::isfinite(in.getRate()) ? std::max(0.0, in.getRate()) : 0;
   m.what.queue = in.getQueue();
   return m;
@@ -42,7 +42,7 @@ void write_members(capnp::List<schemas::Roster::Member>::Builder out,
     write_member(out[i], members[i].what);
     out[i].setSlot(members[i].slot);
     out[i].setAverager(members[i].averager_slot);
-    out[i].setSteward(members[i].steward_slot);
+    out[i].setReplicator(members[i].replicator_slot);
   }
 }
 

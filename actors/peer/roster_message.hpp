@@ -21,7 +21,7 @@ struct told_member {
   wire::member what;  ///< its handles stay here
   uint64_t slot = 0;
   uint64_t averager_slot = 0;
-  uint64_t steward_slot = 0;
+  uint64_t replicator_slot = 0;
 };
 
 struct told_roster {

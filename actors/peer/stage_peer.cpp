@@ -10,7 +10,7 @@
 #include "actors/averaging/averager.hpp"
 #include "actors/rebalancing/rebalancer.hpp"
 #include "actors/stage/compute_watch.hpp"
-#include "actors/stage/steward.hpp"
+#include "actors/stage/replicator.hpp"
 
 namespace swarm::peer {
 
@@ -63,12 +63,13 @@ struct peer_state {
   explicit peer_state(stage_peer_options given)
       : options(std::move(given)),
         here(options.stage, options.make_store),
-        vault(options.vault ? options.vault : std::make_shared<stage::state_vault>()),
+        snapshots(options.snapshots ? options.snapshots
+                                    : std::make_shared<stage::snapshot_store>()),
         incarnation(options.first_incarnation.value() - 1) {}
 
   const stage_peer_options options;
   place here;
-  const std::shared_ptr<stage::state_vault> vault;
+  const std::shared_ptr<stage::snapshot_store> snapshots;
   uint32_t incarnation;  ///< one count for averager and worker: one life of the whole stage
 };
 using peer_ptr = std::shared_ptr<peer_state>;
@@ -117,10 +118,10 @@ child_spec averager_child(const peer_ptr& peer) {
   return spec;
 }
 
-child_spec worker_child(const peer_ptr& peer, const caf::actor& steward) {
+child_spec worker_child(const peer_ptr& peer, const caf::actor& replicator) {
   child_spec spec;
   spec.id = "stage_worker";
-  spec.factory = [peer, steward](caf::event_based_actor* self, const children_view& view) {
+  spec.factory = [peer, replicator](caf::event_based_actor* self, const children_view& view) {
     const auto& options = peer->options;
     stage::stage_worker_options worker;
     worker.id = {options.id, incarnation_id{peer->incarnation}};
@@ -132,8 +133,8 @@ child_spec worker_child(const peer_ptr& peer, const caf::actor& steward) {
     worker.directory = options.directory;
     worker.telemetry = options.telemetry;
     worker.store = peer->here.store();
-    worker.vault = peer->vault;
-    worker.steward = steward;
+    worker.snapshots = peer->snapshots;
+    worker.replicator = replicator;
     worker.announce_period = options.announce_period;
     worker.chunk_timeout = options.chunk_timeout;
     worker.fetch_retry = options.fetch_retry;
@@ -161,7 +162,7 @@ child_spec stage_child(const peer_ptr& peer) {
     inner.seed = peer->options.id.value();
     return supervision::spawn_supervisor(
         self->system(), std::move(inner),
-        {compute_child(peer), averager_child(peer), worker_child(peer, view.get("steward"))});
+        {compute_child(peer), averager_child(peer), worker_child(peer, view.get("replicator"))});
   };
   return spec;
 }
@@ -171,24 +172,25 @@ void serve_elsewhere(const peer_ptr& peer, stage_id to) {
     caf::anon_send(root, supervision::restart_atom::value, std::string{"stage"});
 }
 
-child_spec steward_child(const peer_ptr& peer) {
+child_spec replicator_child(const peer_ptr& peer) {
   child_spec spec;
-  spec.id = "steward";
+  spec.id = "replicator";
   spec.factory = [peer](caf::event_based_actor* self, const children_view&) {
-    stage::steward_options steward;
-    steward.id = peer->options.id;
-    steward.stages = static_cast<int32_t>(peer->options.stages.size());
-    steward.serves = [peer] { return peer->here.stage(); };
-    steward.store = [peer] { return peer->here.store(); };
-    steward.move = [peer](stage_id to) { serve_elsewhere(peer, to); };
-    steward.vault = peer->vault;
-    steward.directory = peer->options.directory;
-    steward.telemetry = peer->options.telemetry;
-    steward.custody_period = peer->options.custody_period;
-    steward.chunk_timeout = peer->options.chunk_timeout;
-    steward.chunk_bytes = peer->options.chunk_bytes;
-    steward.download_window_bytes = peer->options.download_window_bytes;
-    return caf::actor_cast<caf::actor>(stage::spawn_steward(self->system(), std::move(steward)));
+    stage::replicator_options replicator;
+    replicator.id = peer->options.id;
+    replicator.stages = static_cast<int32_t>(peer->options.stages.size());
+    replicator.serves = [peer] { return peer->here.stage(); };
+    replicator.store = [peer] { return peer->here.store(); };
+    replicator.move = [peer](stage_id to) { serve_elsewhere(peer, to); };
+    replicator.snapshots = peer->snapshots;
+    replicator.directory = peer->options.directory;
+    replicator.telemetry = peer->options.telemetry;
+    replicator.backup_period = peer->options.backup_period;
+    replicator.chunk_timeout = peer->options.chunk_timeout;
+    replicator.chunk_bytes = peer->options.chunk_bytes;
+    replicator.download_window_bytes = peer->options.download_window_bytes;
+    return caf::actor_cast<caf::actor>(
+        stage::spawn_replicator(self->system(), std::move(replicator)));
   };
   return spec;
 }
@@ -221,7 +223,7 @@ caf::actor spawn_stage_peer(caf::actor_system& system, stage_peer_options option
   root.policy.strategy = supervision::restart_strategy::rest_for_one;
   root.seed = peer->options.id.value();
   std::vector<child_spec> children;
-  if (!peer->options.stages.empty()) children.push_back(steward_child(peer));
+  if (!peer->options.stages.empty()) children.push_back(replicator_child(peer));
   children.push_back(stage_child(peer));
   if (!peer->options.stages.empty() && peer->options.policy != rebalancing::policy_kind::none)
     children.push_back(rebalancer_child(peer));

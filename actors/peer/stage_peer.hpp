@@ -33,10 +33,10 @@ struct stage_peer_options {
   supervision::policy_options restart;
   /// Optional: where the worker of a stage leaves what survives its lives.
   std::function<std::shared_ptr<stage::state_store>(stage_id)> make_store;
-  /// How often a custodian looks for a newer copy; 0: it is none.
-  std::chrono::milliseconds custody_period{500};
+  /// How often a backup looks for a newer copy; 0: it is none.
+  std::chrono::milliseconds backup_period{500};
   /// Where they are; null: made anew.
-  std::shared_ptr<stage::state_vault> vault;
+  std::shared_ptr<stage::snapshot_store> snapshots;
   /// How often a worker tells its rate and queue; 0: only when something else changes.
   std::chrono::milliseconds announce_period{0};
   /// By stage: its relative work and bytes of state. Whoever may move needs them; as many as the
@@ -61,14 +61,14 @@ struct stage_peer_options {
 /// A stage peer is one supervision tree; stopping the returned root stops all of it.
 ///
 ///     peer (rest_for_one)
-///       +-- steward
+///       +-- replicator
 ///       +-- stage (one_for_all): compute (watched), averager, stage_worker
 ///       +-- rebalancer, if it has a policy
 ///
 /// The three live and die together, since an averager's or a worker's memory of a step is worth
 /// nothing without the sums in the compute actor. Each life of the worker is an incarnation. To
-/// serve another stage, the steward lets the stage restart there. Without `stages` there is no
-/// steward, and nobody moves.
+/// serve another stage, the replicator lets the stage restart there. Without `stages` there is no
+/// replicator, and nobody moves.
 caf::actor spawn_stage_peer(caf::actor_system& system, stage_peer_options options);
 
 }  // namespace swarm::peer

@@ -42,7 +42,7 @@ class rebalance_policy {
 
   /// Call it at next_decision and, for a policy that rescues, when the view changes: it paces
   /// itself, and a call between costs at most one pass over the workers. A move is a wish: whoever
-  /// grants it (move_desk) may refuse. A self that is not in the view stays.
+  /// grants it (move_arbiter) may refuse. A self that is not in the view stays.
   virtual std::optional<move> decide(const swarm_view& view, worker_id self, seconds now) = 0;
 
   /// The last move it wished for was refused.

@@ -112,11 +112,11 @@ class rebalancer final : public rebalancer_actor::base {
     const auto wish = policy_->decide(view_of(options_.stages, all, now()), me->id, now());
     if (!wish) return;
     const auto* asked = leader();
-    if (asked == nullptr || !me->steward) return policy_->refused(now());
-    ask(*wish, *asked, caf::actor_cast<wire::steward_actor>(me->steward));
+    if (asked == nullptr || !me->replicator) return policy_->refused(now());
+    ask(*wish, *asked, caf::actor_cast<wire::replicator_actor>(me->replicator));
   }
 
-  void ask(const move& wish, const wire::member& leader, const wire::steward_actor& steward) {
+  void ask(const move& wish, const wire::member& leader, const wire::replicator_actor& replicator) {
     const auto serial = question_.ask(leader.id, step_id{leader.version});
     wire::builder<schemas::MoveRequest> message;
     wire::to_wire(wish.who, message->initWorker());
@@ -133,14 +133,14 @@ class rebalancer final : public rebalancer_actor::base {
               // Another life holds no grant.
               if (!granted || me == nullptr || !(me->id == wish.who))
                 return policy_->refused(now());
-              carry_out(wish, term_id{m.read()->getTerm()}, steward);
+              carry_out(wish, term_id{m.read()->getTerm()}, replicator);
             },
             [=](caf::error&) {
               if (question_.answered(serial)) policy_->refused(now());
             });
   }
 
-  void carry_out(const move& wish, term_id term, const wire::steward_actor& steward) {
+  void carry_out(const move& wish, term_id term, const wire::replicator_actor& replicator) {
     if (options_.telemetry)
       caf::anon_send(options_.telemetry,
                      telemetry::event{"rebalanced",
@@ -150,7 +150,7 @@ class rebalancer final : public rebalancer_actor::base {
     wire::builder<schemas::MoveOrder> order;
     order->setTerm(term.value());
     order->setStage(static_cast<uint32_t>(wish.to.value()));
-    request(steward, caf::infinite, order.finish())
+    request(replicator, caf::infinite, order.finish())
         .then([](const wire::move_done&) {}, [](caf::error&) {});
   }
 

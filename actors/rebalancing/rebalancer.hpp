@@ -31,7 +31,7 @@ struct rebalancer_options {
 };
 
 /// One peer's wish to be of more use: asks its policy, then the coordinator that leads
-/// (schemas/rebalancing.capnp, MoveRequest), then lets its own steward carry the move out.
+/// (schemas/rebalancing.capnp, MoveRequest), then lets its own replicator carry the move out.
 ///
 /// Owner: the peer's supervisor. It may drop: everything; whoever does not move stays.
 rebalancer_actor spawn_rebalancer(caf::actor_system& system, rebalancer_options options);

@@ -294,7 +294,7 @@ class bridge final : public caf::event_based_actor {
     for (auto m : members) {
       m.handle = link(m.handle);
       m.averager = link(m.averager);
-      m.steward = link(m.steward);
+      m.replicator = link(m.replicator);
       announced.insert(m.id);
       present.push_back(std::move(m));
     }

@@ -167,7 +167,7 @@ bool fault_driver::end_lives(size_t which, int64_t decided, std::vector<stand>& 
 }
 
 /// Of some version there is a copy of every stage with the members that `counts` is true of: their
-/// vaults' newest `versions_max`, and their stores.
+/// snapshot stores' newest `versions_max`, and their stores.
 template <class Counts>
 bool fault_driver::common_version(Counts counts, size_t versions_max,
                                   std::optional<size_t> returns) const {
@@ -175,8 +175,8 @@ bool fault_driver::common_version(Counts counts, size_t versions_max,
   std::map<int64_t, std::set<int32_t>> offered;
   for (size_t i = 0; i < members.size(); ++i) {
     const auto& m = members[i];
-    if (counts(i) && m.vault) {
-      for (const auto& [stage, versions] : m.vault->versions())
+    if (counts(i) && m.snapshots) {
+      for (const auto& [stage, versions] : m.snapshots->versions())
         for (size_t v = 0; v < versions.size() && v < versions_max; ++v)
           offered[versions[v].version.value()].insert(stage.value());
     }
@@ -195,7 +195,7 @@ bool fault_driver::recoverable(size_t victim, bool with_state) const {
     const auto state = fleet_.members()[i].where->state();
     return i != victim && (state == host_state::up || state == host_state::frozen);
   };
-  return common_version(stays, stage::vault_versions_max - 1,
+  return common_version(stays, stage::snapshot_versions_max - 1,
                         with_state ? std::optional{victim} : std::nullopt);
 }
 
@@ -211,7 +211,7 @@ bool fault_driver::can_be_rescued() const {
       leaders_awake = leaders_awake && members[i].where->state() != host_state::frozen;
   }
   return leaders_awake && workers >= static_cast<size_t>(fleet_.plan().stages) &&
-         common_version(awake, stage::vault_versions_max, std::nullopt);
+         common_version(awake, stage::snapshot_versions_max, std::nullopt);
 }
 
 bool fault_driver::survivable(size_t victim, bool with_state, int64_t decided,

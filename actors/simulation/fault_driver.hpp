@@ -22,7 +22,7 @@ struct stand {
 };
 
 /// Carries a plan of faults out on a fleet and its network. It leaves out what nothing could bring
-/// back. Where there are custodians (`keep_every`), that is the last copy of a stage that goes with
+/// back. Where there are backups (`keep_every`), that is the last copy of a stage that goes with
 /// copies of all others; otherwise the last copy of a stage's newest state: of every
 /// stage, at every moment, at least one member that is alive, or will come back with its state,
 /// stands at the newest version that any coordinator has decided on, and holds the sum of the next

@@ -90,7 +90,7 @@ void draw_mission(fleet_plan& plan, const scenario& what, splitmix64& random) {
     return std::chrono::milliseconds{static_cast<int64_t>(s * 1000)};
   };
   plan.times.announce_period = period(what.announce_s);
-  plan.times.custody_period = period(what.custody_s);
+  plan.times.backup_period = period(what.backup_s);
   if (what.silence_ms.high > 0) {
     plan.contacts.silence = moment{static_cast<int64_t>(what.silence_ms.draw(random) * 1e6)};
     plan.contacts.silent_deaths = what.silent_deaths.draw(random);
@@ -209,7 +209,7 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
   auto& one = members_[index];
   const bool first_life = one.where->lives() == 1;
   if (!with_state) one.stores.clear();
-  one.vault = std::make_shared<stage::state_vault>();
+  one.snapshots = std::make_shared<stage::snapshot_store>();
   peer::stage_peer_options options;
   options.id = peer_id{index + 1};
   options.first_incarnation = first_incarnation(*one.where);
@@ -234,8 +234,8 @@ caf::actor fleet::spawn_worker(size_t index, const wire::directory_actor& direct
     return store;
   };
   if (plan_.keep_every > 0) {
-    options.vault = one.vault;
-    options.custody_period = plan_.times.custody_period;
+    options.snapshots = one.snapshots;
+    options.backup_period = plan_.times.backup_period;
     options.announce_period = plan_.times.announce_period;
     options.stages.resize(static_cast<size_t>(plan_.stages));
     if (plan_.rebalance_s > 0) {
@@ -308,7 +308,7 @@ caf::actor fleet::spawn_trainer(size_t index, const wire::directory_actor& direc
   coordinator.reduce_timeout = plan_.times.reduce;
   coordinator.lease_timeout = plan_.times.lease;
   coordinator.election_timeout = plan_.times.election;
-  coordinator.desk = {rebalancing::seconds{10}, rebalancing::seconds{3}};
+  coordinator.arbiter = {rebalancing::seconds{10}, rebalancing::seconds{3}};
   coordinator.keep_every = plan_.keep_every;
   coordinator.rescue_after = plan_.keep_every > 0 ? plan_.times.rescue_after : 0ms;
   options.coordinator = std::move(coordinator);

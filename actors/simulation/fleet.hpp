@@ -11,8 +11,8 @@
 #include "actors/faults/conditions.hpp"
 #include "actors/simulation/host.hpp"
 #include "actors/simulation/swarm_run.hpp"
+#include "actors/stage/snapshot_store.hpp"
 #include "actors/stage/state_store.hpp"
-#include "actors/stage/state_vault.hpp"
 
 namespace swarm::peer {
 struct stage_peer_options;
@@ -28,7 +28,7 @@ struct run_times {
   std::chrono::milliseconds lease;
   std::chrono::milliseconds election;
   std::chrono::milliseconds rescue_after;
-  std::chrono::milliseconds custody_period;
+  std::chrono::milliseconds backup_period;
   std::chrono::milliseconds announce_period;
   std::chrono::milliseconds chunk;
 };
@@ -78,7 +78,7 @@ class fleet {
     /// What survives its lives, by stage.
     std::map<int32_t, std::shared_ptr<stage::state_store>> stores;
     /// Of the life at hand: what its process can hand over.
-    std::shared_ptr<stage::state_vault> vault;
+    std::shared_ptr<stage::snapshot_store> snapshots;
     /// The compute actor of the life at hand: killing it makes the supervisor restart the stage.
     caf::weak_actor_ptr part;
 

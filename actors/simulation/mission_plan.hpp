@@ -18,7 +18,7 @@ struct mission_shape {
   double trainer_line = 0;    ///< each way
   double mean_life_s = 0;     ///< 0: nobody dies
   double absent_s = 0;        ///< from a death to the arrival of who takes the place
-  double copy_every = 0;  ///< steps between copies of each stage at each of its custodians; 0: none
+  double copy_every = 0;  ///< steps between copies of each stage at each of its backups; 0: none
 };
 
 /// Of one step, if the peers that have joined do nothing but work. Who computes, sends and receives

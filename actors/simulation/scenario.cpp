@@ -113,7 +113,7 @@ std::map<std::string, entry> knobs_of(scenario& s) {
           {"silent_deaths", {&s.silent_deaths, 0, 1}},
           {"production_times", {&s.production_times, 0, 1}},
           {"announce_s", {&s.announce_s, 0, 3600}},
-          {"custody_s", {&s.custody_s, 0.01, 3600}},
+          {"backup_s", {&s.backup_s, 0.01, 3600}},
           {"resume_s", {&s.resume_s, 1, 86'400}}};
 }
 

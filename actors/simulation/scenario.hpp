@@ -73,8 +73,8 @@ struct scenario {
   knob silence_ms{0, 0};
   knob silent_deaths{0, 0};     ///< share of the killed whose system says nothing
   knob production_times{0, 0};  ///< 1: time-outs as tools/swarm has them, not short ones
-  knob announce_s{2, 2};        ///< how often custodians' workers tell their rate; 0: never
-  knob custody_s{0.5, 0.5};     ///< how often custodians look for newer copies
+  knob announce_s{2, 2};        ///< how often backups' workers tell their rate; 0: never
+  knob backup_s{0.5, 0.5};      ///< how often backups look for newer copies
   knob resume_s{120, 120};      ///< the bound on two more steps after the faults
 
   /// Of a modelled stage. Left out: a few numbers, whose bytes are what they are.

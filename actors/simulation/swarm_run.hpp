@@ -29,7 +29,7 @@ namespace swarm::simulation {
 inline constexpr std::chrono::seconds resume_bound{120};
 /// Everything has ended so long after it was asked to, virtual time.
 inline constexpr std::chrono::seconds shutdown_bound{60};
-/// Where there are custodians, a stage that has lost everybody is served again within this virtual
+/// Where there are backups, a stage that has lost everybody is served again within this virtual
 /// time after the last fault, while somebody awake can lead and copies of all stages are awake: an
 /// election, and rounds of questions that frozen peers do not answer (where everybody stands,
 /// inventories, the order to go back).

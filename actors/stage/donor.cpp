@@ -88,7 +88,7 @@ void donor::send(const shard_reply& about, uint64_t count, promise<wire::state_c
 }
 
 void donor::leave(bool for_others, std::function<void()> then) {
-  for_others = for_others && options_.vault;
+  for_others = for_others && options_.snapshots;
   if (!options_.store && !for_others) return then();
   if (elements_ > 0) return leave_copies(for_others, then);
   host_.self()
@@ -103,9 +103,9 @@ void donor::leave(bool for_others, std::function<void()> then) {
           [this](caf::error& error) { host_.self()->quit(std::move(error)); });
 }
 
-/// A copy that the vault could not keep is not taken: it would be the whole state once more.
+/// A copy that the snapshots could not keep is not taken: it would be the whole state once more.
 void donor::leave_copies(bool for_others, const std::function<void()>& then) {
-  for_others = for_others && options_.vault->has_place_for(elements_ * element_state_bytes);
+  for_others = for_others && options_.snapshots->has_place_for(elements_ * element_state_bytes);
   if (!options_.store && !for_others) return then();
   const auto weights = host_.guard().weights();
   host_.self()
@@ -114,7 +114,7 @@ void donor::leave_copies(bool for_others, const std::function<void()>& then) {
           [=, commit = host_.guard().committed()](const tensors::host_tensor& state) {
             stored_state copy{weights.version, state, commit, weights.history};
             if (also_.first == weights) copy.made_in = also_.second.history;
-            if (for_others) options_.vault->put(options_.stage, copy);
+            if (for_others) options_.snapshots->put(options_.stage, copy);
             if (options_.store) options_.store->put(copy);
             report_promise();
             then();

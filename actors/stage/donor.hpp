@@ -12,8 +12,8 @@
 namespace swarm::stage {
 
 /// What a worker gives away of its state: shards to those who fetch it, each at the weights that
-/// the engine has when it answers, and copies to the store and the vault. Nothing is kept for who
-/// asks.
+/// the engine has when it answers, and copies to the store and the snapshots. Nothing is kept for
+/// who asks.
 class donor {
  public:
   donor(worker_host& host, const stage_worker_options& options) : host_(host), options_(options) {}

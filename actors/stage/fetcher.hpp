@@ -19,7 +19,7 @@
 
 namespace swarm::stage {
 
-/// Whoever hands out states: a worker, or a steward.
+/// Whoever hands out states: a worker, or a replicator.
 using state_donor = caf::typed_actor<caf::replies_to<wire::state_request>::with<wire::state_chunk>>;
 
 /// What becomes of a download's answers.

@@ -43,8 +43,8 @@ void joiner::clear() {
 
 void joiner::start(bool has_state, weights_id wanted) {
   auto& guard = host_.guard();
-  standing_.reset();
-  if (has_state) standing_ = guard.weights();
+  position_.reset();
+  if (has_state) position_ = guard.weights();
   commit_ = guard.committed();
   sum_ = guard.sum();
   // A commit of it would find nothing to carry out.
@@ -78,7 +78,7 @@ void joiner::begin() {
   patience_ends_.reset();
   alone_told_ = false;
   // Back to what the stage has.
-  if (!standing_ && wanted_ < host_.guard().weights()) host_.guard().resume(wanted_, {});
+  if (!position_ && wanted_ < host_.guard().weights()) host_.guard().resume(wanted_, {});
   if (wanted_ > weights_id{}) require(wanted_);
   look();
 }
@@ -109,7 +109,7 @@ void joiner::look() {
     return fetch_.go_on();
   }
   // All of the stage fell back at once: what we have is the newest there is.
-  if (standing_ && !fetch_.machine().begun()) return go_on_alone();
+  if (position_ && !fetch_.machine().begun()) return go_on_alone();
   if (!std::exchange(alone_told_, true)) host_.report("fetch_failed", {{"why", "no donor"}});
 }
 
@@ -248,7 +248,7 @@ void joiner::on_reduce(const wire::reduce& m, promise<wire::reduced> reply) {
   auto& guard = host_.guard();
   if (!fetch_.active())
     return static_cast<void>(reply.deliver(make_error(guard.because(refusal_reason::not_serving))));
-  const auto when = wire::epoch_of(*m.read());
+  const auto when = wire::step_round_of(*m.read());
   // A follower has nothing to report, so it is not asked to gather.
   if (auto why = guard.gather(when.term, when.step, when.round)) {
     if (why->reason != refusal_reason::behind || planted(planted_bug::follower_skips_a_step))
@@ -260,7 +260,7 @@ void joiner::on_reduce(const wire::reduce& m, promise<wire::reduced> reply) {
   take_part(m, when, reply);
 }
 
-void joiner::take_part(const wire::reduce& m, wire::epoch when, promise<wire::reduced> reply) {
+void joiner::take_part(const wire::reduce& m, wire::step_round when, promise<wire::reduced> reply) {
   ++reducing_;
   const auto fail = [=](caf::error& error) mutable {
     reply.deliver(std::move(error));
@@ -296,7 +296,7 @@ void joiner::reduce_ended() {
   on_change();
 }
 
-bool joiner::comes_too_early(const wire::epoch& when, attempt_id attempt) {
+bool joiner::comes_too_early(const wire::step_round& when, attempt_id attempt) {
   const auto& guard = host_.guard();
   return reducing_ > 0 && guard.version() == when.step && guard.frozen() == attempt &&
          guard.sum().attempt != attempt;
@@ -312,7 +312,7 @@ void joiner::on_commit(const wire::commit& m, promise<wire::committed> reply) {
   if (!fetch_.active())
     return static_cast<void>(reply.deliver(make_error(guard.because(refusal_reason::not_serving))));
   const auto body = m.read();
-  const auto when = wire::epoch_of(*body);
+  const auto when = wire::step_round_of(*body);
   const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
   const auto why = guard.commit(when.term, when.step, attempt);
   if (!why) {
@@ -432,8 +432,8 @@ void joiner::go_on_alone() {
       .then(
           [=, attempt = host_.life().attempt()](bool) {
             if (attempt != host_.life().attempt()) return;
-            host_.guard().resume(*standing_, commit_, sum_);
-            host_.report("joined", {{"version", standing_->version.value()}, {"followed", 0}});
+            host_.guard().resume(*position_, commit_, sum_);
+            host_.report("joined", {{"version", position_->version.value()}, {"followed", 0}});
             host_.serve(weights_hash_, false);
           },
           [=](caf::error& error) { host_.self()->quit(std::move(error)); });

@@ -88,10 +88,10 @@ class joiner final : private fetch_listener {
   bool mid_step() const { return reducing_ > 0 || open_.has_value(); }
   /// It has no part in a step before `step`.
   void miss_until(step_id step, const char* why);
-  void take_part(const wire::reduce& m, wire::epoch when, promise<wire::reduced> reply);
+  void take_part(const wire::reduce& m, wire::step_round when, promise<wire::reduced> reply);
   void reduce_ended();
   /// The sum that it names is still on its way here.
-  bool comes_too_early(const wire::epoch& when, attempt_id attempt);
+  bool comes_too_early(const wire::step_round& when, attempt_id attempt);
   void refuse_early_commit();
   void apply(double scale);
   bool patient();
@@ -120,7 +120,7 @@ class joiner final : private fetch_listener {
   last_commit newest_commit_;
   bool shard_has_come_ = false;
   // What the engine has, as long as no shard has come.
-  std::optional<weights_id> standing_;
+  std::optional<weights_id> position_;
   last_commit commit_;
   reduced_sum sum_;
   std::string weights_hash_;  ///< of the engine, as far as this joiner put it there

@@ -11,7 +11,7 @@ namespace swarm::stage {
 
 namespace {
 
-attempt_id attempt_of(const wire::epoch& when) {
+attempt_id attempt_of(const wire::step_round& when) {
   return {when.term, when.round};
 }
 
@@ -34,7 +34,7 @@ void reduction::answer_all(const Answer& answer) {
 
 promise<wire::reduced> reduction::order(const wire::reduce& m, promise<wire::reduced> reply) {
   const auto body = m.read();
-  const auto when = wire::epoch_of(*body);
+  const auto when = wire::step_round_of(*body);
   if (attempt_of(when) != attempt_of(when_) || when.step != when_.step) {
     answer_all(make_error(guard_.because(refusal_reason::wrong_round)));
     when_ = when;
@@ -64,7 +64,7 @@ promise<wire::reduced> reduction::order(const wire::reduce& m, promise<wire::red
 
 /// Also when the result is here: others may need this member by the new revision.
 void reduction::ask_averager(const wire::reduce& m) {
-  const auto when = wire::epoch_of(*m.read());
+  const auto when = wire::step_round_of(*m.read());
   const auto counted = m.read()->getCounted();
   const auto fail = [this, when](caf::error& error) {
     if (attempt_of(when) == attempt_of(when_)) answer_all(error);
@@ -84,7 +84,7 @@ void reduction::ask_averager(const wire::reduce& m) {
   });
 }
 
-void reduction::take(wire::epoch when, uint32_t counted, const tensors::host_tensor& total,
+void reduction::take(wire::step_round when, uint32_t counted, const tensors::host_tensor& total,
                      const std::string& hash) {
   // Each revision's order is answered with the one result.
   if (attempt_of(when) != attempt_of(when_) || taking_) return;
@@ -134,7 +134,7 @@ void reduction::answer_how_far(promise<wire::reduced> reply) {
 
 void reduction::gathered(const wire::gather& m) {
   caf::anon_send(options_.averager, m);
-  const auto when = wire::epoch_of(*m.read());
+  const auto when = wire::step_round_of(*m.read());
   if (attempt_of(when) == attempt_of(when_) && when.step == when_.step) return;
   if (attempt_of(when) < attempt_of(when_)) return;
   answer_all(make_error(guard_.because(refusal_reason::wrong_round)));

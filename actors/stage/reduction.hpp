@@ -41,7 +41,7 @@ class reduction {
   void begin(attempt_id attempt);
   void assign_shares(const wire::reduce& m);
   void ask_averager(const wire::reduce& m);
-  void take(wire::epoch when, uint32_t counted, const tensors::host_tensor& total,
+  void take(wire::step_round when, uint32_t counted, const tensors::host_tensor& total,
             const std::string& hash);
   void share_complete(share_key which);
   void answer_how_far(promise<wire::reduced> reply);
@@ -52,7 +52,7 @@ class reduction {
   const stage_worker_options& options_;
   step_guard& guard_;
   pipeline& pipeline_;
-  wire::epoch when_;
+  wire::step_round when_;
   bool ordered_ = false;  ///< the averager has an order of this attempt
   bool taking_ = false;   ///< its result is on its way into the engine, or there
   uint32_t revision_ = 0;

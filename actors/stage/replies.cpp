@@ -23,7 +23,7 @@ wire::holding holding_of(worker_id who, step_id step, round_id round, const micr
   return message.finish();
 }
 
-wire::reduced reduced_of(worker_id who, const wire::epoch& when, const reduced_sum& sum) {
+wire::reduced reduced_of(worker_id who, const wire::step_round& when, const reduced_sum& sum) {
   wire::builder<schemas::Reduced> message;
   wire::to_wire(who, message->initWorker());
   message->setStep(when.step.value());
@@ -33,7 +33,8 @@ wire::reduced reduced_of(worker_id who, const wire::epoch& when, const reduced_s
   return message.finish();
 }
 
-wire::reduced progress_of(worker_id who, const wire::epoch& when, const wire::sum_progress& known) {
+wire::reduced progress_of(worker_id who, const wire::step_round& when,
+                          const wire::sum_progress& known) {
   wire::builder<schemas::Reduced> message;
   wire::to_wire(who, message->initWorker());
   message->setStep(when.step.value());
@@ -57,8 +58,8 @@ microbatch_set set_of(capnp::Data::Reader bitmap) {
   return result;
 }
 
-wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guard) {
-  wire::builder<schemas::Standing> message;
+wire::position position_of(worker_id who, stage_id stage, const step_guard& guard) {
+  wire::builder<schemas::Position> message;
   wire::to_wire(who, message->initWorker());
   message->setStage(static_cast<uint32_t>(stage.value()));
   message->setVersion(guard.version().value());

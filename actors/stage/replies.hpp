@@ -17,15 +17,16 @@ namespace swarm::stage {
 
 wire::holding holding_of(worker_id who, step_id step, round_id round, const microbatch_set& held);
 
-wire::reduced reduced_of(worker_id who, const wire::epoch& when, const reduced_sum& sum);
+wire::reduced reduced_of(worker_id who, const wire::step_round& when, const reduced_sum& sum);
 
 /// The all-reduce is not through yet.
-wire::reduced progress_of(worker_id who, const wire::epoch& when, const wire::sum_progress& known);
+wire::reduced progress_of(worker_id who, const wire::step_round& when,
+                          const wire::sum_progress& known);
 
 /// What a bitmap on the wire names; bits beyond the limit of a step are dropped.
 microbatch_set set_of(capnp::Data::Reader bitmap);
 
-wire::standing standing_of(worker_id who, stage_id stage, const step_guard& guard);
+wire::position position_of(worker_id who, stage_id stage, const step_guard& guard);
 
 /// `kept`: the newest version on its disk, if it keeps any.
 wire::committed committed_of(worker_id who, step_id version, const std::string& weights_hash,

@@ -32,7 +32,7 @@ restorer::restorer(worker_host& host, const stage_worker_options& options)
 
 void restorer::clear() {
   fetch_.clear();
-  stewards_.clear();
+  replicators_.clear();
   mates_.clear();
   replies_.clear();
   failed_ = nullptr;
@@ -40,13 +40,13 @@ void restorer::clear() {
 
 void restorer::on_roster(const wire::roster_update& update) {
   for (const auto& id : update.gone) {
-    stewards_.erase(id);
+    replicators_.erase(id);
     mates_.erase(id);
     fetch_.remove(id);
   }
   for (const auto& m : update.changed) {
     if (m.role != wire::member_role::stage_worker) continue;
-    if (m.steward) stewards_[m.id] = m.steward;
+    if (m.replicator) replicators_[m.id] = m.replicator;
     const bool mate =
         m.stage == options_.stage && m.id != options_.id && m.state != wire::member_state::serving;
     if (mate) {
@@ -55,8 +55,8 @@ void restorer::on_roster(const wire::roster_update& update) {
       mates_.erase(m.id);
     }
     if (!fetch_.active()) continue;
-    if (holders_.count(m.id) != 0 && m.steward) {
-      fetch_.add(m.id, m.steward);
+    if (holders_.count(m.id) != 0 && m.replicator) {
+      fetch_.add(m.id, m.replicator);
     } else if (mate) {
       fetch_.add(m.id, m.handle);
     }
@@ -66,7 +66,7 @@ void restorer::on_roster(const wire::roster_update& update) {
   on_change();
 }
 
-bool restorer::joins(const wire::restore& m, promise<wire::standing> reply) {
+bool restorer::joins(const wire::restore& m, promise<wire::position> reply) {
   const auto body = m.read();
   const auto wanted = wanted_by(*body);
   if (!active_ || wanted.version != wanted_.version ||
@@ -76,9 +76,10 @@ bool restorer::joins(const wire::restore& m, promise<wire::standing> reply) {
   begins_ = std::max(begins_, history_id{body->getTerm()});
   for (const auto id : body->getHolders()) {
     const auto holder = wire::from_wire(id);
-    const auto steward = stewards_.find(holder);
-    if (!holders_.insert(holder).second || steward == stewards_.end() || !fetch_.active()) continue;
-    fetch_.add(holder, steward->second);
+    const auto replicator = replicators_.find(holder);
+    if (!holders_.insert(holder).second || replicator == replicators_.end() || !fetch_.active())
+      continue;
+    fetch_.add(holder, replicator->second);
   }
   auto restoring = host_.guard().because(refusal_reason::restoring);
   if (fetch_.active()) {
@@ -100,7 +101,7 @@ bool restorer::joins(const wire::restore& m, promise<wire::standing> reply) {
 }
 
 void restorer::start(const wire::restore& m, std::function<void()> failed,
-                     promise<wire::standing> reply) {
+                     promise<wire::position> reply) {
   const auto body = m.read();
   refuse();
   fetch_.stop();
@@ -119,8 +120,8 @@ void restorer::start(const wire::restore& m, std::function<void()> failed,
 
 /// What its own process has costs nobody's line.
 bool restorer::import_own() {
-  if (options_.vault)
-    if (const auto kept = options_.vault->find(options_.stage, wanted_)) {
+  if (options_.snapshots)
+    if (const auto kept = options_.snapshots->find(options_.stage, wanted_)) {
       import(*kept, true);
       return true;
     }
@@ -144,8 +145,8 @@ void restorer::import(const stored_state& own, bool kept) {
             commit_ = own.commit;
             wanted_.history = made_in;
             if (kept)
-              options_.vault->put(options_.stage,
-                                  {wanted_.version, own.state, own.commit, begins_, made_in});
+              options_.snapshots->put(options_.stage,
+                                      {wanted_.version, own.state, own.commit, begins_, made_in});
             ready(hash, !kept);
           },
           [=, attempt = host_.life().attempt()](caf::error&) {
@@ -156,7 +157,7 @@ void restorer::import(const stored_state& own, bool kept) {
 void restorer::fetch() {
   // Nobody can be asked: not even how large the engine's state is matters then.
   const bool any = std::any_of(holders_.begin(), holders_.end(),
-                               [&](worker_id id) { return stewards_.count(id) != 0; });
+                               [&](worker_id id) { return replicators_.count(id) != 0; });
   if (!any) return give_up();
   host_.self()
       ->request(options_.compute, caf::infinite, elements_atom::value)
@@ -176,7 +177,7 @@ void restorer::fetch() {
             for (const auto& [id, handle] : mates_)
               fetch_.add(id, handle);
             for (const auto& id : holders_)
-              if (stewards_.count(id) != 0) fetch_.add(id, stewards_.at(id));
+              if (replicators_.count(id) != 0) fetch_.add(id, replicators_.at(id));
             fetch_.go_on();
             on_change();
           },
@@ -238,7 +239,7 @@ void restorer::ready(const std::string& hash, bool copy) {
                {{"version", wanted_.version.value()}, {"bytes", static_cast<int64_t>(bytes)}});
   host_.serve(hash, copy);
   for (auto& reply : std::exchange(replies_, {}))
-    reply.deliver(standing_of(options_.id, options_.stage, guard));
+    reply.deliver(position_of(options_.id, options_.stage, guard));
 }
 
 void restorer::refuse() {

@@ -15,7 +15,7 @@ inline constexpr size_t restore_repeats_max = 16;
 
 /// How a worker goes back to earlier weights when the coordinator says so (schemas/step.capnp,
 /// Restore): with a copy of its own process, else with one that it fetches from the holders'
-/// stewards, and from workers of its stage that are fetching it, too.
+/// replicators, and from workers of its stage that are fetching it, too.
 ///
 ///   order --copy here--> import --> serve, answer with where it stands
 ///     '--> shards, straight into the engine --'
@@ -30,9 +30,9 @@ class restorer final : private fetch_listener {
 
   /// Precondition: the guard obeys the order's term, and the worker's life is restoring. `failed`
   /// when there is no such copy.
-  void start(const wire::restore& m, std::function<void()> failed, promise<wire::standing> reply);
+  void start(const wire::restore& m, std::function<void()> failed, promise<wire::position> reply);
   /// True if it is under way already; then this one is answered, too.
-  bool joins(const wire::restore& m, promise<wire::standing> reply);
+  bool joins(const wire::restore& m, promise<wire::position> reply);
 
   void on_roster(const wire::roster_update& update);
   void on_wake() { fetch_.on_wake(); }
@@ -58,7 +58,7 @@ class restorer final : private fetch_listener {
   worker_host& host_;
   const stage_worker_options& options_;
   fetcher<full_worker_actor::base> fetch_;
-  std::map<worker_id, caf::actor> stewards_;
+  std::map<worker_id, caf::actor> replicators_;
   std::map<worker_id, caf::actor> mates_;  ///< of its stage that do not serve
   bool active_ = false;
   weights_id wanted_;
@@ -67,7 +67,7 @@ class restorer final : private fetch_listener {
   std::set<worker_id> holders_;
   bool finishing_ = false;
   std::function<void()> failed_;
-  std::deque<promise<wire::standing>> replies_;
+  std::deque<promise<wire::position>> replies_;
 };
 
 }  // namespace swarm::stage

@@ -129,7 +129,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     me.history = guard_.history().value();
     me.handle = self_handle();
     me.averager = caf::actor_cast<caf::actor>(options_.averager);
-    me.steward = options_.steward;
+    me.replicator = options_.replicator;
     me.rate = pipeline_.meter().rate();
     me.queue = pipeline_.meter().queue();
     send(options_.directory, wire::announce_atom::value, me);
@@ -195,8 +195,8 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   }
 
   /// Back to an earlier version; where it is at that version already, what it holds counts.
-  promise<wire::standing> on_restore(const wire::restore& m) {
-    auto reply = make_response_promise<promise<wire::standing>>();
+  promise<wire::position> on_restore(const wire::restore& m) {
+    auto reply = make_response_promise<promise<wire::position>>();
     if (auto fault = m.fault()) return reply.deliver(damaged(*fault));
     const auto body = m.read();
     if (auto why = guard_.take_over(term_id{body->getTerm()}))
@@ -204,7 +204,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     const weights_id wanted{history_id{body->getHistory()}, step_id{body->getVersion()}};
     if (life_.serving() && donor_.has(wanted)) {
       begin_history(wanted, history_id{body->getTerm()});
-      return reply.deliver(standing_of(options_.id, options_.stage, guard_));
+      return reply.deliver(position_of(options_.id, options_.stage, guard_));
     }
     if (life_.state() == life_state::restoring && restorer_.joins(m, reply)) return reply;
     const bool served = life_.serving();

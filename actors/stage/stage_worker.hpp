@@ -7,9 +7,9 @@
 
 #include "actors/ids.hpp"
 #include "actors/stage/compute.hpp"
+#include "actors/stage/snapshot_store.hpp"
 #include "actors/stage/state_store.hpp"
 #include "actors/stage/state_transfer.hpp"
-#include "actors/stage/state_vault.hpp"
 #include "actors/wire/roster.hpp"
 
 namespace swarm::stage {
@@ -35,8 +35,8 @@ struct stage_worker_options {
   /// What survives this life; optional. Costs a copy of the state per commit.
   std::shared_ptr<state_store> store;
   /// Where copies of the state are left for others when a commit says so; optional.
-  std::shared_ptr<state_vault> vault;
-  caf::actor steward;  ///< optional: announced with the worker (actors/rebalancing)
+  std::shared_ptr<snapshot_store> snapshots;
+  caf::actor replicator;  ///< optional: announced with the worker (actors/rebalancing)
   /// How often its rate and queue are announced; 0: only when something else changes.
   std::chrono::milliseconds announce_period{0};
   /// A donor that does not send the next chunk within this is left for another.

@@ -19,19 +19,19 @@ bool step_orders::refused(std::optional<refusal> why, step_id step, promise<Repl
   return why.has_value();
 }
 
-promise<wire::standing> step_orders::on_take_over(const wire::take_over& m) {
-  auto reply = host_.self()->make_response_promise<promise<wire::standing>>();
+promise<wire::position> step_orders::on_take_over(const wire::take_over& m) {
+  auto reply = host_.self()->make_response_promise<promise<wire::position>>();
   if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
   auto why = guard_.take_over(term_id{m.read()->getTerm()});
   if (!why && !host_.life().serving()) why = guard_.because(refusal_reason::not_serving);
   if (why) return reply.deliver(make_error(*why));
-  return reply.deliver(standing_of(options_.id, options_.stage, guard_));
+  return reply.deliver(position_of(options_.id, options_.stage, guard_));
 }
 
 promise<wire::holding> step_orders::on_gather(const wire::gather& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::holding>>();
   if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
-  const auto when = wire::epoch_of(*m.read());
+  const auto when = wire::step_round_of(*m.read());
   // The run has gone back without this worker: what it stands at is of no use to anybody.
   const history_id history{m.read()->getHistory()};
   if (guard_.history() < history && !guard_.take_over(when.term))
@@ -49,7 +49,7 @@ promise<wire::holding> step_orders::on_gather(const wire::gather& m) {
 promise<wire::holding> step_orders::on_drop(const wire::drop& m) {
   auto reply = host_.self()->make_response_promise<promise<wire::holding>>();
   if (auto fault = m.fault()) return reply.deliver(host_.damaged(*fault));
-  const auto when = wire::epoch_of(*m.read());
+  const auto when = wire::step_round_of(*m.read());
   if (refused(guard_.gather(when.term, when.step, when.round), when.step, reply)) return reply;
   pipeline_.when_drained([this, reply, when]() mutable {
     if (auto why = guard_.drop(when.term, when.step, when.round))
@@ -72,7 +72,7 @@ promise<wire::reduced> step_orders::on_reduce(const wire::reduce& m) {
     joiner_.on_reduce(m, reply);
     return reply;
   }
-  const auto when = wire::epoch_of(*m.read());
+  const auto when = wire::step_round_of(*m.read());
   // Ordered while it was still a follower: what it holds by now does not count.
   if (!contributes(options_.id, m)) guard_.gather(when.term, when.step, when.round);
   if (refused(guard_.reduce(when.term, when.step, when.round), when.step, reply)) return reply;
@@ -87,7 +87,7 @@ promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
     return reply;
   }
   const auto body = m.read();
-  const auto when = wire::epoch_of(*body);
+  const auto when = wire::step_round_of(*body);
   const attempt_id attempt{term_id{body->getReducedTerm()}, when.round};
   if (is_repeat(when, attempt, body->getHash().cStr())) {
     if (planted(planted_bug::commit_applied_twice)) apply(when.step, body->getScale(), 0, false);
@@ -111,7 +111,8 @@ promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
   return reply;
 }
 
-bool step_orders::is_repeat(const wire::epoch& when, attempt_id attempt, const std::string& hash) {
+bool step_orders::is_repeat(const wire::step_round& when, attempt_id attempt,
+                            const std::string& hash) {
   const auto& made = guard_.committed();
   return host_.life().serving() && !guard_.take_over(when.term) &&
          when.step.next() == guard_.version() && made.attempt == attempt &&

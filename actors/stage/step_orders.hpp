@@ -31,7 +31,7 @@ class step_orders {
         reduction_(host, options, requests),
         answers_(options.id) {}
 
-  promise<wire::standing> on_take_over(const wire::take_over& m);
+  promise<wire::position> on_take_over(const wire::take_over& m);
   promise<wire::holding> on_gather(const wire::gather& m);
   promise<wire::holding> on_drop(const wire::drop& m);
   promise<wire::reduced> on_reduce(const wire::reduce& m);
@@ -55,7 +55,7 @@ class step_orders {
  private:
   template <class Reply>
   bool refused(std::optional<refusal> why, step_id step, promise<Reply>& reply);
-  bool is_repeat(const wire::epoch& when, attempt_id attempt, const std::string& hash);
+  bool is_repeat(const wire::step_round& when, attempt_id attempt, const std::string& hash);
   void apply(step_id step, double scale, uint32_t counted, bool keep);
 
   worker_host& host_;

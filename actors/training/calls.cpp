@@ -48,7 +48,7 @@ share_of_loss share_in(schemas::LeaseItem::Reader item, int32_t stages) {
 
 wire::lease_done lease_done_of(const lease_report& report) {
   wire::builder<schemas::LeaseDone> message;
-  wire::set_epoch(*message, report.when);
+  wire::set_step_round(*message, report.when);
   message->setMicrobatch(report.microbatch.value());
   message->setItem(report.item);
   message->setOutcome(static_cast<schemas::LeaseDone::Outcome>(report.outcome));
@@ -61,10 +61,10 @@ wire::lease_done lease_done_of(const lease_report& report) {
   return message.finish();
 }
 
-wire::lease_done progress_of(const wire::epoch& when, uint32_t item, microbatch_id microbatch,
+wire::lease_done progress_of(const wire::step_round& when, uint32_t item, microbatch_id microbatch,
                              uint64_t stages) {
   wire::builder<schemas::LeaseDone> message;
-  wire::set_epoch(*message, when);
+  wire::set_step_round(*message, when);
   message->setMicrobatch(microbatch.value());
   message->setItem(item);
   message->setOutcome(schemas::LeaseDone::Outcome::PROGRESSED);

@@ -29,7 +29,7 @@ share_of_loss share_in(schemas::LeaseItem::Reader item, int32_t stages);
 
 /// How a lease ended.
 struct lease_report {
-  wire::epoch when;
+  wire::step_round when;
   uint32_t item = 0;
   microbatch_id microbatch;
   lease_outcome outcome = lease_outcome::returned;
@@ -42,7 +42,7 @@ struct lease_report {
 wire::lease_done lease_done_of(const lease_report& report);
 
 /// These stages have answered; the lease goes on.
-wire::lease_done progress_of(const wire::epoch& when, uint32_t item, microbatch_id microbatch,
+wire::lease_done progress_of(const wire::step_round& when, uint32_t item, microbatch_id microbatch,
                              uint64_t stages);
 
 }  // namespace swarm::training

@@ -25,8 +25,8 @@ coordinator::coordinator(caf::actor_config& cfg, coordinator_options options)
       target_(options_.target),
       stuck_(to_seconds(options_.rescue_after)),
       restoring_(to_seconds(options_.gather_timeout)),
-      copies_({options_.keep_every, to_seconds(options_.custody_wait),
-               to_seconds(options_.custody_patience)}),
+      copies_({options_.keep_every, to_seconds(options_.backup_wait),
+               to_seconds(options_.backup_patience)}),
       disks_(options_.stages) {
   for (stage_id s{0}; s.value() < options_.stages; s = s.next())
     watches_.emplace(s, reduce_watch{to_seconds(options_.reduce_timeout)});
@@ -53,7 +53,7 @@ coordinator::behavior_type coordinator::make_behavior() {
     office_.on(office_event::appointed);
     election_.lead(options_.term);
     // Nobody can have granted anything before.
-    leads_since_ = rebalancing::seconds{now()} - options_.desk.grant_lifetime;
+    leads_since_ = rebalancing::seconds{now()} - options_.arbiter.grant_lifetime;
   }
   announce();
   delayed_send(this, std::min(options_.lease_timeout, options_.election_timeout) / 4,
@@ -75,7 +75,7 @@ coordinator::behavior_type coordinator::make_behavior() {
           [this](restore_atom, worker_id id, uint64_t generation) { send_restore(id, generation); },
           [this](retake_atom, uint64_t generation) { patience_over(generation); },
           [this](copies_atom, int64_t version, int64_t pause_ms) {
-            ask_custody(step_id{version}, std::chrono::milliseconds{pause_ms});
+            ask_backups(step_id{version}, std::chrono::milliseconds{pause_ms});
           }};
 }
 
@@ -124,9 +124,9 @@ void coordinator::on_roster(const wire::roster_update& update) {
                      "it has left the stage or is not reached any more");
     dropped_.erase(id);
     crew_.remove_place(id);
-    if (desk_) desk_->gone(id);
+    if (arbiter_) arbiter_->gone(id);
     if (inquiry_) inquiry_->failed(id);
-    custody_.erase(id);
+    backups_.erase(id);
     forget(id);
     // It never answers.
     settled(id, office_.generation());
@@ -138,11 +138,11 @@ void coordinator::on_roster(const wire::roster_update& update) {
     }
     if (m.role == wire::member_role::stage_worker && m.state != wire::member_state::serving)
       forget(m.id);
-    if (m.role == wire::member_role::stage_worker) tell_desk(m);
+    if (m.role == wire::member_role::stage_worker) tell_arbiter(m);
     if (!crew_.add(m)) continue;
     last_came_ = now();
     knew_workers_ = true;
-    if (office_.is(duty::taking_over)) ask_standing(m.id);
+    if (office_.is(duty::taking_over)) ask_position(m.id);
     if (office_.on(office_event::newcomer)) take_over();
     // It came back, or is late: perhaps it only lacks the last commit.
     if (office_.in_office()) send_commit(m.id);
@@ -170,7 +170,7 @@ void coordinator::on_candidate(const wire::member& m) {
 void coordinator::forget(worker_id id) {
   uncommitted_.erase(id);
   owed_.erase(id);
-  standings_.erase(id);
+  positions_.erase(id);
   unrestored_before_.erase(id);
   crew_.remove_follower(id);
   hashes_.silent(id);

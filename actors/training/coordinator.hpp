@@ -5,7 +5,7 @@
 #include <chrono>
 
 #include "actors/ids.hpp"
-#include "actors/rebalancing/move_desk.hpp"
+#include "actors/rebalancing/move_arbiter.hpp"
 #include "actors/training/errc.hpp"
 #include "actors/wire/roster.hpp"
 #include "tensors/optim/optimizer_config.hpp"
@@ -61,14 +61,14 @@ struct coordinator_options {
   /// the newest version of which every stage has a copy. 0: never, it waits for somebody to come.
   std::chrono::milliseconds rescue_after{5'000};
   /// From copies of every stage's state a lost stage comes back. No step begins that would be
-  /// further than this from the last ones in custody, so no more steps are ever lost. 0: none.
+  /// further than this from the last ones backed up, so no more steps are ever lost. 0: none.
   int64_t keep_every = 0;
   /// A step waits for copies so long, then goes on without until they come: slow links must not
   /// hold up a run.
-  std::chrono::milliseconds custody_wait{2'000};
-  /// Copies that are not in custody by then are given up, and the next ones made.
-  std::chrono::milliseconds custody_patience{60'000};
-  rebalancing::move_desk_options desk;
+  std::chrono::milliseconds backup_wait{2'000};
+  /// Copies that are not backed up by then are given up, and the next ones made.
+  std::chrono::milliseconds backup_patience{60'000};
+  rebalancing::move_arbiter_options arbiter;
   /// Nobody leads for so long, times the rank among the candidates: take over.
   std::chrono::milliseconds election_timeout{3'000};
 };

@@ -81,7 +81,7 @@ void coordinator::stand_down() {
   drop_step();
   stuck_.clear();
   inquiry_.reset();
-  desk_.reset();
+  arbiter_.reset();
   answer_movers();
   announce();
 }
@@ -156,33 +156,33 @@ void coordinator::patience_over(uint64_t generation) {
 /// Asks everybody where they stand. From their answer on they obey nobody below this term.
 void coordinator::take_over() {
   drop_step();
-  standings_.clear();
+  positions_.clear();
   if (planted(planted_bug::take_over_without_asking)) {
     office_.on(office_event::level);
     return begin_step(step_ledger::beginning::fresh);
   }
   for (const auto& [id, w] : crew_.workers())
-    ask_standing(id);
+    ask_position(id);
   go_on_if_settled();
 }
 
-void coordinator::ask_standing(worker_id id) {
+void coordinator::ask_position(worker_id id) {
   office_.expect(id);
   const auto generation = office_.generation();
   const auto wanted = [=] { return office_.generation() == generation && office_.expects(id); };
-  ask<wire::standing>(id, take_over_of(election_.term()), options_.gather_timeout, wanted,
-                      [=](const wire::standing* reply, const caf::error* error) {
+  ask<wire::position>(id, take_over_of(election_.term()), options_.gather_timeout, wanted,
+                      [=](const wire::position* reply, const caf::error* error) {
                         if (!wanted()) return;
-                        auto answer = reply != nullptr ? read_standing(*reply, options_.stages)
+                        auto answer = reply != nullptr ? read_position(*reply, options_.stages)
                                                        : std::nullopt;
-                        if (answer && answer->first == id) standings_[id] = answer->second;
+                        if (answer && answer->first == id) positions_[id] = answer->second;
                         if (error != nullptr) overtaken(*error);
                         settled(id, generation);
                       });
 }
 
 void coordinator::succeed() {
-  const auto plan = training::succeed(standings_, options_.stages, options_.microbatches);
+  const auto plan = training::succeed(positions_, options_.stages, options_.microbatches);
   switch (plan.what) {
     case succession::verdict::begin:
       return begin(plan);
@@ -201,7 +201,7 @@ void coordinator::succeed() {
       office_.on(office_event::unready);
       std::set<stage_id> unready{*plan.stage};
       if (plan.what == succession::verdict::wait)
-        unready = stages_without(standings_, options_.stages);
+        unready = stages_without(positions_, options_.stages);
       if (!rescue_if_due(unready)) retake_later();
       return;
     }
@@ -214,7 +214,7 @@ void coordinator::begin(const succession& plan) {
   version_ = plan.weights.version;
   history_ = plan.weights.history;
   copies_.begin(version_);
-  for (const auto& [id, s] : standings_)
+  for (const auto& [id, s] : positions_)
     crew_.stands(id, s.weights);
   report("coordinator_took_over", {{"step", version_.value()}});
   if (!ran_ && options_.first_step < version_)

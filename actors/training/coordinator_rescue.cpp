@@ -12,8 +12,8 @@ namespace {
 
 /// Of a rescue: who is silent for so long has nothing to offer, or does not move.
 constexpr std::chrono::milliseconds inventory_timeout{2'000};
-/// Between two questions whether copies have arrived: from `custody_first_pause`, doubling.
-constexpr std::chrono::milliseconds custody_longest_pause{640};
+/// Between two questions whether copies have arrived: from `backup_first_pause`, doubling.
+constexpr std::chrono::milliseconds backup_longest_pause{640};
 /// Who wants to move and waits for the end of the step; with more of them nobody waits.
 constexpr size_t movers_max = 256;
 /// Processes of other stages that are asked whether they see a stage that the leader does not see.
@@ -56,12 +56,12 @@ loss_inquiry::verdict coordinator::inquire(stage_id stage) {
   for (const auto& [id, w] : crew_.workers())
     if (w.stage == stage) return loss_inquiry::verdict::lost;
   for (const auto& [id, place] : crew_.places())
-    if (place.steward && asked.size() < witnesses_max && stages.insert(place.at.stage).second)
+    if (place.replicator && asked.size() < witnesses_max && stages.insert(place.at.stage).second)
       asked.insert(id);
   inquiry_.emplace(stage, asked);
   const auto order = inventory_request_of(election_.term());
   for (const auto& id : asked)
-    request(crew_.places().at(id).steward, inventory_timeout, order)
+    request(crew_.places().at(id).replicator, inventory_timeout, order)
         .then(
             [=](const wire::inventory& m) {
               if (!inquiry_ || inquiry_->stage() != stage) return;
@@ -82,7 +82,7 @@ bool coordinator::begin_rescue(stage_id stage) {
   // Should this attempt come to nothing, the next one begins after the same time.
   stuck_.restart(now());
   lost_stage_ = stage;
-  standings_.clear();
+  positions_.clear();
   report("rescue_begins",
          {{"step", version_.value()}, {"term", static_cast<int64_t>(election_.term().value())}});
   take_inventory();
@@ -94,11 +94,11 @@ void coordinator::take_inventory() {
   moving_.clear();
   inventories_.clear();
   for (const auto& [id, place] : crew_.places())
-    if (place.steward) office_.expect(id);
+    if (place.replicator) office_.expect(id);
   const auto timeout = std::min(options_.gather_timeout / calls_max, inventory_timeout);
   const auto order = inventory_request_of(election_.term());
   for (const auto& id : std::set<worker_id>{office_.awaited()})
-    request(crew_.places().at(id).steward, timeout, order)
+    request(crew_.places().at(id).replicator, timeout, order)
         .then(
             [=](const wire::inventory& m) {
               if (generation != office_.generation()) return;
@@ -130,19 +130,19 @@ std::map<worker_id, stage_id> coordinator::places() const {
 
 // -- copies -------------------------------------------------------------------------------------
 
-void coordinator::ask_custody(step_id version, std::chrono::milliseconds pause) {
+void coordinator::ask_backups(step_id version, std::chrono::milliseconds pause) {
   if (!office_.is(duty::leading) || copies_.pending() != version) return;
   delayed_send(this, pause, copies_atom::value, version.value(),
-               int64_t{std::min(2 * pause, custody_longest_pause).count()});
+               int64_t{std::min(2 * pause, backup_longest_pause).count()});
   const auto order = inventory_request_of(election_.term());
   for (const auto& [id, place] : crew_.places())
-    if (place.steward)
-      request(place.steward, inventory_timeout, order)
+    if (place.replicator)
+      request(place.replicator, inventory_timeout, order)
           .then(
               [=, id = id](const wire::inventory& m) {
                 if (copies_.pending() != version || crew_.places().count(id) == 0) return;
-                read_inventory(id, m, custody_);
-                if (!in_custody({history_, version}, places(), custody_, options_.stages)) return;
+                read_inventory(id, m, backups_);
+                if (!backed_up({history_, version}, places(), backups_, options_.stages)) return;
                 copies_.arrived(version_);
                 copies_settled("copies_kept", version);
               },
@@ -196,13 +196,13 @@ void coordinator::carry_out_rescue() {
 /// Who moves announces itself in the other stage.
 void coordinator::move(const rescue& plan) {
   for (const auto& [id, stage] : plan.moves) {
-    const auto& steward = crew_.places().at(id).steward;
+    const auto& replicator = crew_.places().at(id).replicator;
     report("peer_moved",
            {{"peer", static_cast<int64_t>(id.peer.value())}, {"stage", int64_t{stage.value()}}});
     moving_.emplace(id.peer, stage);
-    if (!steward) continue;
-    if (desk_) desk_->gone(id);
-    request(steward, options_.gather_timeout, move_order_of(election_.term(), stage))
+    if (!replicator) continue;
+    if (arbiter_) arbiter_->gone(id);
+    request(replicator, options_.gather_timeout, move_order_of(election_.term(), stage))
         .then([](const wire::move_done&) {}, [](caf::error&) {});
   }
 }
@@ -258,7 +258,7 @@ void coordinator::send_restore(worker_id id, uint64_t generation) {
   restoring_.sent(id, now());
   request(place->second.at.handle, options_.gather_timeout / calls_max, order->second)
       .then(
-          [=](const wire::standing&) {
+          [=](const wire::position&) {
             unrestored_before_.erase(id);
             settled(id, generation);
           },
@@ -302,25 +302,25 @@ caf::result<wire::move_answer> coordinator::on_move_request(const wire::move_req
 
 void coordinator::answer_movers() {
   if (movers_.empty()) return;
-  if (office_.in_office() && !desk_) {
-    desk_.emplace(options_.stages, leads_since_, options_.desk);
+  if (office_.in_office() && !arbiter_) {
+    arbiter_.emplace(options_.stages, leads_since_, options_.arbiter);
     for (const auto& [id, place] : crew_.places())
-      desk_->seen(id, place.at.stage,
-                  crew_.find(id) != nullptr ? rebalancing::worker_state::serving
-                                            : rebalancing::worker_state::joining,
-                  rebalancing::seconds{now()});
+      arbiter_->seen(id, place.at.stage,
+                     crew_.find(id) != nullptr ? rebalancing::worker_state::serving
+                                               : rebalancing::worker_state::joining,
+                     rebalancing::seconds{now()});
   }
   for (auto& [wish, reply] : std::exchange(movers_, {})) {
-    if (!desk_) {
+    if (!arbiter_) {
       reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::NOT_LEADING, election_.highest()));
       continue;
     }
-    // Whoever the rescue itself sends elsewhere, the desk does not know of.
+    // Whoever the rescue itself sends elsewhere, the arbiter does not know of.
     if (!office_.is(duty::leading) && !planted(planted_bug::every_move_granted)) {
-      reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::DESK_IS_NEW, election_.term()));
+      reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::ARBITER_IS_NEW, election_.term()));
       continue;
     }
-    const auto verdict = desk_->ask(wish, rebalancing::seconds{now()});
+    const auto verdict = arbiter_->ask(wish, rebalancing::seconds{now()});
     const auto* why = planted(planted_bug::every_move_granted)
                           ? nullptr
                           : std::get_if<rebalancing::refusal_reason>(&verdict);
@@ -334,12 +334,12 @@ void coordinator::answer_movers() {
   }
 }
 
-void coordinator::tell_desk(const wire::member& m) {
-  if (!desk_) return;
+void coordinator::tell_arbiter(const wire::member& m) {
+  if (!arbiter_) return;
   const bool serves = m.state == wire::member_state::serving;
-  desk_->seen(m.id, m.stage,
-              serves ? rebalancing::worker_state::serving : rebalancing::worker_state::joining,
-              rebalancing::seconds{now()});
+  arbiter_->seen(m.id, m.stage,
+                 serves ? rebalancing::worker_state::serving : rebalancing::worker_state::joining,
+                 rebalancing::seconds{now()});
 }
 
 }  // namespace swarm::training

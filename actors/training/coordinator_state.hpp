@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "actors/rebalancing/move_desk.hpp"
+#include "actors/rebalancing/move_arbiter.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/training/coordinator.hpp"
 #include "actors/training/copies.hpp"
@@ -47,7 +47,7 @@ using restore_atom = caf::atom_constant<caf::atom("restore")>;
 using retake_atom = caf::atom_constant<caf::atom("retake")>;
 
 /// Until it is first asked whether copies have arrived.
-inline constexpr std::chrono::milliseconds custody_first_pause{20};
+inline constexpr std::chrono::milliseconds backup_first_pause{20};
 
 using full_coordinator =
     coordinator_actor::extend<caf::reacts_to<gather_atom, uint64_t>, caf::reacts_to<lease_atom>,
@@ -77,8 +77,8 @@ class coordinator final : public full_coordinator::base {
   void report_dropped(worker_id id, stage_id stage, const std::string& why);
   weights_id weights() const { return {history_, version_}; }
   /// What leases and the beginning of a step carry.
-  wire::epoch leased_in() const { return leased_in(ledger_->round()); }
-  wire::epoch leased_in(round_id round) const { return {election_.term(), version_, round}; }
+  wire::step_round leased_in() const { return leased_in(ledger_->round()); }
+  wire::step_round leased_in(round_id round) const { return {election_.term(), version_, round}; }
 
   // -- who is there ---------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class coordinator final : public full_coordinator::base {
   void overtaken(term_id term, weights_id weights);
   void overtaken(const caf::error& why);
   void take_over();
-  void ask_standing(worker_id id);
+  void ask_position(worker_id id);
   void succeed();
   void begin(const succession& plan);
   void finish(const succession& plan, weights_id from, double scale);
@@ -127,7 +127,7 @@ class coordinator final : public full_coordinator::base {
   loss_inquiry::verdict inquire(stage_id stage);
   bool begin_rescue(stage_id stage);
   /// Asks who has the copies under way, again and again with growing pauses.
-  void ask_custody(step_id version, std::chrono::milliseconds pause);
+  void ask_backups(step_id version, std::chrono::milliseconds pause);
   void check_copies();
   void copies_settled(const char* what, step_id version);
   void take_inventory();
@@ -138,7 +138,7 @@ class coordinator final : public full_coordinator::base {
   void carry_out_rescue();
   caf::result<wire::move_answer> on_move_request(const wire::move_request& m);
   void answer_movers();
-  void tell_desk(const wire::member& m);
+  void tell_arbiter(const wire::member& m);
   void move(const struct rescue& plan);
   void restore(const struct rescue& plan);
   void send_restore(worker_id id, uint64_t generation);
@@ -188,12 +188,12 @@ class coordinator final : public full_coordinator::base {
   /// What orders to a stage's workers carry; of a later gather it is another.
   struct stage_order {
     stage_id stage;
-    wire::epoch when;
+    wire::step_round when;
   };
   stage_order order_to(stage_id stage) const;
   bool is_current(const stage_order& order) const;
   template <class Reply>
-  static bool is_from(worker_id id, const wire::epoch& when, const Reply& m) {
+  static bool is_from(worker_id id, const wire::step_round& when, const Reply& m) {
     if (m.fault()) return false;
     const auto body = m.read();
     return wire::from_wire(body->getWorker()) == id && step_id{body->getStep()} == when.step &&
@@ -249,7 +249,7 @@ class coordinator final : public full_coordinator::base {
   vote_count votes_;
   bool knew_workers_ = false;
   std::map<worker_id, wire::coordinator_inbox> candidates_;
-  std::map<worker_id, standing> standings_;  ///< of the take-over under way
+  std::map<worker_id, position> positions_;  ///< of the take-over under way
   step_id announced_version_{-1};
   term_id followed_term_{0};  ///< of the leader whose version this candidate goes by
   // Of a rescue.
@@ -264,13 +264,13 @@ class coordinator final : public full_coordinator::base {
   inventory_map inventories_;
   copies copies_;
   disks disks_;
-  inventory_map custody_;  ///< what stewards have said of the copies under way
+  inventory_map backups_;  ///< what replicators have said of the copies under way
   // Of those who want to serve another stage; answered between two steps.
   struct waiting_mover {
     rebalancing::move wish;
     caf::typed_response_promise<wire::move_answer> reply;
   };
-  std::optional<rebalancing::move_desk> desk_;
+  std::optional<rebalancing::move_arbiter> arbiter_;
   rebalancing::seconds leads_since_{0};
   std::vector<waiting_mover> movers_;
   // Of the step under way.

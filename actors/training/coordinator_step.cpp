@@ -293,9 +293,9 @@ void coordinator::commit() {
     request(w.handle, options_.reduce_timeout, last_orders_.at(w.stage))
         .then([](const wire::committed&) {}, [](caf::error&) {});
   if (keeps) {
-    custody_.clear();
-    delayed_send(this, custody_first_pause, copies_atom::value, version_.value(),
-                 int64_t{custody_first_pause.count()});
+    backups_.clear();
+    delayed_send(this, backup_first_pause, copies_atom::value, version_.value(),
+                 int64_t{backup_first_pause.count()});
   }
   answer_callers();
   begin_step(step_ledger::beginning::fresh);
@@ -306,7 +306,7 @@ void coordinator::send_commit(worker_id id) {
   const auto* who = crew_.find(id);
   const auto order = who == nullptr ? last_orders_.end() : last_orders_.find(who->stage);
   if (order == last_orders_.end()) return;
-  const auto when = wire::epoch_of(*order->second.read());
+  const auto when = wire::step_round_of(*order->second.read());
   if (when.term != election_.term() || when.step.next() != version_) return;
   uncommitted_.insert(id);
   owed_.erase(id);

@@ -9,7 +9,7 @@
 namespace swarm::training {
 
 /// When a run makes copies of its stages' states, and which step must not begin before they are in
-/// custody of other stages. One version is copied at a time, so late that its copies arrive just
+/// backup of other stages. One version is copied at a time, so late that its copies arrive just
 /// before a step would have to wait for them if they take as long as the last ones did. As long as
 /// they do arrive, a lost stage costs at most `every` steps.
 class copies {
@@ -43,7 +43,7 @@ class copies {
   /// The version whose copies are on their way.
   std::optional<step_id> pending() const { return pending_; }
 
-  /// They are in custody; the run stands at `version`.
+  /// They are backed up; the run stands at `version`.
   void arrived(step_id version) {
     safe_ = *pending_;
     in_time_ = true;
@@ -89,7 +89,7 @@ class copies {
   std::optional<step_id> pending_;
   std::optional<double> waits_since_;
   double made_s_ = 0;
-  bool in_time_ = true;  ///< a run without custodians does not wait in vain again and again
+  bool in_time_ = true;  ///< a run without backups does not wait in vain again and again
 };
 
 }  // namespace swarm::training

@@ -28,7 +28,7 @@ class crew {
   /// A worker in whatever state.
   struct place {
     worker at;
-    wire::steward_actor steward;  ///< may be invalid
+    wire::replicator_actor replicator;  ///< may be invalid
   };
 
   explicit crew(int32_t stages) : stages_(stages) {}
@@ -71,8 +71,8 @@ class crew {
       return false;
     const worker entry{m.stage, caf::actor_cast<wire::stage_worker_actor>(m.handle),
                        weights_id{history_id{m.history}, step_id{m.version}}};
-    places_[m.id] = {
-        entry, m.steward ? caf::actor_cast<wire::steward_actor>(m.steward) : wire::steward_actor{}};
+    places_[m.id] = {entry, m.replicator ? caf::actor_cast<wire::replicator_actor>(m.replicator)
+                                         : wire::replicator_actor{}};
     if (m.state == wire::member_state::following) followers_[m.id] = entry;
     if (m.state != wire::member_state::serving) return false;
     followers_.erase(m.id);

@@ -5,7 +5,8 @@
 
 namespace swarm::training {
 
-wire::begin_step begin_step_of(const wire::epoch& when, history_id history, int64_t microbatches) {
+wire::begin_step begin_step_of(const wire::step_round& when, history_id history,
+                               int64_t microbatches) {
   wire::builder<schemas::BeginStep> message;
   message->setTerm(when.term.value());
   message->setStep(when.step.value());
@@ -15,10 +16,10 @@ wire::begin_step begin_step_of(const wire::epoch& when, history_id history, int6
   return message.finish();
 }
 
-wire::lease lease_of(const wire::epoch& when, history_id history,
+wire::lease lease_of(const wire::step_round& when, history_id history,
                      const std::vector<lease_item>& items, const std::set<worker_id>& excluded) {
   wire::builder<schemas::Lease> message;
-  wire::set_epoch(*message, when);
+  wire::set_step_round(*message, when);
   message->setHistory(history.value());
   message->setVersion(when.step.value());
   auto list = message->initItems(static_cast<unsigned>(items.size()));
@@ -40,17 +41,17 @@ wire::lease lease_of(const wire::epoch& when, history_id history,
   return message.finish();
 }
 
-wire::gather gather_of(const wire::epoch& when, history_id history) {
+wire::gather gather_of(const wire::step_round& when, history_id history) {
   wire::builder<schemas::Gather> message;
-  wire::set_epoch(*message, when);
+  wire::set_step_round(*message, when);
   message->setHistory(history.value());
   message->setVersion(when.step.value());
   return message.finish();
 }
 
-wire::drop drop_of(const wire::epoch& when) {
+wire::drop drop_of(const wire::step_round& when) {
   wire::builder<schemas::Drop> message;
-  wire::set_epoch(*message, when);
+  wire::set_step_round(*message, when);
   return message.finish();
 }
 
@@ -70,11 +71,11 @@ static void write_losses(const group_repair& group, schemas::Reduce::Builder out
   }
 }
 
-wire::reduce reduce_of(const wire::epoch& when, stage_id stage, const group_repair& group,
+wire::reduce reduce_of(const wire::step_round& when, stage_id stage, const group_repair& group,
                        const std::vector<worker_id>& followers, int64_t counted,
                        std::chrono::milliseconds hold) {
   wire::builder<schemas::Reduce> message;
-  wire::set_epoch(*message, when);
+  wire::set_step_round(*message, when);
   message->setStage(static_cast<uint32_t>(stage.value()));
   message->setCounted(static_cast<uint32_t>(counted));
   message->setRevision(group.revision());
@@ -93,7 +94,7 @@ wire::reduce reduce_of(const wire::epoch& when, stage_id stage, const group_repa
 wire::commit commit_of(term_id term, weights_id from, const stage_sum& sum, double scale,
                        int64_t counted, bool keep, std::optional<step_id> on_disks) {
   wire::builder<schemas::Commit> message;
-  wire::set_epoch(*message, {term, from.version, sum.attempt.round});
+  wire::set_step_round(*message, {term, from.version, sum.attempt.round});
   message->setHistory(from.history.value());
   message->setReducedTerm(sum.attempt.term.value());
   message->setHash(sum.hash);
@@ -147,7 +148,7 @@ wire::move_order move_order_of(term_id term, stage_id to) {
   return message.finish();
 }
 
-std::optional<std::pair<worker_id, standing>> read_standing(const wire::standing& m,
+std::optional<std::pair<worker_id, position>> read_position(const wire::position& m,
                                                             int32_t stages) {
   if (m.fault()) return std::nullopt;
   const auto body = m.read();
@@ -157,7 +158,7 @@ std::optional<std::pair<worker_id, standing>> read_standing(const wire::standing
   if (body->getStage() >= static_cast<uint32_t>(stages) || body->getVersion() < 0 ||
       !std::isfinite(body->getSquaredNorm()) || !std::isfinite(body->getScale()))
     return std::nullopt;
-  standing result;
+  position result;
   result.stage = stage_id{static_cast<int32_t>(body->getStage())};
   result.weights = {history_id{body->getHistory()}, step_id{body->getVersion()}};
   result.reduced = attempt(body->getReduced());

@@ -15,18 +15,19 @@
 namespace swarm::training {
 
 /// `history`, here and below: of the weights that the step runs on.
-wire::begin_step begin_step_of(const wire::epoch& when, history_id history, int64_t microbatches);
+wire::begin_step begin_step_of(const wire::step_round& when, history_id history,
+                               int64_t microbatches);
 
-wire::lease lease_of(const wire::epoch& when, history_id history,
+wire::lease lease_of(const wire::step_round& when, history_id history,
                      const std::vector<lease_item>& items, const std::set<worker_id>& excluded);
 
-wire::gather gather_of(const wire::epoch& when, history_id history);
+wire::gather gather_of(const wire::step_round& when, history_id history);
 
-wire::drop drop_of(const wire::epoch& when);
+wire::drop drop_of(const wire::step_round& when);
 
 /// The all-reduce of a stage's round as far as its losses go, which are in `group`; `followers`
 /// receive the sum and add nothing. It is answered after `hold` at the latest.
-wire::reduce reduce_of(const wire::epoch& when, stage_id stage, const group_repair& group,
+wire::reduce reduce_of(const wire::step_round& when, stage_id stage, const group_repair& group,
                        const std::vector<worker_id>& followers, int64_t counted,
                        std::chrono::milliseconds hold);
 
@@ -50,7 +51,7 @@ wire::inventory_request inventory_request_of(term_id term);
 wire::move_order move_order_of(term_id term, stage_id to);
 
 /// The worker that answers, and where it stands; nothing when the answer makes no sense.
-std::optional<std::pair<worker_id, standing>> read_standing(const wire::standing& m,
+std::optional<std::pair<worker_id, position>> read_position(const wire::position& m,
                                                             int32_t stages);
 
 }  // namespace swarm::training

@@ -80,8 +80,8 @@ std::string rescued_sentence(std::optional<stage_id> stage, step_id from, step_i
          std::to_string(to.value());
 }
 
-bool in_custody(weights_id weights, const std::map<worker_id, stage_id>& places,
-                const inventory_map& inventories, int32_t stages) {
+bool backed_up(weights_id weights, const std::map<worker_id, stage_id>& places,
+               const inventory_map& inventories, int32_t stages) {
   std::map<stage_id, size_t> copies;
   for (const auto& [who, kept] : inventories) {
     const auto place = places.find(who);

@@ -44,8 +44,8 @@ using inventory_map = std::map<worker_id, std::map<stage_id, std::set<weights_id
 
 /// Of every stage there is a copy of these weights with somebody who serves another stage; of a run
 /// with one stage, with two. Who is not in `places` serves nothing.
-bool in_custody(weights_id weights, const std::map<worker_id, stage_id>& places,
-                const inventory_map& inventories, int32_t stages);
+bool backed_up(weights_id weights, const std::map<worker_id, stage_id>& places,
+               const inventory_map& inventories, int32_t stages);
 
 /// The newest weights of which every stage has a copy somewhere; of two histories those of the
 /// later one. Copies of one version in two histories do not fit together. Whoever moves comes from

@@ -22,8 +22,8 @@ struct stage_sum {
   }
 };
 
-/// Where a worker stood when a new coordinator asked (schemas/step.capnp, Standing).
-struct standing {
+/// Where a worker stood when a new coordinator asked (schemas/step.capnp, Position).
+struct position {
   stage_id stage{0};
   weights_id weights{};
   attempt_id reduced;  ///< none: no sum
@@ -71,10 +71,10 @@ struct succession {
 /// Every stage has its own attempts. Sums go together when all `microbatches` of the step are in
 /// them: each has every microbatch once. With dropped ones they do when they are of one term and
 /// have the same number in them, since one coordinator only ever drops more.
-succession succeed(const std::map<worker_id, standing>& standings, int32_t stages,
+succession succeed(const std::map<worker_id, position>& positions, int32_t stages,
                    int64_t microbatches);
 
 /// The stages of which nobody has answered.
-std::set<stage_id> stages_without(const std::map<worker_id, standing>& standings, int32_t stages);
+std::set<stage_id> stages_without(const std::map<worker_id, position>& positions, int32_t stages);
 
 }  // namespace swarm::training

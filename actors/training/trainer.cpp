@@ -139,7 +139,7 @@ class trainer final : public full_actor::base {
   void on_lease(const wire::lease& m) {
     if (m.fault()) return;
     const auto lease = m.read();
-    const auto when = wire::epoch_of(*lease);
+    const auto when = wire::step_round_of(*lease);
     if (!enter(when.term, when.step)) {
       if (when.term < term_) return_all(*lease, when);
       return;
@@ -165,7 +165,7 @@ class trainer final : public full_actor::base {
   }
 
   /// The sender has been replaced, or its term was chosen by somebody who knew of no higher one.
-  void return_all(schemas::Lease::Reader lease, const wire::epoch& when) {
+  void return_all(schemas::Lease::Reader lease, const wire::step_round& when) {
     if (!current_sender()) return;
     const auto sender = caf::actor_cast<wire::coordinator_inbox>(current_sender());
     for (const auto& x : lease.getItems())
@@ -344,7 +344,7 @@ class trainer final : public full_actor::base {
       send(coordinator_, progress_of({term_, step_, round}, item.item, item.microbatch, 0));
   }
 
-  wire::epoch when(const lease_run& r) const { return {term_, step_, r.round()}; }
+  wire::step_round when(const lease_run& r) const { return {term_, step_, r.round()}; }
 
   void failed(lease_run& r, call_failure why) {
     auto& stage = stages_[r.stage()];

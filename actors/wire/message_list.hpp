@@ -37,7 +37,7 @@ void for_each_message(Visit&& visit) {
   visit(message_tag<pre_vote>{}, "swarm.pre_vote");
   visit(message_tag<vote>{}, "swarm.vote");
   visit(message_tag<cancel>{}, "swarm.cancel");
-  visit(message_tag<standing>{}, "swarm.standing");
+  visit(message_tag<position>{}, "swarm.position");
   visit(message_tag<refusal>{}, "swarm.refusal");
   visit(message_tag<want>{}, "swarm.want");
   visit(message_tag<part>{}, "swarm.part");

@@ -42,7 +42,7 @@ using beat = message<schemas::Beat>;
 using pre_vote = message<schemas::PreVote>;
 using vote = message<schemas::Vote>;
 using cancel = message<schemas::Cancel>;
-using standing = message<schemas::Standing>;
+using position = message<schemas::Position>;
 using refusal = message<schemas::Refusal>;
 
 using want = message<schemas::Want>;

@@ -47,7 +47,7 @@ struct member {
   uint32_t capacity = 0;  ///< of a trainer: leases it wants at once
   caf::actor handle;      ///< the role's typed interface, below
   caf::actor averager;    ///< of a stage worker
-  caf::actor steward;     ///< of a stage worker's peer; optional
+  caf::actor replicator;  ///< of a stage worker's peer; optional
   double rate = 0;        ///< of a stage worker, microbatches/s; 0: not measured yet
   uint32_t queue = 0;     ///< of a stage worker: requests there
 };
@@ -55,7 +55,7 @@ struct member {
 template <class Inspector>
 auto inspect(Inspector& f, member& x) {
   return f(caf::meta::type_name("swarm.member"), x.role, x.id, x.stage, x.state, x.version,
-           x.history, x.term, x.capacity, x.handle, x.averager, x.steward, x.rate, x.queue);
+           x.history, x.term, x.capacity, x.handle, x.averager, x.replicator, x.rate, x.queue);
 }
 
 /// Announced or changed, and gone. Sent in order by one directory.
@@ -91,14 +91,14 @@ using stage_worker_actor = caf::typed_actor<
     caf::replies_to<loss>::with<loss_done>, caf::replies_to<infer>::with<inferred>,
     caf::replies_to<gather>::with<holding>, caf::replies_to<drop>::with<holding>,
     caf::replies_to<reduce>::with<reduced>, caf::replies_to<commit>::with<committed>,
-    caf::replies_to<take_over>::with<standing>, caf::replies_to<restore>::with<standing>,
+    caf::replies_to<take_over>::with<position>, caf::replies_to<restore>::with<position>,
     caf::replies_to<state_request>::with<state_chunk>, caf::replies_to<pre_vote>::with<vote>,
     caf::reacts_to<beat>, caf::reacts_to<cancel>>;
 
 /// Looks after a stage peer: keeps copies of states, and lets the peer serve another stage.
-using steward_actor = caf::typed_actor<caf::replies_to<state_request>::with<state_chunk>,
-                                       caf::replies_to<inventory_request>::with<inventory>,
-                                       caf::replies_to<move_order>::with<move_done>>;
+using replicator_actor = caf::typed_actor<caf::replies_to<state_request>::with<state_chunk>,
+                                          caf::replies_to<inventory_request>::with<inventory>,
+                                          caf::replies_to<move_order>::with<move_done>>;
 
 using share_atom = caf::atom_constant<caf::atom("share")>;
 using progress_atom = caf::atom_constant<caf::atom("progress")>;

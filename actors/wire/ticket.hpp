@@ -53,19 +53,19 @@ inline void to_wire(const worker_id& x, schemas::WorkerId::Builder out) {
 }
 
 /// The part of a control message that says when: Gather, Drop, Reduce and Commit have it.
-struct epoch {
+struct step_round {
   term_id term{0};
   step_id step{0};
   round_id round{0};
 };
 
 template <class Reader>
-epoch epoch_of(const Reader& x) {
+step_round step_round_of(const Reader& x) {
   return {term_id{x.getTerm()}, step_id{x.getStep()}, round_id{x.getRound()}};
 }
 
 template <class Builder>
-void set_epoch(Builder&& out, const epoch& x) {
+void set_step_round(Builder&& out, const step_round& x) {
   out.setTerm(x.term.value());
   out.setStep(x.step.value());
   out.setRound(x.round.value());

@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(a_stage_that_loses_all_its_peers_comes_back_a_few_steps_ear
   chaos::rig run{"stage-lost", {}};
   run.begin();
   BOOST_REQUIRE_MESSAGE(run.until_full(), run.all().story());
-  // Copies of a step after the first twenty are in custody by now, or step 41 would still wait.
+  // Copies of a step after the first twenty are backed up by now, or step 41 would still wait.
   BOOST_REQUIRE_MESSAGE(run.until_step(41), run.all().story());
   run.all().signal(run.peer(1, 0), SIGKILL);
   run.all().kill(run.peer(1, 1));

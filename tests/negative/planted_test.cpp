@@ -38,7 +38,7 @@ const std::map<planted_bug, std::string>& places() {
       {planted_bug::take_over_without_asking, "coordinators"},
       {planted_bug::take_over_forgets_commit, "coordinators"},
       {planted_bug::commit_not_repeated, "lone_workers"},
-      {planted_bug::rescue_never_begins, "custodians"},
+      {planted_bug::rescue_never_begins, "backups"},
       {planted_bug::every_move_granted, "movers"},
       {planted_bug::follower_skips_a_step, "joiners"},
       {planted_bug::part_added_twice, "broken_compute"},

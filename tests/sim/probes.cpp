@@ -23,7 +23,7 @@ const std::vector<probe>& probes() {
       {"coordinator_stands_down", "it met a higher term"},
       {"overtaken", "it met workers at a newer version than its own"},
       {"commit_finished", "it found a step half committed and finished it"},
-      // The rescue and moves: actors/training/coordinator_rescue.cpp, actors/stage/steward.cpp.
+      // The rescue and moves: actors/training/coordinator_rescue.cpp, actors/stage/replicator.cpp.
       {"rescue_begins", "a stage had nobody for too long"},
       {"stage_unseen", "the leader saw a stage no more, but others did"},
       {"rescued", "every stage had a copy of one version; the run went back to it"},
@@ -32,10 +32,10 @@ const std::vector<probe>& probes() {
       {"peer_moved", "a peer was sent into an empty stage"},
       {"stage_needs_peer", "a stage was empty and nobody could be spared"},
       {"stage_lost", "no version of which every stage had a copy"},
-      {"copies_kept", "every stage's copy of a version is in custody"},
+      {"copies_kept", "every stage's copy of a version is backed up"},
       {"copies_late", "a step has waited for copies in vain"},
       {"copies_missing", "that took too long"},
-      {"custody", "a copy of another stage's state was fetched"},
+      {"backup", "a copy of another stage's state was fetched"},
       {"no_room_for_copy", "a copy was not kept, for want of memory"},
       {"moves", "a peer restarted in another stage"},
       {"move_granted", "a peer was allowed to leave its stage"},

@@ -226,9 +226,9 @@ BOOST_AUTO_TEST_CASE(floors_inside_actors_point_down) {
   }
   BOOST_TEST(includes_broken_by("actors/ids.hpp", "actors/wire/frame.hpp") == rules({"floor"}));
   BOOST_TEST(includes_broken_by("actors/stage/a.cpp", "actors/ids.hpp") == none);
-  const char* desk = "actors/rebalancing/move_desk.hpp";
-  BOOST_TEST(includes_broken_by("actors/training/a.cpp", desk) == none);
-  BOOST_TEST(includes_broken_by("actors/stage/a.cpp", desk) == rules({"floor"}));
+  const char* arbiter = "actors/rebalancing/move_arbiter.hpp";
+  BOOST_TEST(includes_broken_by("actors/training/a.cpp", arbiter) == none);
+  BOOST_TEST(includes_broken_by("actors/stage/a.cpp", arbiter) == rules({"floor"}));
   BOOST_TEST(includes_broken_by("actors/attic/a.cpp", "vector") == rules({"floor"}));
 }
 

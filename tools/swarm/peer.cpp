@@ -115,10 +115,10 @@ peer::stage_peer_options stage_options(const peer_options& options, const sessio
   if (options.keep_state) result.make_store = files_of(here, "stage", run, true);
   const auto backup_bytes =
       options.backup_mib == 0 ? ~uint64_t{0} : static_cast<uint64_t>(options.backup_mib) << 20;
-  result.vault = options.keep_copies ? std::make_shared<stage::state_vault>(
-                                           files_of(here, "copy", run, false),
-                                           kept_stages(here, "copy", run.stages), backup_bytes)
-                                     : std::make_shared<stage::state_vault>(backup_bytes);
+  result.snapshots = options.keep_copies ? std::make_shared<stage::snapshot_store>(
+                                               files_of(here, "copy", run, false),
+                                               kept_stages(here, "copy", run.stages), backup_bytes)
+                                         : std::make_shared<stage::snapshot_store>(backup_bytes);
   result.announce_period = announce_period;
   result.stages = stage_records(run);
   result.policy = *rebalancing::policy_from_name(options.rebalance);

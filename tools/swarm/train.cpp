@@ -82,7 +82,7 @@ peer::training_peer_options training_options(const train_options& options, const
   coordinator.gather_timeout = options.call_timeout;
   coordinator.rescue_after = options.rescue_after;
   coordinator.keep_every = options.copy_every;
-  coordinator.custody_wait = options.copy_wait;
+  coordinator.backup_wait = options.copy_wait;
   result.coordinator = coordinator;
   result.trainer.stages = swarm.stages;
   result.trainer.source = swarm.microbatches;

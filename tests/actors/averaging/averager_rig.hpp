@@ -48,7 +48,7 @@ inline wire::reduce order_of(uint32_t round, const std::vector<uint64_t>& member
                              uint64_t follower = 0, uint64_t term = 1, uint32_t revision = 0,
                              const losses& lost = {}) {
   wire::builder<schemas::Reduce> message;
-  wire::set_epoch(*message, {term_id{term}, step_id{3}, round_id{round}});
+  wire::set_step_round(*message, {term_id{term}, step_id{3}, round_id{round}});
   auto list = message->initMembers(static_cast<unsigned>(members.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
     wire::to_wire(id_of(members[i]), list[i].initWorker());
@@ -166,7 +166,7 @@ class averager_rig {
 
   void gather(uint64_t peer, uint32_t round) {
     wire::builder<schemas::Gather> message;
-    wire::set_epoch(*message, {term_id{1}, step_id{3}, round_id{round}});
+    wire::set_step_round(*message, {term_id{1}, step_id{3}, round_id{round}});
     caf::anon_send(averagers_[peer - 1], message.finish());
   }
 

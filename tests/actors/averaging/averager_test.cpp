@@ -19,7 +19,7 @@ using rig = averager_rig;
 wire::part part_of(uint32_t round, uint64_t sender, uint32_t part, const host_tensor& values,
                    bool sum = false) {
   wire::builder<schemas::Part> message;
-  wire::set_epoch(*message, {term_id{1}, step_id{3}, round_id{round}});
+  wire::set_step_round(*message, {term_id{1}, step_id{3}, round_id{round}});
   wire::to_wire(id_of(sender), message->initSender());
   message->setPart(part);
   message->setReduced(sum);
@@ -30,7 +30,7 @@ wire::part part_of(uint32_t round, uint64_t sender, uint32_t part, const host_te
 
 wire::want want_of(uint32_t round, uint64_t sender, std::vector<uint32_t> parts, bool sum) {
   wire::builder<schemas::Want> message;
-  wire::set_epoch(*message, {term_id{1}, step_id{3}, round_id{round}});
+  wire::set_step_round(*message, {term_id{1}, step_id{3}, round_id{round}});
   wire::to_wire(id_of(sender), message->initSender());
   auto list = message->initParts(static_cast<unsigned>(parts.size()));
   for (unsigned i = 0; i < list.size(); ++i)

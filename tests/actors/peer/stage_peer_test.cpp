@@ -79,13 +79,13 @@ class fixture {
   std::shared_ptr<testing::reply_slot<wire::move_done>> order(uint64_t id, uint32_t stage) {
     wire::builder<schemas::MoveOrder> message;
     message->setStage(stage);
-    return testing::ask<wire::move_done>(world, steward_of(id), message.finish());
+    return testing::ask<wire::move_done>(world, replicator_of(id), message.finish());
   }
 
   /// (stage, version) of each state that the peer can hand over.
   std::set<std::pair<uint32_t, int64_t>> inventory(uint64_t id) {
     const auto reply = testing::ask<wire::inventory>(
-        world, steward_of(id), wire::builder<schemas::InventoryRequest>{}.finish());
+        world, replicator_of(id), wire::builder<schemas::InventoryRequest>{}.finish());
     BOOST_REQUIRE(reply->value);
     std::set<std::pair<uint32_t, int64_t>> result;
     const auto body = reply->value->read();
@@ -107,8 +107,8 @@ class fixture {
   std::map<std::pair<uint64_t, stage_id>, std::shared_ptr<stage::memory_state_store>> stores;
 
  private:
-  wire::steward_actor steward_of(uint64_t id) const {
-    return caf::actor_cast<wire::steward_actor>(worker(id).value().steward);
+  wire::replicator_actor replicator_of(uint64_t id) const {
+    return caf::actor_cast<wire::replicator_actor>(worker(id).value().replicator);
   }
 
   std::map<uint64_t, caf::actor> roots_;
@@ -134,8 +134,8 @@ BOOST_AUTO_TEST_CASE(a_peer_that_is_told_to_serves_the_other_stage_in_a_new_life
   BOOST_TEST((after.id == life(2, 2)));
   BOOST_TEST((after.handle != before.handle));
   BOOST_TEST((after.averager != before.averager));
-  // The steward outlives the worker.
-  BOOST_TEST((after.steward == before.steward));
+  // The replicator outlives the worker.
+  BOOST_TEST((after.replicator == before.replicator));
   BOOST_TEST(f.engines[2] == (stages{0, 1}), per_element());
   // The others do not notice.
   BOOST_TEST((f.worker(1)->id == life(1)));
@@ -196,17 +196,17 @@ BOOST_AUTO_TEST_CASE(a_worker_that_dies_after_the_move_comes_back_where_it_moved
   BOOST_TEST(f.engines[2] == (stages{0, 1, 1}), per_element());
 }
 
-BOOST_AUTO_TEST_CASE(a_steward_that_dies_comes_back_with_the_stage_where_the_peer_is_now) {
+BOOST_AUTO_TEST_CASE(a_replicator_that_dies_comes_back_with_the_stage_where_the_peer_is_now) {
   fixture f;
   f.add(2, zero);
   f.add(3, one);
   f.order(2, 1);
   f.world.pass(1s);
-  const auto steward = f.worker(2)->steward;
-  f.kill(steward);
+  const auto replicator = f.worker(2)->replicator;
+  f.kill(replicator);
   f.world.pass(10s);
   BOOST_TEST(f.serves(2, one));
-  BOOST_TEST((f.worker(2)->steward != steward));
+  BOOST_TEST((f.worker(2)->replicator != replicator));
   const auto back = f.order(2, 0);
   f.world.pass(1s);
   BOOST_TEST(back->value.has_value());
@@ -239,11 +239,11 @@ BOOST_AUTO_TEST_CASE(copies_of_the_stage_that_it_left_can_still_be_had_from_it) 
   BOOST_TEST((f.inventory(2) == std::set<std::pair<uint32_t, int64_t>>{{0, 0}}));
 }
 
-BOOST_AUTO_TEST_CASE(a_peer_that_does_not_know_the_stages_has_no_steward) {
+BOOST_AUTO_TEST_CASE(a_peer_that_does_not_know_the_stages_has_no_replicator) {
   fixture f;
   f.add(2, zero, stage::start_mode::fresh, rebalancing::policy_kind::throughput, false);
   BOOST_TEST(f.serves(2, zero));
-  BOOST_TEST(!f.worker(2)->steward);
+  BOOST_TEST(!f.worker(2)->replicator);
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_with_a_policy_asks_and_moves_by_itself_and_one_without_never) {

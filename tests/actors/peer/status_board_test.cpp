@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(what_happens_all_the_time_does_not_drown_what_counts) {
   board.on_event({"disk_full", {{"detail", std::string{"/s is full: make room"}}}}, 2s);
   for (int64_t i = 0; i < 500; ++i) {
     board.on_event({"copies_kept", {{"version", i}, {"step", i}}}, 3s);
-    board.on_event({"custody", {{"stage", int64_t{0}}, {"version", i}, {"peer", id}}}, 3s);
+    board.on_event({"backup", {{"stage", int64_t{0}}, {"version", i}, {"peer", id}}}, 3s);
     board.on_event({"fetch_failed", {{"stage", int64_t{0}}, {"why", std::string{"no donor"}}}},
                    i * 1s);
   }

@@ -44,8 +44,8 @@ struct fake_leader {
   caf::actor handle;
 };
 
-/// Peers of which each has a worker that only announces itself, a steward that carries moves out,
-/// and a rebalancer.
+/// Peers of which each has a worker that only announces itself, a replicator that carries moves
+/// out, and a rebalancer.
 class rebalancer_rig {
  public:
   explicit rebalancer_rig(policy_kind policy = policy_kind::throughput) : policy_(policy) {
@@ -166,7 +166,7 @@ class rebalancer_rig {
     bool talks = true;
   };
 
-  /// Carries out what the stewards were told.
+  /// Carries out what the replicators were told.
   void move_those_told() {
     for (const auto peer : std::exchange(move_later_, {}))
       restart(peer, peers.at(peer).orders.back());
@@ -190,7 +190,7 @@ class rebalancer_rig {
     auto& p = peers[peer];
     p.self = testing::serving(life(peer), stage_id{stage}, spawn_worker());
     p.self.rate = 1;
-    p.self.steward = world.own(world.system().spawn([this, peer, &p]() -> caf::behavior {
+    p.self.replicator = world.own(world.system().spawn([this, peer, &p]() -> caf::behavior {
       return {[this, peer, &p](const wire::move_order& m) {
         p.orders.push_back(static_cast<int32_t>(m.read()->getStage()));
         move_later_.push_back(peer);

@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(the_view_has_the_latest_life_of_every_worker_and_nobody_els
 
 // -- moves ----------------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(who_is_of_more_use_elsewhere_asks_and_its_own_steward_moves_it) {
+BOOST_AUTO_TEST_CASE(who_is_of_more_use_elsewhere_asks_and_its_own_replicator_moves_it) {
   fixture f;
   const auto leader = f.add_leader();
   f.add_peers({3, 1});

@@ -12,28 +12,29 @@ using stage::refusal_reason;
 using reason = schemas::Refusal::Reason;
 
 using go_atom = caf::atom_constant<caf::atom("go")>;
-using desk_actor =
+using arbiter_actor =
     caf::typed_actor<caf::replies_to<wire::commit>::with<wire::committed>, caf::reacts_to<go_atom>>;
 
 /// An actor that answers commits with nothing but the unit, and otherwise does as the test says.
 class fixture {
  public:
   fixture() {
-    desk_ = rig_.system().spawn([this](desk_actor::pointer self) -> desk_actor::behavior_type {
-      return {[=](const wire::commit&) {
-                auto reply = self->make_response_promise<stage::promise<wire::committed>>();
-                answers_.answer(guard, reply);
-                return reply;
-              },
-              [=](go_atom) { order_(); }};
-    });
-    rig_.own(caf::actor_cast<caf::actor>(desk_));
+    arbiter_ =
+        rig_.system().spawn([this](arbiter_actor::pointer self) -> arbiter_actor::behavior_type {
+          return {[=](const wire::commit&) {
+                    auto reply = self->make_response_promise<stage::promise<wire::committed>>();
+                    answers_.answer(guard, reply);
+                    return reply;
+                  },
+                  [=](go_atom) { order_(); }};
+        });
+    rig_.own(caf::actor_cast<caf::actor>(arbiter_));
   }
 
   ~fixture() { answers_.clear(); }
 
   std::shared_ptr<outcome<wire::committed>> ask() {
-    auto reply = rig_.ask<wire::committed>(desk_, commit_of({}));
+    auto reply = rig_.ask<wire::committed>(arbiter_, commit_of({}));
     rig_.run();
     return reply;
   }
@@ -51,14 +52,14 @@ class fixture {
  private:
   void order(std::function<void()> what) {
     order_ = std::move(what);
-    caf::anon_send(desk_, go_atom::value);
+    caf::anon_send(arbiter_, go_atom::value);
     rig_.run();
   }
 
   worker_rig rig_;
   stage::commit_answers answers_{{peer_id{7}, incarnation_id{2}}};
   std::function<void()> order_;
-  desk_actor desk_;
+  arbiter_actor arbiter_;
 };
 
 /// Worker, version and hash of an answer, or "none".

@@ -114,18 +114,18 @@ inline caf::actor spawn_donor(worker_rig& rig, uint64_t peer, donor_script scrip
   return donor;
 }
 
-/// The steward of a worker of stage 1.
+/// The replicator of a worker of stage 1.
 inline caf::actor spawn_holder(worker_rig& rig, uint64_t peer, donor_script script) {
-  const auto steward = play_donor(rig, std::move(script));
+  const auto replicator = play_donor(rig, std::move(script));
   wire::member member;
   member.id = {peer_id{peer}, incarnation_id{1}};
   member.stage = stage_id{1};
   member.state = wire::member_state::serving;
-  member.handle = steward;
-  member.steward = steward;
+  member.handle = replicator;
+  member.replicator = replicator;
   caf::anon_send(rig.directory(), wire::announce_atom::value, member);
   rig.run();
-  return steward;
+  return replicator;
 }
 
 /// The state's first weight, or -1 when the worker does not serve.

@@ -3,8 +3,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "actors/stage/replies.hpp"
+#include "actors/stage/snapshot_store.hpp"
 #include "actors/stage/state_store.hpp"
-#include "actors/stage/state_vault.hpp"
 #include "tests/actors/stage/donor_rig.hpp"
 #include "tests/actors/stage/engine_wrapper.hpp"
 
@@ -31,12 +31,12 @@ class exporting_engine final : public engine_wrapper {
   std::function<void()> on_export;
 };
 
-/// Worker 1, alone in its stage, with a vault.
+/// Worker 1, alone in its stage, with a snapshots.
 class fixture {
  public:
   explicit fixture(std::shared_ptr<stage::state_store> store = nullptr,
-                   uint64_t vault_bytes = ~uint64_t{0})
-      : vault(std::make_shared<stage::state_vault>(vault_bytes)) {
+                   uint64_t snapshot_bytes = ~uint64_t{0})
+      : snapshots(std::make_shared<stage::snapshot_store>(snapshot_bytes)) {
     one = rig.spawn(
         1, start_mode::fresh,
         [this, make = rig.whole_model()] {
@@ -48,7 +48,7 @@ class fixture {
           return engine;
         },
         [=](stage::stage_worker_options& options) {
-          options.vault = vault;
+          options.snapshots = snapshots;
           options.store = store;
         });
     rig.run();
@@ -75,14 +75,14 @@ class fixture {
 
   std::vector<int64_t> kept() const {
     std::vector<int64_t> result;
-    for (const auto& [stage, versions] : vault->versions())
+    for (const auto& [stage, versions] : snapshots->versions())
       for (const auto& version : versions)
         result.push_back(version.version.value());
     return result;
   }
 
   worker_rig rig{1};
-  std::shared_ptr<stage::state_vault> vault;
+  std::shared_ptr<stage::snapshot_store> snapshots;
   int exports = 0;
   std::function<void()> on_export;
   crew one;
@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(a_copy_is_left_at_the_beginning_and_whenever_a_commit_says_
   BOOST_TEST(f.kept() == (numbers{2, 0}), per_element());
   f.commit({2});
   BOOST_TEST(f.exports == 2);
-  const auto copy = f.vault->find(stage_id{0}, weights_id{{}, step_id{2}});
+  const auto copy = f.snapshots->find(stage_id{0}, weights_id{{}, step_id{2}});
   BOOST_REQUIRE(copy.has_value());
   BOOST_TEST(weights_in(copy->state) == reference_weights(1, 2), per_element());
 }
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(a_copy_is_left_at_the_beginning_and_whenever_a_commit_says_
 BOOST_AUTO_TEST_CASE(a_copy_knows_the_commit_that_made_it) {
   fixture f;
   f.commit({0, 6, 4}, 0.25, true);
-  const auto copy = f.vault->find(stage_id{0}, weights_id{{}, step_id{1}});
+  const auto copy = f.snapshots->find(stage_id{0}, weights_id{{}, step_id{1}});
   BOOST_REQUIRE(copy.has_value());
   BOOST_TEST((copy->commit.attempt == attempt_id{term_id{4}, round_id{6}}));
   BOOST_TEST(copy->commit.scale == 0.25);
@@ -289,7 +289,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_went_back_hands_out_what_it_has_now) {
     f.commit({step});
   }
   f.newest();
-  BOOST_REQUIRE(f.rig.call<wire::standing>(f.one, restore_of(2, 0)).value);
+  BOOST_REQUIRE(f.rig.call<wire::position>(f.one, restore_of(2, 0)).value);
   const auto [version, weights] = f.newest();
   BOOST_TEST(version == 0);
   BOOST_TEST(weights == reference_weights(1, 0), per_element());
@@ -302,7 +302,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_went_back_begins_a_history) {
   fixture f;
   f.commit({0}, 1, true);
   f.commit({1}, 1, true);
-  BOOST_REQUIRE(f.rig.call<wire::standing>(f.one, restore_of(7, 1)).value);
+  BOOST_REQUIRE(f.rig.call<wire::position>(f.one, restore_of(7, 1)).value);
   BOOST_TEST(f.chunk(-1).value->read()->getHistory() == 7U);
   // By the old name of the same weights, too, until the next step.
   BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(0, 1)).value.has_value());
@@ -311,14 +311,14 @@ BOOST_AUTO_TEST_CASE(a_worker_that_went_back_begins_a_history) {
   f.commit({1, 1, 7}, 1, true);
   BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(7, 2)).value.has_value());
   BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(0, 2)).failed);
-  BOOST_TEST((f.vault->newest(stage_id{0}) == weights_id{history_id{7}, step_id{2}}));
+  BOOST_TEST((f.snapshots->newest(stage_id{0}) == weights_id{history_id{7}, step_id{2}}));
 }
 
 BOOST_AUTO_TEST_CASE(a_version_that_was_made_anew_is_not_taken_for_the_one_that_was_given_up) {
   fixture f;
   f.commit({0});
   const auto given_up = f.newest();
-  BOOST_REQUIRE(f.rig.call<wire::standing>(f.one, restore_of(2, 0)).value);
+  BOOST_REQUIRE(f.rig.call<wire::position>(f.one, restore_of(2, 0)).value);
   f.commit({0, 1, 2}, 0.5);
   const auto anew = f.newest();
   BOOST_TEST(anew.first == 1);

@@ -110,16 +110,16 @@ BOOST_AUTO_TEST_CASE(a_worker_of_an_earlier_history_fetches_again) {
       BOOST_REQUIRE(rig.call<wire::reduced>(each, order).value);
       BOOST_REQUIRE(rig.call<wire::committed>(each, commit_of({step})).value);
     }
-  BOOST_REQUIRE(rig.call<wire::standing>(one, restore_of(7, 3)).value);
+  BOOST_REQUIRE(rig.call<wire::position>(one, restore_of(7, 3)).value);
   wire::builder<schemas::Gather> message;
-  wire::set_epoch(*message, {term_id{7}, step_id{3}, round_id{1}});
+  wire::set_step_round(*message, {term_id{7}, step_id{3}, round_id{1}});
   message->setHistory(7);
   CHECK_REFUSED(rig.call<wire::holding>(cut_off, message.finish()), reason::NOT_SERVING);
   rig.pass(1s);
-  const auto standing = rig.call<wire::standing>(cut_off, take_over_of(8));
-  BOOST_REQUIRE(standing.value);
-  BOOST_TEST(standing.value->read()->getHistory() == 7U);
-  BOOST_TEST(standing.value->read()->getVersion() == 3);
+  const auto position = rig.call<wire::position>(cut_off, take_over_of(8));
+  BOOST_REQUIRE(position.value);
+  BOOST_TEST(position.value->read()->getHistory() == 7U);
+  BOOST_TEST(position.value->read()->getVersion() == 3);
 }
 
 BOOST_AUTO_TEST_CASE(shards_are_put_together) {

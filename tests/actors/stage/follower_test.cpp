@@ -47,10 +47,10 @@ BOOST_AUTO_TEST_CASE(a_download_of_several_steps_ends_at_the_stages_version) {
     BOOST_TEST(f.asked() == all_shards);
     // From here on it is one of the group.
     BOOST_TEST(f.rig.call<wire::loss_done>(f.two, loss_of({steps}, 0)).value.has_value());
-    const auto standing = f.rig.call<wire::standing>(f.two, take_over_of(2));
-    BOOST_REQUIRE(standing.value);
-    BOOST_TEST(standing.value->read()->getVersion() == steps);
-    BOOST_TEST(standing.value->read()->getCommitted().getRound() == 1U);
+    const auto position = f.rig.call<wire::position>(f.two, take_over_of(2));
+    BOOST_REQUIRE(position.value);
+    BOOST_TEST(position.value->read()->getVersion() == steps);
+    BOOST_TEST(position.value->read()->getCommitted().getRound() == 1U);
   }
 }
 
@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(a_step_that_is_reduced_again_is_followed_in_its_last_round)
 BOOST_AUTO_TEST_CASE(a_follower_obeys_no_lower_term) {
   follower_rig f;
   f.open(1);
-  CHECK_REFUSED(f.rig.call<wire::standing>(f.two, take_over_of(4)), reason::NOT_SERVING);
+  CHECK_REFUSED(f.rig.call<wire::position>(f.two, take_over_of(4)), reason::NOT_SERVING);
   CHECK_REFUSED(f.rig.call<wire::reduced>(f.two, reduce_of({}, {worker}, {joining})),
                 reason::LOWER_TERM);
   CHECK_REFUSED(f.rig.call<wire::committed>(f.two, commit_of({})), reason::LOWER_TERM);
@@ -92,13 +92,13 @@ BOOST_AUTO_TEST_CASE(a_sum_that_is_not_committed_yet_is_committed_after_the_down
   BOOST_REQUIRE(reduced.value);
   f.open(all_shards);
   f.joiner_has(1);
-  const auto standing = f.rig.call<wire::standing>(f.two, take_over_of(1));
-  BOOST_REQUIRE(standing.value);
-  BOOST_TEST(standing.value->read()->getReduced().getRound() == 1U);
-  BOOST_TEST(standing.value->read()->getCounted() == 1U);
-  BOOST_TEST(standing.value->read()->getHash().cStr() == reduced.value->read()->getHash().cStr());
-  const auto other = f.rig.call<wire::standing>(f.one, take_over_of(1));
-  BOOST_TEST(standing.value->read()->getSquaredNorm() == other.value->read()->getSquaredNorm());
+  const auto position = f.rig.call<wire::position>(f.two, take_over_of(1));
+  BOOST_REQUIRE(position.value);
+  BOOST_TEST(position.value->read()->getReduced().getRound() == 1U);
+  BOOST_TEST(position.value->read()->getCounted() == 1U);
+  BOOST_TEST(position.value->read()->getHash().cStr() == reduced.value->read()->getHash().cStr());
+  const auto other = f.rig.call<wire::position>(f.one, take_over_of(1));
+  BOOST_TEST(position.value->read()->getSquaredNorm() == other.value->read()->getSquaredNorm());
   BOOST_REQUIRE(f.commit(1).value);
   f.joiner_has(2);
 }
@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(a_sum_that_a_joiner_shows_survives_it) {
   f.reduce(0);
   f.open(all_shards);
   BOOST_TEST(
-      f.rig.call<wire::standing>(f.two, take_over_of(1)).value->read()->getReduced().getRound() ==
+      f.rig.call<wire::position>(f.two, take_over_of(1)).value->read()->getReduced().getRound() ==
       1U);
   f.rig.kill(f.two);
   f.spawn_joiner(store);
@@ -168,9 +168,9 @@ BOOST_AUTO_TEST_CASE(steps_that_end_before_the_first_chunk_comes_are_followed) {
     f.open(all_shards);
     BOOST_TEST(f.asked() == all_shards);
     f.joiner_has(steps);
-    const auto standing = f.rig.call<wire::standing>(f.two, take_over_of(2));
-    BOOST_REQUIRE(standing.value);
-    BOOST_TEST(standing.value->read()->getCommitted().getRound() == 1U);
+    const auto position = f.rig.call<wire::position>(f.two, take_over_of(2));
+    BOOST_REQUIRE(position.value);
+    BOOST_TEST(position.value->read()->getCommitted().getRound() == 1U);
   }
 }
 
@@ -341,12 +341,12 @@ BOOST_AUTO_TEST_CASE(a_joiner_takes_the_later_history) {
   f.reduce(0);
   f.commit(0);
   f.open(1);
-  BOOST_REQUIRE(f.rig.call<wire::standing>(f.one, restore_of(6, 1)).value);
+  BOOST_REQUIRE(f.rig.call<wire::position>(f.one, restore_of(6, 1)).value);
   f.open(10);
   f.rig.pass(1s);
   f.joiner_has(1);
-  const auto standing = f.rig.call<wire::standing>(f.two, take_over_of(6));
-  BOOST_REQUIRE(standing.value);
-  BOOST_TEST(standing.value->read()->getHistory() == 6U);
-  CHECK_REFUSED(f.rig.call<wire::standing>(f.two, take_over_of(5)), reason::LOWER_TERM);
+  const auto position = f.rig.call<wire::position>(f.two, take_over_of(6));
+  BOOST_REQUIRE(position.value);
+  BOOST_TEST(position.value->read()->getHistory() == 6U);
+  CHECK_REFUSED(f.rig.call<wire::position>(f.two, take_over_of(5)), reason::LOWER_TERM);
 }

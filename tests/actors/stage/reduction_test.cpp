@@ -21,7 +21,7 @@ struct loss_in_group {
 wire::reduce reduce_with(const when& w, const std::vector<uint64_t>& peers, uint32_t hold_ms,
                          uint32_t revision = 0, const std::vector<loss_in_group>& losses = {}) {
   wire::builder<schemas::Reduce> message;
-  wire::set_epoch(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
+  wire::set_step_round(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
   auto members = message->initMembers(static_cast<unsigned>(peers.size()));
   for (unsigned i = 0; i < members.size(); ++i) {
     wire::to_wire(worker_id{peer_id{peers[i]}, incarnation_id{1}}, members[i].initWorker());
@@ -61,7 +61,7 @@ wire::loss share_loss_of(const when& w, int64_t index, uint32_t member, uint32_t
 
 wire::commit commit_with(const when& w, const std::string& hash) {
   wire::builder<schemas::Commit> message;
-  wire::set_epoch(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
+  wire::set_step_round(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
   message->setReducedTerm(w.term);
   message->setScale(1);
   message->setHash(hash);

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "actors/stage/errc.hpp"
+#include "actors/stage/snapshot_store.hpp"
 #include "actors/stage/state_store.hpp"
-#include "actors/stage/state_vault.hpp"
 #include "tests/actors/stage/donor_rig.hpp"
 #include "tests/actors/stage/engine_wrapper.hpp"
 
@@ -27,9 +27,10 @@ constexpr float toy_weight = 7;
 /// One worker that a coordinator sends back.
 class fixture {
  public:
-  explicit fixture(bool with_vault = true, uint64_t peer = 1, start_mode start = start_mode::fresh)
+  explicit fixture(bool with_snapshots = true, uint64_t peer = 1,
+                   start_mode start = start_mode::fresh)
       : peer_(peer) {
-    if (with_vault) vault = std::make_shared<stage::state_vault>();
+    if (with_snapshots) snapshots = std::make_shared<stage::snapshot_store>();
     begin(start);
   }
 
@@ -40,7 +41,7 @@ class fixture {
           return std::make_unique<counting_imports>(make(), imports, ranges);
         },
         [this](stage::stage_worker_options& options) {
-          options.vault = vault;
+          options.snapshots = snapshots;
           options.store = store;
           options.chunk_timeout = 1s;
           options.chunk_bytes = two_elements;
@@ -50,20 +51,20 @@ class fixture {
 
   void commit(const when& w, bool keep = true) { commit_step(rig, one, w, 1, keep); }
 
-  outcome<wire::standing> restore(uint64_t term, int64_t version,
+  outcome<wire::position> restore(uint64_t term, int64_t version,
                                   const std::vector<uint64_t>& holders = {}) {
-    return rig.call<wire::standing>(one, restore_of(term, version, holders));
+    return rig.call<wire::position>(one, restore_of(term, version, holders));
   }
 
-  std::shared_ptr<outcome<wire::standing>> begin_restore(uint64_t term, int64_t version,
+  std::shared_ptr<outcome<wire::position>> begin_restore(uint64_t term, int64_t version,
                                                          const std::vector<uint64_t>& holders) {
-    auto reply = rig.ask<wire::standing>(one.worker, restore_of(term, version, holders));
+    auto reply = rig.ask<wire::position>(one.worker, restore_of(term, version, holders));
     rig.run();
     return reply;
   }
 
   bool serves() {
-    return rig.call<wire::standing>(one, take_over_of(~uint64_t{0} >> 1)).value.has_value();
+    return rig.call<wire::position>(one, take_over_of(~uint64_t{0} >> 1)).value.has_value();
   }
 
   std::vector<float> weights() {
@@ -71,7 +72,7 @@ class fixture {
   }
 
   worker_rig rig{1};
-  std::shared_ptr<stage::state_vault> vault;
+  std::shared_ptr<stage::snapshot_store> snapshots;
   std::shared_ptr<stage::state_store> store;
   int imports = 0;
   int ranges = 0;
@@ -82,11 +83,11 @@ class fixture {
 };
 
 /// Of where it stands, or -1.
-int64_t version_of(const outcome<wire::standing>& reply) {
+int64_t version_of(const outcome<wire::position>& reply) {
   return reply.value ? reply.value->read()->getVersion() : -1;
 }
 
-bool has_no_copy(const outcome<wire::standing>& reply) {
+bool has_no_copy(const outcome<wire::position>& reply) {
   return reply.failed && reply.error == stage::make_error(stage::errc::no_state);
 }
 
@@ -131,7 +132,7 @@ BOOST_AUTO_TEST_CASE(what_it_held_and_had_reduced_is_given_up) {
 
 BOOST_AUTO_TEST_CASE(where_it_stands_names_the_commit_that_made_the_copy) {
   fixture f;
-  f.vault->put(stage_id{0}, toy_copy(4));
+  f.snapshots->put(stage_id{0}, toy_copy(4));
   const auto reply = f.restore(2, 4);
   BOOST_REQUIRE(reply.value);
   const auto body = reply.value->read();
@@ -142,7 +143,7 @@ BOOST_AUTO_TEST_CASE(where_it_stands_names_the_commit_that_made_the_copy) {
   BOOST_TEST(f.weights().at(0) == toy_weight);
 }
 
-BOOST_AUTO_TEST_CASE(without_a_vault_the_store_of_its_lives_will_do) {
+BOOST_AUTO_TEST_CASE(without_snapshots_the_store_of_its_lives_will_do) {
   fixture f{false};
   f.rig.kill(f.one);
   f.store = std::make_shared<stage::memory_state_store>();
@@ -198,14 +199,14 @@ BOOST_AUTO_TEST_CASE(a_copy_that_was_fetched_can_be_handed_on_and_later_ones_are
   fixture f;
   noting_donor holder;
   spawn_holder(f.rig, 9, holder.script());
-  f.vault->put(stage_id{0}, toy_copy(4));
-  f.vault->put(stage_id{0}, toy_copy(8));
+  f.snapshots->put(stage_id{0}, toy_copy(4));
+  f.snapshots->put(stage_id{0}, toy_copy(8));
   BOOST_TEST(version_of(f.restore(2, 5, {9})) == 5);
   const auto at = [](uint64_t history, int64_t version) {
     return weights_id{history_id{history}, step_id{version}};
   };
   // Under both its names.
-  const auto kept = f.vault->versions()[stage_id{0}];
+  const auto kept = f.snapshots->versions()[stage_id{0}];
   BOOST_TEST((kept == std::vector<weights_id>{at(2, 5), at(0, 5), at(0, 4), at(0, 0)}));
 }
 
@@ -246,8 +247,8 @@ BOOST_AUTO_TEST_CASE(workers_that_go_back_serve_each_other_with_what_they_have) 
                  ++refused;
                  return std::nullopt;
                });
-  const auto first = f.rig.ask<wire::standing>(f.one.worker, restore_of(2, 5, {9}));
-  const auto second = f.rig.ask<wire::standing>(two.worker, restore_of(2, 5, {9}));
+  const auto first = f.rig.ask<wire::position>(f.one.worker, restore_of(2, 5, {9}));
+  const auto second = f.rig.ask<wire::position>(two.worker, restore_of(2, 5, {9}));
   f.rig.run();
   pass_slowly(f.rig, 20s);
   BOOST_TEST(version_of(*first) == 5);
@@ -365,8 +366,8 @@ BOOST_AUTO_TEST_CASE(without_any_copy_it_refuses_and_fetches_as_a_joiner_does) {
 
 BOOST_AUTO_TEST_CASE(a_copy_of_another_model_is_refused_and_the_worker_lives) {
   fixture f;
-  f.vault->put(stage_id{0},
-               {step_id{5}, tensors::host_tensor::adopt(std::vector<float>(6), {3, 2}), {}});
+  f.snapshots->put(stage_id{0},
+                   {step_id{5}, tensors::host_tensor::adopt(std::vector<float>(6), {3, 2}), {}});
   BOOST_TEST(has_no_copy(f.restore(2, 5)));
   noting_donor stage_mate;
   spawn_donor(f.rig, 3, stage_mate.script());
@@ -381,7 +382,7 @@ BOOST_AUTO_TEST_CASE(repeats_share_one_download_and_are_all_answered) {
   noting_donor holder;
   holder.answers = 1;
   spawn_holder(f.rig, 9, holder.script());
-  std::vector<std::shared_ptr<outcome<wire::standing>>> replies;
+  std::vector<std::shared_ptr<outcome<wire::position>>> replies;
   for (int i = 0; i < 3; ++i)
     replies.push_back(f.begin_restore(2, 5, {9}));
   BOOST_TEST(sorted(holder.asked) == (firsts{0, 2}), per_element());
@@ -405,7 +406,7 @@ BOOST_AUTO_TEST_CASE(any_number_of_repeats_joins_the_download_under_way) {
   noting_donor holder;
   holder.answers = 1;
   spawn_holder(f.rig, 9, holder.script());
-  std::vector<std::shared_ptr<outcome<wire::standing>>> replies;
+  std::vector<std::shared_ptr<outcome<wire::position>>> replies;
   for (size_t i = 0; i < stage::restore_repeats_max + 10; ++i)
     replies.push_back(f.begin_restore(2, 5, {9}));
   BOOST_TEST(sorted(holder.asked) == (firsts{0, 2}), per_element());
@@ -428,7 +429,7 @@ BOOST_AUTO_TEST_CASE(a_repeat_may_ask_how_far_it_is) {
   message->setTerm(2);
   message->setVersion(5);
   message->setProgress(true);
-  const auto repeat = f.rig.call<wire::standing>(f.one, message.finish());
+  const auto repeat = f.rig.call<wire::position>(f.one, message.finish());
   CHECK_REFUSED(repeat, reason::RESTORING);
   BOOST_TEST(wire::refusal_of(repeat.error)->read()->getDoneBytes() == 24U);
   BOOST_TEST(!order->answered());
@@ -455,7 +456,7 @@ BOOST_AUTO_TEST_CASE(a_later_order_replaces_one_that_is_under_way) {
   member.id = {peer_id{9}, incarnation_id{1}};
   member.stage = stage_id{1};
   member.state = wire::member_state::serving;
-  member.handle = member.steward = slow;
+  member.handle = member.replicator = slow;
   caf::anon_send(f.rig.directory(), wire::announce_atom::value, member);
   f.rig.run();
   const auto first = f.begin_restore(2, 5, {9});
@@ -482,6 +483,6 @@ BOOST_AUTO_TEST_CASE(the_next_life_stands_where_the_worker_went_back_to) {
   BOOST_REQUIRE(version_of(f.restore(2, 1)) == 1);
   f.rig.kill(f.one);
   f.begin(start_mode::fetch);
-  BOOST_TEST(version_of(f.rig.call<wire::standing>(f.one, take_over_of(3))) == 1);
+  BOOST_TEST(version_of(f.rig.call<wire::position>(f.one, take_over_of(3))) == 1);
   BOOST_TEST(f.weights() == reference_weights(1, 1), per_element());
 }

@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_worker_without_a_store_forgets_and_fetches) {
   commit_step(rig, one, 0);
   rig.kill(one);
   const auto again = rig.spawn(1, start_mode::fetch, rig.whole_model());
-  CHECK_REFUSED(rig.call<wire::standing>(again, take_over_of(1)), reason::NOT_SERVING);
+  CHECK_REFUSED(rig.call<wire::position>(again, take_over_of(1)), reason::NOT_SERVING);
   rig.pass(200ms);
   BOOST_TEST(weights(rig, again).first == 0);  // what worker 2 has
 }
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_restarts_stands_where_it_stood_without_any_do
   const auto [version, numbers] = weights(rig, one);
   BOOST_TEST(version == 2);
   BOOST_TEST(numbers == reference_weights(1, 2), per_element());
-  const auto reply = rig.call<wire::standing>(one, take_over_of(1));
+  const auto reply = rig.call<wire::position>(one, take_over_of(1));
   BOOST_REQUIRE(reply.value);
   BOOST_TEST(reply.value->read()->getCommitted().getRound() == 1U);
   BOOST_TEST(reply.value->read()->getScale() == 1);
@@ -133,10 +133,10 @@ BOOST_AUTO_TEST_CASE(a_sum_survives_its_worker_and_can_be_committed) {
   auto one = of_one.begin(rig, start_mode::fresh);
   commit_step(rig, one, 0);
   reduce_step(rig, one, {1, 2});
-  const auto before = rig.call<wire::standing>(one, take_over_of(1));
+  const auto before = rig.call<wire::position>(one, take_over_of(1));
   rig.kill(one);
   one = of_one.begin(rig);
-  const auto after = rig.call<wire::standing>(one, take_over_of(1));
+  const auto after = rig.call<wire::position>(one, take_over_of(1));
   BOOST_REQUIRE(before.value);
   BOOST_REQUIRE(after.value);
   const auto old = before.value->read();
@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(a_stored_sum_of_an_older_version_is_ignored) {
   BOOST_TEST((of_one.store->sum()->step == step_id{0}));
   rig.kill(one);
   one = of_one.begin(rig);
-  const auto reply = rig.call<wire::standing>(one, take_over_of(1));
+  const auto reply = rig.call<wire::position>(one, take_over_of(1));
   BOOST_REQUIRE(reply.value);
   BOOST_TEST(reply.value->read()->getVersion() == 1);
   BOOST_TEST(reply.value->read()->getReduced().getRound() == 0U);

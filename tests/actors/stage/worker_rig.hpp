@@ -215,7 +215,7 @@ inline wire::loss loss_of(const when& w, int64_t index, int weight = 1) {
 template <class Schema>
 wire::message<Schema> order_of(const when& w) {
   wire::builder<Schema> message;
-  wire::set_epoch(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
+  wire::set_step_round(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
   if constexpr (std::is_same_v<Schema, schemas::Commit>) {
     message->setReducedTerm(w.term);
     message->setScale(1);
@@ -237,7 +237,7 @@ inline wire::commit commit_of(const when& w) {
 inline wire::commit commit_of(uint64_t term, const when& w, double scale = 1, uint32_t counted = 0,
                               bool keep = false) {
   wire::builder<schemas::Commit> message;
-  wire::set_epoch(*message, {term_id{term}, step_id{w.step}, round_id{w.round}});
+  wire::set_step_round(*message, {term_id{term}, step_id{w.step}, round_id{w.round}});
   message->setReducedTerm(w.term);
   message->setScale(scale);
   message->setCounted(counted);
@@ -251,7 +251,7 @@ inline wire::take_over take_over_of(uint64_t term) {
   return message.finish();
 }
 
-/// `holders`: peers whose stewards have a copy.
+/// `holders`: peers whose replicators have a copy.
 inline wire::restore restore_of(uint64_t term, int64_t version,
                                 const std::vector<uint64_t>& holders = {}) {
   wire::builder<schemas::Restore> message;
@@ -266,7 +266,7 @@ inline wire::restore restore_of(uint64_t term, int64_t version,
 inline wire::reduce reduce_of(const when& w, const std::vector<uint64_t>& peers,
                               const std::vector<uint64_t>& followers = {}, uint32_t counted = 0) {
   wire::builder<schemas::Reduce> message;
-  wire::set_epoch(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
+  wire::set_step_round(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
   message->setCounted(counted);
   auto members = message->initMembers(static_cast<unsigned>(peers.size() + followers.size()));
   for (unsigned i = 0; i < members.size(); ++i) {

@@ -15,10 +15,10 @@ using reason = schemas::Refusal::Reason;
 using boost::test_tools::per_element;
 using numbers = std::vector<int64_t>;
 
-using standing = outcome<wire::standing>;
+using position = outcome<wire::position>;
 
-standing stand(worker_rig& rig, const crew& one, uint64_t term) {
-  const auto reply = rig.call<wire::standing>(one, take_over_of(term));
+position stand(worker_rig& rig, const crew& one, uint64_t term) {
+  const auto reply = rig.call<wire::position>(one, take_over_of(term));
   BOOST_REQUIRE(reply.value);
   return reply;
 }
@@ -110,8 +110,8 @@ BOOST_AUTO_TEST_CASE(a_worker_shows_the_commit_that_made_its_version) {
 BOOST_AUTO_TEST_CASE(a_worker_that_fetches_stands_nowhere_but_obeys) {
   worker_rig rig{2};
   const auto late = rig.spawn(1, start_mode::fetch, rig.whole_model());
-  CHECK_REFUSED(rig.call<wire::standing>(late, take_over_of(5)), reason::NOT_SERVING);
-  CHECK_REFUSED(rig.call<wire::standing>(late, take_over_of(4)), reason::LOWER_TERM);
+  CHECK_REFUSED(rig.call<wire::position>(late, take_over_of(5)), reason::NOT_SERVING);
+  CHECK_REFUSED(rig.call<wire::position>(late, take_over_of(4)), reason::LOWER_TERM);
 }
 
 // -- terms ----------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(after_a_take_over_no_request_of_a_lower_term_is_obeyed) {
   refused(rig.call<wire::holding>(one, drop_of(old)));
   refused(rig.call<wire::reduced>(one, reduce_of({0, 1, 3}, {1})));
   refused(rig.call<wire::committed>(one, commit_of({0, 1, 3})));
-  refused(rig.call<wire::standing>(one, take_over_of(4)));
+  refused(rig.call<wire::position>(one, take_over_of(4)));
   // Nothing has changed: the sum is there, and what is in it.
   const auto reply = stand(rig, one, 5);
   BOOST_TEST((pair_of(reply.value->read()->getReduced()) == attempt{3, 1}));
@@ -151,7 +151,7 @@ BOOST_AUTO_TEST_CASE(any_request_of_a_higher_term_fences_the_lower_ones) {
       [&](auto& rig, auto& one) { rig.template call<wire::holding>(one, drop_of(high)); },
       [&](auto& rig, auto& one) { rig.template call<wire::reduced>(one, reduce_of(high, {1})); },
       [&](auto& rig, auto& one) { rig.template call<wire::committed>(one, commit_of(high)); },
-      [&](auto& rig, auto& one) { rig.template call<wire::standing>(one, take_over_of(9)); }};
+      [&](auto& rig, auto& one) { rig.template call<wire::position>(one, take_over_of(9)); }};
   for (const auto& request : requests) {
     worker_rig rig{2};
     const auto one = rig.spawn(1, start_mode::fresh, rig.whole_model());
@@ -214,10 +214,10 @@ BOOST_AUTO_TEST_CASE(a_late_reduce_of_a_replaced_coordinator_is_void) {
       rig.run_without(two.compute);
     }
     BOOST_TEST(!late->answered());
-    const auto standing = rig.ask<wire::standing>(one.worker, take_over_of(2));
+    const auto position = rig.ask<wire::position>(one.worker, take_over_of(2));
     rig.run_without(engine_is_late ? one.compute : two.compute);
-    BOOST_REQUIRE(standing->value);
-    BOOST_TEST((pair_of(standing->value->read()->getReduced()) == none));
+    BOOST_REQUIRE(position->value);
+    BOOST_TEST((pair_of(position->value->read()->getReduced()) == none));
     rig.run();
     CHECK_REFUSED(*late, reason::LOWER_TERM);
     BOOST_TEST(other->value.has_value());

@@ -217,7 +217,7 @@ BOOST_AUTO_TEST_CASE(the_last_peer_of_a_stage_is_never_moved_and_the_message_ask
   BOOST_TEST(f.sent_to("Restore") == (std::set<uint64_t>{1, 9}), per_element());
 }
 
-BOOST_AUTO_TEST_CASE(a_steward_that_is_silent_or_damaged_holds_nothing_up_and_offers_nothing) {
+BOOST_AUTO_TEST_CASE(a_replicator_that_is_silent_or_damaged_holds_nothing_up_and_offers_nothing) {
   for (const bool silent : {true, false}) {
     emptied f;
     // It alone has version 4 of stage 1.

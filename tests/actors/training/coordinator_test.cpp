@@ -189,7 +189,7 @@ std::shared_ptr<fake_trainer> fixture::add_trainer(uint64_t peer) {
                 if (!t->answers) continue;
                 work(item, *t);
                 wire::builder<schemas::LeaseDone> done;
-                wire::set_epoch(*done, wire::epoch_of(*lease));
+                wire::set_step_round(*done, wire::step_round_of(*lease));
                 done->setItem(item.getItem());
                 done->setMicrobatch(item.getMicrobatch());
                 done->setOutcome(t->non_finite.count(item.getMicrobatch()) != 0

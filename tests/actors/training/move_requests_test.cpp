@@ -2,7 +2,7 @@
 
 #include "tests/actors/training/rescue_rig.hpp"
 
-/// Whom a coordinator lets move, and when. Its decisions alone: move_desk_test.
+/// Whom a coordinator lets move, and when. Its decisions alone: move_arbiter_test.
 
 namespace {
 
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_new_leader_grants_nothing_until_older_grants_are_over) {
   caf::anon_send_exit(f.leader, caf::exit_reason::kill);
   f.pass(10s);
   BOOST_REQUIRE(f.count("coordinator_took_over") == 1U);
-  CHECK_SAID(f.ask(other, 1, 0, 1), DESK_IS_NEW);
+  CHECK_SAID(f.ask(other, 1, 0, 1), ARBITER_IS_NEW);
   f.pass(60s);
   CHECK_SAID(f.ask(other, 1, 0, 1), GRANTED);
 }
@@ -113,6 +113,6 @@ BOOST_AUTO_TEST_CASE(while_a_stage_is_being_rescued_nobody_moves_by_himself) {
   f.kill(4);
   f.pass(5s);
   BOOST_REQUIRE(f.count("stage_lost") >= 1U);
-  CHECK_SAID(f.ask(1, 0, 1), DESK_IS_NEW);
+  CHECK_SAID(f.ask(1, 0, 1), ARBITER_IS_NEW);
   BOOST_TEST(f.count("move_granted") == 0U);
 }

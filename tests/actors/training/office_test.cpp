@@ -72,37 +72,37 @@ BOOST_AUTO_TEST_CASE(every_duty_can_be_reached_and_left) {
 }
 
 BOOST_AUTO_TEST_CASE(whoever_has_no_term_of_its_own_is_not_in_office) {
-  office desk;
-  BOOST_TEST(!desk.in_office());
-  desk.on(office_event::leader_silent);
-  BOOST_TEST(!desk.in_office());
-  desk.on(office_event::elected);
-  BOOST_TEST(desk.in_office());
-  desk.on(office_event::deposed);
-  BOOST_TEST(!desk.in_office());
+  office arbiter;
+  BOOST_TEST(!arbiter.in_office());
+  arbiter.on(office_event::leader_silent);
+  BOOST_TEST(!arbiter.in_office());
+  arbiter.on(office_event::elected);
+  BOOST_TEST(arbiter.in_office());
+  arbiter.on(office_event::deposed);
+  BOOST_TEST(!arbiter.in_office());
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_to_a_question_of_an_earlier_duty_is_late) {
-  office desk;
-  desk.on(office_event::leader_silent);
-  desk.expect(one);
-  desk.expect(other);
-  const auto asked = desk.generation();
-  BOOST_TEST(desk.settled(one, asked));
-  BOOST_TEST(!desk.settled(one, asked));
-  BOOST_TEST(!desk.all_settled());
-  desk.on(office_event::elected);
-  BOOST_TEST(desk.all_settled());
-  desk.expect(other);
-  BOOST_TEST(!desk.settled(other, asked));
-  BOOST_TEST(desk.expects(other));
-  BOOST_TEST(desk.settled(other, desk.generation()));
+  office arbiter;
+  arbiter.on(office_event::leader_silent);
+  arbiter.expect(one);
+  arbiter.expect(other);
+  const auto asked = arbiter.generation();
+  BOOST_TEST(arbiter.settled(one, asked));
+  BOOST_TEST(!arbiter.settled(one, asked));
+  BOOST_TEST(!arbiter.all_settled());
+  arbiter.on(office_event::elected);
+  BOOST_TEST(arbiter.all_settled());
+  arbiter.expect(other);
+  BOOST_TEST(!arbiter.settled(other, asked));
+  BOOST_TEST(arbiter.expects(other));
+  BOOST_TEST(arbiter.settled(other, arbiter.generation()));
 }
 
 BOOST_AUTO_TEST_CASE(an_event_that_means_nothing_keeps_those_who_are_waited_for) {
-  office desk;
-  desk.on(office_event::leader_silent);
-  desk.expect(one);
-  BOOST_TEST(!desk.on(office_event::restored));
-  BOOST_TEST(desk.expects(one));
+  office arbiter;
+  arbiter.on(office_event::leader_silent);
+  arbiter.expect(one);
+  BOOST_TEST(!arbiter.on(office_event::restored));
+  BOOST_TEST(arbiter.expects(one));
 }

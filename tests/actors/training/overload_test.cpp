@@ -112,7 +112,7 @@ class fixture {
   void lease(uint64_t trainer, uint32_t item) {
     owner_[item] = trainer;
     wire::builder<schemas::Lease> message;
-    wire::set_epoch(*message, {term_id{1}, step_id{0}, round_id{1}});
+    wire::set_step_round(*message, {term_id{1}, step_id{0}, round_id{1}});
     auto list = message->initItems(1);
     list[0].setItem(item);
     list[0].setMicrobatch(item);

@@ -206,7 +206,7 @@ bool random_run::settled(const stage_life& life) const {
   return from_the_start || committed_ - found->second.step >= 2;
 }
 
-/// A stage whose last worker with the newest weights dies is lost; that is for custodians, or for
+/// A stage whose last worker with the newest weights dies is lost; that is for backups, or for
 /// what it has stored.
 bool random_run::expendable(const stage_life& victim) const {
   if (!victim.worker) return false;

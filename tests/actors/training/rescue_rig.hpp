@@ -28,7 +28,7 @@ inline constexpr std::chrono::milliseconds rescue_after{1'000};
 /// By stage, the versions that a process has copies of.
 using copies = std::map<uint32_t, std::set<int64_t>>;
 
-/// A peer's worker and steward.
+/// A peer's worker and replicator.
 struct fake_peer {
   worker_id id;
   stage_id stage{0};
@@ -36,7 +36,7 @@ struct fake_peer {
   int64_t version = here;
   uint64_t history = 0;  ///< of that version; what is kept is of history 0
   copies kept;
-  bool inventory_lost = false;  ///< the steward never answers
+  bool inventory_lost = false;  ///< the replicator never answers
   bool inventory_damaged = false;
   uint64_t sees = 0;     ///< bit s: somebody who serves stage s
   bool restores = true;  ///< answers Restore
@@ -46,7 +46,7 @@ struct fake_peer {
   uint64_t restored_at_most = ~uint64_t{0};
   std::optional<int64_t> restore_began_ms;
   caf::actor worker;
-  caf::actor steward;
+  caf::actor replicator;
 };
 
 /// An order of the coordinator.
@@ -78,7 +78,7 @@ class rescue_rig {
 
   ~rescue_rig() {
     for (auto& [id, p] : peers)
-      p.worker = p.steward = nullptr;
+      p.worker = p.replicator = nullptr;
     roster_.members.clear();
   }
 
@@ -106,20 +106,20 @@ class rescue_rig {
     p.stage = stage_id{stage};
     p.state = state;
     p.worker = spawn_worker(p);
-    p.steward = spawn_steward(p);
+    p.replicator = spawn_replicator(p);
     announce(p);
     world.run();
     return p;
   }
 
-  /// With its steward and all that it kept.
+  /// With its replicator and all that it kept.
   void kill(uint64_t peer) {
     caf::anon_send_exit(peers.at(peer).worker, caf::exit_reason::kill);
-    caf::anon_send_exit(peers.at(peer).steward, caf::exit_reason::kill);
+    caf::anon_send_exit(peers.at(peer).replicator, caf::exit_reason::kill);
     world.run();
   }
 
-  /// Its worker's next life, as its steward carries a move out.
+  /// Its worker's next life, as its replicator carries a move out.
   void arrive(uint64_t peer, int32_t stage) {
     auto& p = peers.at(peer);
     caf::anon_send_exit(p.worker, caf::exit_reason::kill);
@@ -133,7 +133,7 @@ class rescue_rig {
     world.run();
   }
 
-  /// Stewards carry out what they are told.
+  /// Replicators carry out what they are told.
   void pass(std::chrono::milliseconds time) {
     constexpr std::chrono::milliseconds step{50};
     for (; time.count() > 0; time -= step) {
@@ -210,12 +210,12 @@ class rescue_rig {
     m.state = p.state;
     m.version = p.version;
     m.history = p.history;
-    m.steward = p.steward;
+    m.replicator = p.replicator;
     caf::anon_send(directory_, wire::announce_atom::value, m);
   }
 
-  static wire::standing standing_of(const fake_peer& p) {
-    wire::builder<schemas::Standing> reply;
+  static wire::position position_of(const fake_peer& p) {
+    wire::builder<schemas::Position> reply;
     wire::to_wire(p.id, reply->initWorker());
     reply->setStage(static_cast<uint32_t>(p.stage.value()));
     reply->setVersion(p.version);
@@ -246,26 +246,26 @@ class rescue_rig {
           },
           [=, &p](const wire::take_over& m) {
             orders.push_back({"TakeOver", p.id.peer.value(), m.read()->getTerm(), 0, {}});
-            return standing_of(p);
+            return position_of(p);
           },
-          [=, &p](const wire::restore& m) -> caf::result<wire::standing> {
+          [=, &p](const wire::restore& m) -> caf::result<wire::position> {
             const auto body = m.read();
             order made{"Restore", p.id.peer.value(), body->getTerm(), body->getVersion(), {}};
             for (const auto holder : body->getHolders())
               made.holders.push_back(wire::from_wire(holder).peer.value());
             orders.push_back(made);
-            if (!p.restores) return self->make_response_promise<wire::standing>();
+            if (!p.restores) return self->make_response_promise<wire::position>();
             if (const auto error = still_restoring(p)) return *error;
             p.version = body->getVersion();
             p.history = body->getTerm();
             p.state = wire::member_state::serving;
             announce(p);
-            return standing_of(p);
+            return position_of(p);
           }};
     }));
   }
 
-  caf::actor spawn_steward(fake_peer& p) {
+  caf::actor spawn_replicator(fake_peer& p) {
     return world.own(world.system().spawn([this, &p](caf::event_based_actor* self) {
       return caf::behavior{
           [=, &p](const wire::inventory_request& m) -> caf::result<wire::inventory> {

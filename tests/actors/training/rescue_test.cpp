@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(copies_of_two_histories_do_not_go_together_and_the_later_hi
   BOOST_TEST((both.what == verdict::restore));
   BOOST_TEST((both.weights == weights_id{history_id{7}, step_id{12}}));
   BOOST_TEST(
-      !in_custody({{}, step_id{12}}, places, {{worker(1), {{zero, later}, {one, later}}}}, 2));
+      !backed_up({{}, step_id{12}}, places, {{worker(1), {{zero, later}, {one, later}}}}, 2));
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_stage_gets_a_peer_of_the_largest) {
@@ -123,21 +123,21 @@ BOOST_AUTO_TEST_CASE(moves_fill_all_stages_and_empty_none_while_there_are_peers_
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_copy_in_the_stage_itself_is_not_in_custody) {
+BOOST_AUTO_TEST_CASE(a_copy_in_the_stage_itself_is_not_backed_up) {
   const std::map<worker_id, stage_id> places{{worker(1), zero}, {worker(2), one}};
   inventory_map kept{{worker(1), {{zero, versions({8})}}}, {worker(2), {{one, versions({8})}}}};
-  BOOST_TEST(!in_custody(weights_id{{}, step_id{8}}, places, kept, 2));
+  BOOST_TEST(!backed_up(weights_id{{}, step_id{8}}, places, kept, 2));
   kept[worker(1)][one] = versions({8});
-  BOOST_TEST(!in_custody(weights_id{{}, step_id{8}}, places, kept, 2));
+  BOOST_TEST(!backed_up(weights_id{{}, step_id{8}}, places, kept, 2));
   kept[worker(2)][zero] = versions({8, 9});
-  BOOST_TEST(in_custody(weights_id{{}, step_id{8}}, places, kept, 2));
-  BOOST_TEST(!in_custody(weights_id{{}, step_id{9}}, places, kept, 2));
+  BOOST_TEST(backed_up(weights_id{{}, step_id{8}}, places, kept, 2));
+  BOOST_TEST(!backed_up(weights_id{{}, step_id{9}}, places, kept, 2));
 }
 
 BOOST_AUTO_TEST_CASE(of_a_single_stage_two_copies_are_safe) {
   const std::map<worker_id, stage_id> places{{worker(1), zero}, {worker(2), zero}};
   inventory_map kept{{worker(1), {{zero, versions({8})}}}};
-  BOOST_TEST(!in_custody(weights_id{{}, step_id{8}}, places, kept, 1));
+  BOOST_TEST(!backed_up(weights_id{{}, step_id{8}}, places, kept, 1));
   kept[worker(2)][zero] = versions({8});
-  BOOST_TEST(in_custody(weights_id{{}, step_id{8}}, places, kept, 1));
+  BOOST_TEST(backed_up(weights_id{{}, step_id{8}}, places, kept, 1));
 }

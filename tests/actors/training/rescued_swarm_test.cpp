@@ -93,7 +93,7 @@ class fixture {
     world.run();
   }
 
-  /// With worker, steward and copies.
+  /// With worker, replicator and copies.
   void kill(uint64_t peer) {
     caf::anon_send_exit(roots_.at(peer), caf::exit_reason::kill);
     roots_.erase(peer);
@@ -116,7 +116,7 @@ class fixture {
     return testing::ask<int64_t>(world, coordinator_, training::advance_atom::value, version);
   }
 
-  /// Its wish, and when it is granted the order to its own steward, as a rebalancer does it.
+  /// Its wish, and when it is granted the order to its own replicator, as a rebalancer does it.
   std::shared_ptr<testing::reply_slot<wire::move_answer>> wish(uint64_t peer, int32_t to) {
     const auto me = roster_.worker(peer).value();
     wire::builder<schemas::MoveRequest> message;
@@ -128,11 +128,12 @@ class fixture {
 
   /// As the answer to its wish says.
   void move(uint64_t peer, int32_t to, const wire::move_answer& granted) {
-    const auto steward = caf::actor_cast<wire::steward_actor>(roster_.worker(peer).value().steward);
+    const auto replicator =
+        caf::actor_cast<wire::replicator_actor>(roster_.worker(peer).value().replicator);
     wire::builder<schemas::MoveOrder> message;
     message->setStage(static_cast<uint32_t>(to));
     message->setTerm(granted.read()->getTerm());
-    testing::ask<wire::move_done>(world, steward, message.finish());
+    testing::ask<wire::move_done>(world, replicator, message.finish());
   }
 
   int32_t stage_of(uint64_t peer) const { return roster_.worker(peer).value().stage.value(); }
@@ -262,7 +263,7 @@ BOOST_AUTO_TEST_CASE(when_nobody_can_be_spared_the_run_waits_for_a_newcomer) {
   BOOST_TEST(f.weights_are(5));
 }
 
-BOOST_AUTO_TEST_CASE(a_copy_that_went_with_its_custodians_is_missed_by_name) {
+BOOST_AUTO_TEST_CASE(a_copy_that_went_with_its_backups_is_missed_by_name) {
   fixture f{{1, 1, 1}};
   BOOST_REQUIRE(f.train_to(4));
   // Both stage 1 and the one that keeps its copies.

@@ -14,14 +14,14 @@ worker_id worker(uint64_t peer) {
 
 constexpr attempt_id old_attempt{term_id{1}, round_id{2}};
 
-standing at(int32_t stage, int64_t version) {
-  standing s;
+position at(int32_t stage, int64_t version) {
+  position s;
   s.stage = stage_id{stage};
   s.weights.version = step_id{version};
   return s;
 }
 
-standing reduced(int32_t stage, int64_t version, const char* hash = "sum",
+position reduced(int32_t stage, int64_t version, const char* hash = "sum",
                  attempt_id attempt = old_attempt) {
   auto s = at(stage, version);
   s.reduced = attempt;
@@ -31,7 +31,7 @@ standing reduced(int32_t stage, int64_t version, const char* hash = "sum",
   return s;
 }
 
-standing committed(int32_t stage, int64_t version, double scale = 0.25) {
+position committed(int32_t stage, int64_t version, double scale = 0.25) {
   auto s = at(stage, version);
   s.committed = old_attempt;
   s.scale = scale;

@@ -48,7 +48,7 @@ struct scripted_trainer {
                              const auto lease = m.read();
                              for (const auto& item : lease->getItems()) {
                                wire::builder<schemas::LeaseDone> done;
-                               wire::set_epoch(*done, wire::epoch_of(*lease));
+                               wire::set_step_round(*done, wire::step_round_of(*lease));
                                done->setItem(item.getItem());
                                done->setMicrobatch(item.getMicrobatch());
                                done->setOutcome(outcome);

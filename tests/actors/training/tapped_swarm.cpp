@@ -135,7 +135,7 @@ caf::actor tapped_swarm::spawn_line(uint64_t peer, const caf::actor& worker) {
             on("Drop", wire::holding{}, wire::drop{}),
             on("Reduce", wire::reduced{}, wire::reduce{}),
             on("Commit", wire::committed{}, wire::commit{}),
-            on("TakeOver", wire::standing{}, wire::take_over{}),
+            on("TakeOver", wire::position{}, wire::take_over{}),
             on("StateRequest", wire::state_chunk{}, wire::state_request{}),
             on("PreVote", wire::vote{}, wire::pre_vote{}),
             [=](const wire::beat& m) {

@@ -96,7 +96,7 @@ class fixture {
 
   void lease(uint32_t item, int64_t step = 0) {
     wire::builder<schemas::Lease> message;
-    wire::set_epoch(*message, {term_id{1}, step_id{step}, round_id{1}});
+    wire::set_step_round(*message, {term_id{1}, step_id{step}, round_id{1}});
     auto list = message->initItems(1);
     list[0].setItem(item);
     list[0].setMicrobatch(item);

@@ -139,7 +139,7 @@ class fixture {
 
   void lease(const std::vector<training::lease_item>& items, int64_t step = 0, uint64_t term = 1) {
     wire::builder<schemas::Lease> message;
-    wire::set_epoch(*message, {term_id{term}, step_id{step}, round_id{1}});
+    wire::set_step_round(*message, {term_id{term}, step_id{step}, round_id{1}});
     auto list = message->initItems(static_cast<unsigned>(items.size()));
     for (unsigned i = 0; i < items.size(); ++i) {
       last_[items[i].item] = items[i];

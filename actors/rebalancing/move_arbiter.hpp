@@ -20,13 +20,13 @@ enum class refusal_reason : uint8_t {
   target_busy,     ///< another worker is coming to that stage, or leaving it
   last_of_stage,   ///< nobody else would serve the stage that it wants to leave
   already_moving,  ///< it holds a grant for another move, or has not been seen since one expired
-  desk_is_new,     ///< what an earlier leader granted may still be under way
+  arbiter_is_new,  ///< what an earlier leader granted may still be under way
 };
 
 /// A sentence, with what to do.
 const char* to_sentence(refusal_reason reason);
 
-struct move_desk_options {
+struct move_arbiter_options {
   /// From the grant until its slots are free again, if the mover is not heard of.
   seconds grant_lifetime{60};
   /// How long before that the mover must have left; longer than an announcement travels.
@@ -52,10 +52,10 @@ struct move_grant {
 /// A new leader does not know what the last one granted, at most one move out of each stage. For a
 /// grant's lifetime it grants nothing but moves into an empty stage, out of one that has two
 /// others. Limit: two changes of leader within that time while a stage is empty.
-class move_desk {
+class move_arbiter {
  public:
   /// `now`: when the leader took over. Preconditions: a stage, leave_margin < grant_lifetime.
-  move_desk(int32_t stages, seconds now, const move_desk_options& options = {});
+  move_arbiter(int32_t stages, seconds now, const move_arbiter_options& options = {});
 
   /// It has announced itself; again after every change, and from time to time. A later life of a
   /// peer replaces the earlier one, which is not heard any more. Stages that do not exist are
@@ -99,7 +99,7 @@ class move_desk {
 
   int32_t stages_;
   seconds began_;
-  move_desk_options options_;
+  move_arbiter_options options_;
   std::map<peer_id, entry> workers_;
   std::map<peer_id, open_grant> grants_;
 };

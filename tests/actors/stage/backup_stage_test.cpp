@@ -1,4 +1,4 @@
-#include "actors/stage/custody.hpp"
+#include "actors/stage/backup_stage.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <set>
@@ -6,7 +6,7 @@
 #include "actors/random.hpp"
 
 using namespace swarm;
-using swarm::stage::custody_of;
+using swarm::stage::backup_stage_of;
 
 namespace {
 
@@ -16,11 +16,11 @@ worker_id worker(uint64_t peer) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(with_one_stage_there_is_nothing_to_be_custodian_of) {
-  BOOST_TEST(!custody_of({{worker(1), stage_id{0}}}, 1, worker(1), stage_id{0}).has_value());
+BOOST_AUTO_TEST_CASE(with_one_stage_there_is_nothing_to_back_up) {
+  BOOST_TEST(!backup_stage_of({{worker(1), stage_id{0}}}, 1, worker(1), stage_id{0}).has_value());
 }
 
-BOOST_AUTO_TEST_CASE(nobody_is_custodian_of_its_own_stage_and_every_stage_has_one) {
+BOOST_AUTO_TEST_CASE(nobody_backs_up_its_own_stage_and_every_stage_has_one) {
   splitmix64 random{7};
   for (int run = 0; run < 200; ++run) {
     const auto stages = static_cast<int32_t>(2 + random.below(7));
@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_CASE(nobody_is_custodian_of_its_own_stage_and_every_stage_has_on
         workers[worker(next++)] = stage_id{s};
     std::map<stage_id, size_t> copies;
     for (const auto& [id, own] : workers) {
-      const auto kept = custody_of(workers, stages, id, own);
+      const auto kept = backup_stage_of(workers, stages, id, own);
       BOOST_REQUIRE(kept.has_value());
       BOOST_TEST((*kept != own));
       BOOST_TEST(kept->value() < stages);
@@ -47,6 +47,6 @@ BOOST_AUTO_TEST_CASE(a_stage_of_many_spreads_over_all_others) {
     workers[worker(p)] = stage_id{0};
   std::set<stage_id> kept;
   for (const auto& [id, own] : workers)
-    kept.insert(*custody_of(workers, 4, id, own));
+    kept.insert(*backup_stage_of(workers, 4, id, own));
   BOOST_TEST(kept.size() == 3U);
 }

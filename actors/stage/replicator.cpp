@@ -1,4 +1,4 @@
-#include "actors/stage/steward.hpp"
+#include "actors/stage/replicator.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "actors/limits.hpp"
-#include "actors/stage/custody.hpp"
+#include "actors/stage/backup_stage.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/stage/fetcher.hpp"
 #include "actors/stage/replies.hpp"
@@ -23,28 +23,28 @@ namespace swarm::stage {
 
 namespace {
 
-/// A copy that is not needed here any more is dropped after so many custody periods.
+/// A copy that is not needed here any more is dropped after so many backup periods.
 constexpr uint32_t drop_after_looks = 10;
 /// A state that was read from the disk for others is held so many periods longer.
 constexpr uint32_t lend_looks = 4;
 
 using look_atom = caf::atom_constant<caf::atom("look")>;
 using wake_atom = caf::atom_constant<caf::atom("wake")>;
-using full_steward =
-    wire::steward_actor::extend<caf::reacts_to<wire::roster_update>, caf::reacts_to<look_atom>,
-                                caf::reacts_to<wake_atom>>;
+using full_replicator =
+    wire::replicator_actor::extend<caf::reacts_to<wire::roster_update>, caf::reacts_to<look_atom>,
+                                   caf::reacts_to<wake_atom>>;
 template <class Reply>
 using promise = caf::typed_response_promise<Reply>;
 
-class steward final : public full_steward::base {
+class replicator final : public full_replicator::base {
  public:
-  steward(caf::actor_config& cfg, steward_options options)
-      : full_steward::base(cfg), options_(std::move(options)) {
+  replicator(caf::actor_config& cfg, replicator_options options)
+      : full_replicator::base(cfg), options_(std::move(options)) {
     for (auto& p : pursuits_)
       p = std::make_unique<pursuit>(*this);
   }
 
-  const char* name() const override { return "steward"; }
+  const char* name() const override { return "replicator"; }
 
   // A terminated actor lives on until nobody holds it, so whom it holds must go now.
   void on_exit() override {
@@ -57,14 +57,14 @@ class steward final : public full_steward::base {
 
   behavior_type make_behavior() override {
     send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
-    if (options_.custody_period.count() > 0)
-      delayed_send(this, options_.custody_period, look_atom::value);
+    if (options_.backup_period.count() > 0)
+      delayed_send(this, options_.backup_period, look_atom::value);
     return {[this](const wire::state_request& m) { return on_state_request(m); },
             [this](const wire::inventory_request& m) { return on_inventory(m); },
             [this](const wire::move_order& m) { return on_move(m); },
             [this](const wire::roster_update& m) { on_roster(m); },
             [this](look_atom) {
-              delayed_send(this, options_.custody_period, look_atom::value);
+              delayed_send(this, options_.backup_period, look_atom::value);
               look();
             },
             [this](wake_atom) {
@@ -77,11 +77,11 @@ class steward final : public full_steward::base {
   struct worker {
     stage_id stage;
     bool serving;
-    wire::steward_actor steward;
+    wire::replicator_actor replicator;
   };
   /// A stage of whose state it wants the newest copy.
   struct pursuit final : fetch_listener {
-    explicit pursuit(steward& owner)
+    explicit pursuit(replicator& owner)
         : host(owner),
           fetch([&owner] { return &owner; }, *this,
                 [&owner](std::chrono::nanoseconds after) {
@@ -105,9 +105,9 @@ class steward final : public full_steward::base {
       no_room_for.reset();
     }
 
-    steward& host;
+    replicator& host;
     stage_id stage{-1};
-    fetcher<full_steward::base> fetch;
+    fetcher<full_replicator::base> fetch;
     tensors::host_tensor state;  ///< what has come of it
     void* bytes = nullptr;
     last_commit commit;
@@ -139,7 +139,7 @@ class steward final : public full_steward::base {
     const stage_id stage{static_cast<int32_t>(body->getStage())};
     auto wanted = weights_in(*body);
     if (!wanted) {
-      wanted = options_.vault->newest(stage);
+      wanted = options_.snapshots->newest(stage);
       const weights_id newer_than{history_id{body->getNewerThanHistory()},
                                   step_id{body->getNewerThan()}};
       if (!wanted || *wanted <= newer_than) return reply.deliver(make_error(errc::no_state));
@@ -157,7 +157,7 @@ class steward final : public full_steward::base {
   }
 
   std::optional<stored_state> find(stage_id stage, weights_id wanted) {
-    if (auto state = options_.vault->find(stage, wanted)) return state;
+    if (auto state = options_.snapshots->find(stage, wanted)) return state;
     const auto last = lent_.find(stage);
     if (last != lent_.end() && last->second.state.is(wanted)) {
       last->second.looks = 0;
@@ -180,7 +180,7 @@ class steward final : public full_steward::base {
     auto reply = make_response_promise<promise<wire::inventory>>();
     if (auto fault = m.fault()) return reply.deliver(wire::make_error(*fault));
     term_ = std::max(term_, term_id{m.read()->getTerm()});
-    auto versions = options_.vault->versions();
+    auto versions = options_.snapshots->versions();
     const auto own = options_.serves();
     for (const auto& state : stored(own))
       versions[own].push_back(state.weights());
@@ -201,7 +201,7 @@ class steward final : public full_steward::base {
     message->setSeen(seen);
     reply.deliver(message.finish());
     // Whoever asks is waiting for copies.
-    if (options_.custody_period.count() > 0) seek();
+    if (options_.backup_period.count() > 0) seek();
     return reply;
   }
 
@@ -224,7 +224,7 @@ class steward final : public full_steward::base {
     return reply.deliver(message.finish());
   }
 
-  // -- custodian ------------------------------------------------------------------------------
+  // -- backup ------------------------------------------------------------------------------
 
   void on_roster(const wire::roster_update& update) {
     for (const auto& id : update.gone) {
@@ -233,9 +233,9 @@ class steward final : public full_steward::base {
         p->fetch.remove(id);
     }
     for (const auto& m : update.changed) {
-      if (m.role != wire::member_role::stage_worker || !m.steward) continue;
+      if (m.role != wire::member_role::stage_worker || !m.replicator) continue;
       workers_[m.id] = {m.stage, m.state == wire::member_state::serving,
-                        caf::actor_cast<wire::steward_actor>(m.steward)};
+                        caf::actor_cast<wire::replicator_actor>(m.replicator)};
     }
     for (auto& p : pursuits_) {
       p->fetch.go_on();
@@ -252,7 +252,7 @@ class steward final : public full_steward::base {
   void look() {
     const auto now = clock().now();
     // After a pause of its own it does not know yet who is still there.
-    if (now - last_look_ > 2 * options_.custody_period) unneeded_.clear();
+    if (now - last_look_ > 2 * options_.backup_period) unneeded_.clear();
     last_look_ = now;
     seek();
     if (keeps_) drop_others();
@@ -264,7 +264,7 @@ class steward final : public full_steward::base {
   /// They are written behind everybody's back.
   void report_promises() {
     if (!options_.telemetry) return;
-    for (const auto& [stage, word] : options_.vault->words()) {
+    for (const auto& [stage, word] : options_.snapshots->words()) {
       auto& told = told_[stage];
       if (told == word.changes) continue;
       told = word.changes;
@@ -276,7 +276,7 @@ class steward final : public full_steward::base {
     }
   }
 
-  /// After the stage that it is custodian of, which may change with who is there, and after its
+  /// After the stage that it backs up, which may change with who is there, and after its
   /// own, of which a worker that has joined since the last copy has none.
   void seek() {
     const auto self = self_id();
@@ -285,11 +285,12 @@ class steward final : public full_steward::base {
     for (const auto& [id, w] : workers_)
       places[id] = w.stage;
     const auto own = options_.serves();
-    keeps_ = custody_of(places, options_.stages, *self, own);
+    keeps_ = backup_stage_of(places, options_.stages, *self, own);
     if (!keeps_) return;
-    const auto& [custody, mending] = pursuits_;
-    pursue(*custody, *keeps_);
-    if (options_.vault->newest(own) < options_.vault->newest(*keeps_)) pursue(*mending, own);
+    const auto& [backup, mending] = pursuits_;
+    pursue(*backup, *keeps_);
+    if (options_.snapshots->newest(own) < options_.snapshots->newest(*keeps_))
+      pursue(*mending, own);
   }
 
   void pursue(pursuit& p, stage_id stage) {
@@ -297,7 +298,7 @@ class steward final : public full_steward::base {
     p.stage = stage;
     for (const auto& [id, w] : workers_) {
       if (w.stage == stage && id.peer != options_.id) {
-        if (!p.fetch.has(id)) p.fetch.add(id, caf::actor_cast<caf::actor>(w.steward));
+        if (!p.fetch.has(id)) p.fetch.add(id, caf::actor_cast<caf::actor>(w.replicator));
       } else {
         p.fetch.remove(id);
       }
@@ -313,12 +314,12 @@ class steward final : public full_steward::base {
     options.elements_max = state_bytes_max / element_state_bytes;
     options.shard_elements = shard_elements_of(options_.chunk_bytes);
     options.first_patience_s = std::chrono::duration<double>(options_.chunk_timeout).count();
-    options.pause_s = std::chrono::duration<double>(options_.custody_period).count();
+    options.pause_s = std::chrono::duration<double>(options_.backup_period).count();
     options.window_bytes_max = options_.download_window_bytes;
     options.seed = options_.id.value();
     options.one_version = true;
     // What there was no room for is not fetched again and again.
-    const auto have = std::max(options_.vault->newest(p.stage), p.no_room_for);
+    const auto have = std::max(options_.snapshots->newest(p.stage), p.no_room_for);
     p.fetch.start(p.stage, options);
     if (have) p.fetch.machine().require(have->next());
     p.fetch.want_newer_than(have);
@@ -327,7 +328,7 @@ class steward final : public full_steward::base {
   void put_in_place(pursuit& p, size_t shard, worker_id from, const wire::state_chunk& m) {
     auto& machine = p.fetch.machine();
     const auto elements = machine.elements();
-    if (!options_.vault->has_place_for(elements * element_state_bytes))
+    if (!options_.snapshots->has_place_for(elements * element_state_bytes))
       return leave_out(p, machine.here(shard));
     try {
       // Not touched before something comes, whatever the donor says of the size.
@@ -354,11 +355,11 @@ class steward final : public full_steward::base {
   void look_at(pursuit& p) {
     if (!p.fetch.active()) return;
     if (const auto weights = p.fetch.machine().complete()) {
-      const bool kept = options_.vault->put(
+      const bool kept = options_.snapshots->put(
           p.stage, {weights->version, std::exchange(p.state, {}), p.commit, weights->history});
       if (!kept) return leave_out(p, weights);
       p.stop();
-      report("custody", p.stage, weights->version);
+      report("backup", p.stage, weights->version);
     } else if (p.fetch.machine().hopeless()) {
       // Mostly there is nothing newer.
       p.stop();
@@ -374,31 +375,31 @@ class steward final : public full_steward::base {
       if (w.serving) served.insert(w.stage);
     const bool whole = served.size() == static_cast<size_t>(options_.stages);
     std::set<stage_id> needed;
-    for (const auto& [stage, versions] : options_.vault->versions()) {
+    for (const auto& [stage, versions] : options_.snapshots->versions()) {
       const bool kept = !whole || stage == options_.serves() || stage == keeps_;
       auto& looks = unneeded_[stage];
       looks = kept ? 0 : looks + 1;
       if (looks < drop_after_looks) needed.insert(stage);
     }
-    options_.vault->retain(needed);
+    options_.snapshots->retain(needed);
   }
 
-  steward_options options_;
+  replicator_options options_;
   std::map<worker_id, worker> workers_;
   term_id term_{0};  ///< the highest that it has heard
   std::optional<stage_id> keeps_;
   caf::actor_clock::time_point last_look_;
   std::map<stage_id, uint32_t> unneeded_;  ///< looks in a row
-  /// Of the stage that it is custodian of, and of its own.
+  /// Of the stage that it backs up, and of its own.
   std::array<std::unique_ptr<pursuit>, 2> pursuits_;
   std::map<stage_id, lent> lent_;
-  std::map<stage_id, uint64_t> told_;  ///< of what the vault's stores say
+  std::map<stage_id, uint64_t> told_;  ///< of what the snapshots's stores say
 };
 
 }  // namespace
 
-wire::steward_actor spawn_steward(caf::actor_system& system, steward_options options) {
-  return system.spawn<steward>(std::move(options));
+wire::replicator_actor spawn_replicator(caf::actor_system& system, replicator_options options) {
+  return system.spawn<replicator>(std::move(options));
 }
 
 }  // namespace swarm::stage

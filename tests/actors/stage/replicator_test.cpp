@@ -1,4 +1,4 @@
-#include "actors/stage/steward.hpp"
+#include "actors/stage/replicator.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/event_based_actor.hpp>
@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 using boost::test_tools::per_element;
 using testing::life;
 
-/// Time enough for a copy to reach its custodian.
+/// Time enough for a copy to reach its backup.
 constexpr auto soon = 5s;
 constexpr auto chunk_timeout = 1s;
 
@@ -50,13 +50,13 @@ bool is_copy_of(const std::optional<stage::stored_state>& kept, int32_t stage, i
          std::equal(kept->state.as<float>(), kept->state.as<float>() + 12, right.state.as<float>());
 }
 
-/// A steward, and a worker that only announces itself.
+/// A replicator, and a worker that only announces itself.
 struct peer_life {
   stage_id stage{0};
-  std::shared_ptr<stage::state_vault> vault = std::make_shared<stage::state_vault>();
+  std::shared_ptr<stage::snapshot_store> snapshots = std::make_shared<stage::snapshot_store>();
   std::shared_ptr<stage::memory_state_store> store;
   std::vector<int32_t> moves;
-  wire::steward_actor steward;
+  wire::replicator_actor replicator;
   caf::actor worker;
 };
 
@@ -66,7 +66,7 @@ class fixture {
  public:
   /// As many peers at each stage as `counts` says, with ids from 1.
   explicit fixture(const std::vector<int>& counts,
-                   std::function<void(stage::steward_options&)> adjust = {})
+                   std::function<void(stage::replicator_options&)> adjust = {})
       : stages_(static_cast<int32_t>(counts.size())), adjust_(std::move(adjust)) {
     directory_ = world.own(peer::spawn_directory(world.system()));
     telemetry_ = world.own(world.system().spawn([this]() -> caf::behavior {
@@ -80,7 +80,7 @@ class fixture {
 
   ~fixture() {
     for (auto& [id, p] : peers) {
-      p.steward = nullptr;
+      p.replicator = nullptr;
       p.worker = nullptr;
     }
   }
@@ -91,52 +91,52 @@ class fixture {
   peer_life& add(uint64_t id, int32_t stage) {
     auto& p = peers[id];
     p.stage = stage_id{stage};
-    stage::steward_options options;
+    stage::replicator_options options;
     options.id = peer_id{id};
     options.stages = stages_;
     options.serves = [&p] { return p.stage; };
     options.store = [&p] { return p.store; };
     options.move = [&p](stage_id to) { p.moves.push_back(to.value()); };
-    options.vault = p.vault;
+    options.snapshots = p.snapshots;
     options.directory = directory_;
     options.telemetry = telemetry_;
     options.chunk_timeout = chunk_timeout;
     options.chunk_bytes = 24;
     if (adjust_) adjust_(options);
-    p.steward = world.own(stage::spawn_steward(world.system(), options));
+    p.replicator = world.own(stage::spawn_replicator(world.system(), options));
     p.worker = spawn_worker();
-    announce(id, p.stage, p.worker, caf::actor_cast<caf::actor>(p.steward));
+    announce(id, p.stage, p.worker, caf::actor_cast<caf::actor>(p.replicator));
     return p;
   }
 
-  /// A peer whose steward answers requests for states as the test says.
+  /// A peer whose replicator answers requests for states as the test says.
   void add_fake(uint64_t id, int32_t stage, std::function<caf::result<wire::state_chunk>()> says) {
-    const auto steward = world.own(world.system().spawn([says]() -> caf::behavior {
+    const auto replicator = world.own(world.system().spawn([says]() -> caf::behavior {
       return {[says](const wire::state_request&) { return says(); }};
     }));
-    announce(id, stage_id{stage}, spawn_worker(), steward);
+    announce(id, stage_id{stage}, spawn_worker(), replicator);
   }
 
   /// The whole peer.
   void kill(uint64_t id) {
-    caf::anon_send_exit(peers.at(id).steward, caf::exit_reason::kill);
+    caf::anon_send_exit(peers.at(id).replicator, caf::exit_reason::kill);
     caf::anon_send_exit(peers.at(id).worker, caf::exit_reason::kill);
     world.run();
   }
 
   void leave(uint64_t peer, int32_t stage, int64_t version) {
-    peers.at(peer).vault->put(stage_id{stage}, copy_of(stage, version));
+    peers.at(peer).snapshots->put(stage_id{stage}, copy_of(stage, version));
   }
 
   bool keeps(uint64_t peer, int32_t stage, int64_t version) {
     return is_copy_of(
-        peers.at(peer).vault->find(stage_id{stage}, {stage::any_history, step_id{version}}), stage,
-        version);
+        peers.at(peer).snapshots->find(stage_id{stage}, {stage::any_history, step_id{version}}),
+        stage, version);
   }
 
   items inventory(uint64_t peer) {
     const auto reply = testing::ask<wire::inventory>(
-        world, peers.at(peer).steward, wire::builder<schemas::InventoryRequest>{}.finish());
+        world, peers.at(peer).replicator, wire::builder<schemas::InventoryRequest>{}.finish());
     BOOST_REQUIRE(reply->value);
     items result;
     const auto body = reply->value->read();
@@ -153,7 +153,7 @@ class fixture {
     q.shard_elements = 2;
     if (version >= 0) q.only = weights_id{stage::any_history, step_id{version}};
     return testing::ask<wire::state_chunk>(
-        world, peers.at(peer).steward,
+        world, peers.at(peer).replicator,
         stage::request_of(stage_id{stage}, q, weights_id{{}, step_id{newer_than}}));
   }
 
@@ -171,24 +171,25 @@ class fixture {
     return world.own(world.system().spawn([]() -> caf::behavior { return {[](int) {}}; }));
   }
 
-  void announce(uint64_t id, stage_id stage, const caf::actor& worker, const caf::actor& steward) {
+  void announce(uint64_t id, stage_id stage, const caf::actor& worker,
+                const caf::actor& replicator) {
     auto m = testing::serving(life(id), stage, worker);
-    m.steward = steward;
+    m.replicator = replicator;
     caf::anon_send(directory_, wire::announce_atom::value, m);
     world.run();
   }
 
   int32_t stages_;
-  std::function<void(stage::steward_options&)> adjust_;
+  std::function<void(stage::replicator_options&)> adjust_;
   wire::directory_actor directory_;
   caf::actor telemetry_;
 };
 
 }  // namespace
 
-// -- custodian ------------------------------------------------------------------------------------
+// -- backup ------------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(each_stages_copy_comes_into_the_custody_of_another_stage) {
+BOOST_AUTO_TEST_CASE(each_stages_copy_is_backed_up_by_another_stage) {
   fixture f{{1, 1, 1}};
   for (int32_t s = 0; s < 3; ++s)
     f.leave(static_cast<uint64_t>(s) + 1, s, 4);
@@ -196,19 +197,19 @@ BOOST_AUTO_TEST_CASE(each_stages_copy_comes_into_the_custody_of_another_stage) {
   BOOST_TEST(f.keeps(1, 1, 4));
   BOOST_TEST(f.keeps(2, 2, 4));
   BOOST_TEST(f.keeps(3, 0, 4));
-  BOOST_TEST(f.events["custody"] == 3);
+  BOOST_TEST(f.events["backup"] == 3);
 }
 
-BOOST_AUTO_TEST_CASE(a_custodian_goes_with_the_newest_copy_and_fetches_each_once) {
+BOOST_AUTO_TEST_CASE(a_backup_goes_with_the_newest_copy_and_fetches_each_once) {
   fixture f{{1, 1}};
   for (const int64_t version : {2, 4, 6, 8}) {
     f.leave(2, 1, version);
     f.world.pass(soon);
     BOOST_TEST(f.keeps(1, 1, version));
   }
-  BOOST_TEST(f.events["custody"] == 4);
+  BOOST_TEST(f.events["backup"] == 4);
   f.world.pass(60s);
-  BOOST_TEST(f.events["custody"] == 4);
+  BOOST_TEST(f.events["backup"] == 4);
   // Older ones are dropped.
   BOOST_TEST(f.inventory(1) == (items{"1@4", "1@6", "1@8"}), per_element());
 }
@@ -228,7 +229,7 @@ BOOST_AUTO_TEST_CASE(a_copy_for_which_there_is_no_room_is_known_by_its_first_sha
   fixture f{{1}, [](auto& options) {
               options.stages = 2;
               // A copy has 4 elements of 12 bytes.
-              options.vault = std::make_shared<stage::state_vault>(47);
+              options.snapshots = std::make_shared<stage::snapshot_store>(47);
             }};
   const auto state = copy_of(1, 4);
   // After the first of its two shards it has nothing newer.
@@ -239,7 +240,7 @@ BOOST_AUTO_TEST_CASE(a_copy_for_which_there_is_no_room_is_known_by_its_first_sha
   });
   f.world.pass(soon);
   BOOST_TEST(f.events["no_room_for_copy"] == 1);
-  BOOST_TEST(f.events["custody"] == 0);
+  BOOST_TEST(f.events["backup"] == 0);
 }
 
 BOOST_AUTO_TEST_CASE(whoever_joined_after_the_last_copy_gets_one_of_its_own_stage) {
@@ -252,15 +253,15 @@ BOOST_AUTO_TEST_CASE(whoever_joined_after_the_last_copy_gets_one_of_its_own_stag
   BOOST_TEST(f.keeps(9, 0, 4));
 }
 
-BOOST_AUTO_TEST_CASE(a_run_of_one_stage_has_no_custodians) {
+BOOST_AUTO_TEST_CASE(a_run_of_one_stage_has_no_backups) {
   fixture f{{2}};
   f.leave(1, 0, 4);
   f.world.pass(60s);
   BOOST_TEST(f.inventory(2).empty());
 }
 
-BOOST_AUTO_TEST_CASE(a_steward_that_is_no_custodian_hands_over_all_the_same) {
-  fixture f{{1, 1}, [](stage::steward_options& options) { options.custody_period = 0ms; }};
+BOOST_AUTO_TEST_CASE(a_replicator_that_backs_nothing_up_hands_over_all_the_same) {
+  fixture f{{1, 1}, [](stage::replicator_options& options) { options.backup_period = 0ms; }};
   f.leave(2, 1, 4);
   f.world.pass(60s);
   BOOST_TEST(f.inventory(1).empty());
@@ -294,7 +295,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_copy_is_never_kept) {
   f.world.pass(soon);
   BOOST_TEST(asked > 0);
   BOOST_TEST(f.inventory(1).empty());
-  BOOST_TEST(f.events["custody"] == 0);
+  BOOST_TEST(f.events["backup"] == 0);
   // Somebody who has it whole.
   f.add(3, 1);
   f.leave(3, 1, 4);
@@ -330,10 +331,10 @@ BOOST_AUTO_TEST_CASE(a_copy_from_before_the_run_went_back_is_replaced_by_the_nex
   auto back = copy_of(1, 100);
   back.history = history_id{7};
   back.made_in = history_id{0};
-  f.peers.at(2).vault->put(stage_id{1}, back);
+  f.peers.at(2).snapshots->put(stage_id{1}, back);
   auto next = copy_of(1, 101);
   next.history = history_id{7};
-  f.peers.at(2).vault->put(stage_id{1}, next);
+  f.peers.at(2).snapshots->put(stage_id{1}, next);
   f.world.pass(soon);
   BOOST_TEST(f.keeps(1, 1, 101));
   BOOST_TEST(!f.keeps(1, 1, 120));
@@ -371,7 +372,7 @@ BOOST_AUTO_TEST_CASE(nothing_goes_while_a_stage_has_nobody) {
 // -- what it hands over
 // -----------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(an_inventory_names_what_the_vault_and_the_store_of_its_stage_have) {
+BOOST_AUTO_TEST_CASE(an_inventory_names_what_the_snapshots_and_the_store_of_its_stage_have) {
   fixture f{{1, 0, 0}};
   auto& p = f.peers.at(1);
   BOOST_TEST(f.inventory(1).empty());
@@ -438,7 +439,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_there_is_refused) {
   BOOST_TEST(f.chunk(1, 1, 2)->failed);
   BOOST_TEST(f.chunk(1, 0, 2, 4)->failed);
   BOOST_TEST(f.chunk(1, 77, -1)->failed);
-  const auto damaged = testing::ask<wire::state_chunk>(f.world, f.peers.at(1).steward,
+  const auto damaged = testing::ask<wire::state_chunk>(f.world, f.peers.at(1).replicator,
                                                        wire::state_request{wire::errc::malformed});
   BOOST_TEST(damaged->failed);
 }
@@ -453,12 +454,12 @@ BOOST_AUTO_TEST_CASE(of_two_leaders_the_one_with_the_higher_term_is_obeyed) {
     wire::builder<schemas::MoveOrder> message;
     message->setTerm(term);
     message->setStage(stage);
-    return testing::ask<wire::move_done>(f.world, p.steward, message.finish());
+    return testing::ask<wire::move_done>(f.world, p.replicator, message.finish());
   };
   wire::builder<schemas::InventoryRequest> request;
   request->setTerm(7);
   BOOST_TEST(
-      testing::ask<wire::inventory>(f.world, p.steward, request.finish())->value.has_value());
+      testing::ask<wire::inventory>(f.world, p.replicator, request.finish())->value.has_value());
   const auto replaced = order(6, 1);
   BOOST_TEST(replaced->failed);
   BOOST_TEST((wire::refusal_reason(replaced->error) == schemas::Refusal::Reason::LOWER_TERM));
@@ -476,7 +477,7 @@ BOOST_AUTO_TEST_CASE(a_move_order_is_carried_out_unless_the_peer_is_there) {
     wire::builder<schemas::MoveOrder> message;
     message->setTerm(5);
     message->setStage(stage);
-    return testing::ask<wire::move_done>(f.world, p.steward, message.finish());
+    return testing::ask<wire::move_done>(f.world, p.replicator, message.finish());
   };
   const auto stays = order(0);
   BOOST_REQUIRE(stays->value);
@@ -494,7 +495,7 @@ BOOST_AUTO_TEST_CASE(a_move_order_is_carried_out_unless_the_peer_is_there) {
   for (const uint32_t absurd : {3U, ~0U})
     BOOST_TEST(order(absurd)->failed);
   BOOST_TEST(
-      testing::ask<wire::move_done>(f.world, p.steward, wire::move_order{wire::errc::malformed})
+      testing::ask<wire::move_done>(f.world, p.replicator, wire::move_order{wire::errc::malformed})
           ->failed);
   BOOST_TEST(p.moves.size() == 1U);
 }

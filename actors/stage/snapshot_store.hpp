@@ -16,17 +16,18 @@
 
 namespace swarm::stage {
 
-/// Stages whose states one process keeps: its own, the one that it is custodian of, and those of
+/// Stages whose states one process keeps: its own, the one that it backs up, and those of
 /// an earlier place until they are dropped.
-inline constexpr size_t vault_stages_max = 8;
+inline constexpr size_t snapshot_stages_max = 8;
 
 /// Versions of each. One more than two neighbours must have in common, since a commit may be under
 /// way when a stage is lost.
-inline constexpr size_t vault_versions_max = 3;
+inline constexpr size_t snapshot_versions_max = 3;
 
 /// The states that one process can hand over to others: copies of its own stage's, left by its
-/// worker every so many steps, and of another stage's, fetched by its steward. In memory; of each
-/// stage the last `vault_versions_max` versions. Thread-safe: worker and steward share it.
+/// worker every so many steps, and of another stage's, fetched by its replicator. In memory; of
+/// each stage the last `snapshot_versions_max` versions. Thread-safe: worker and replicator share
+/// it.
 ///
 /// With `disk`, its next life finds what each stage's store has of them: of `stages` stages what
 /// was there is read at once. Stores should write behind: put() is called while others wait.
@@ -34,18 +35,18 @@ inline constexpr size_t vault_versions_max = 3;
 /// In memory are at most `memory_bytes_max` of them, the newest. What is above that is only on the
 /// disk, from where it is read when somebody asks; without a disk it goes, the oldest first, and
 /// what is too large as a whole is not kept at all.
-class state_vault {
+class snapshot_store {
  public:
   using disk_of_stage = std::function<std::shared_ptr<state_store>(stage_id)>;
 
-  state_vault() = default;
-  explicit state_vault(uint64_t memory_bytes_max) : memory_bytes_max_(memory_bytes_max) {}
-  state_vault(disk_of_stage disk, const std::vector<stage_id>& stages,
-              uint64_t memory_bytes_max = ~uint64_t{0})
+  snapshot_store() = default;
+  explicit snapshot_store(uint64_t memory_bytes_max) : memory_bytes_max_(memory_bytes_max) {}
+  snapshot_store(disk_of_stage disk, const std::vector<stage_id>& stages,
+                 uint64_t memory_bytes_max = ~uint64_t{0})
       : memory_bytes_max_(memory_bytes_max), disk_(std::move(disk)) {
     for (const auto stage : stages) {
       auto states = store_of(stage).states();
-      if (states.empty() || kept_.size() >= vault_stages_max) continue;
+      if (states.empty() || kept_.size() >= snapshot_stages_max) continue;
       kept_[stage] = std::move(states);
       make_room();
     }
@@ -56,14 +57,14 @@ class state_vault {
   bool put(stage_id stage, stored_state state) {
     const std::lock_guard<std::mutex> lock{mutex_};
     const auto there = kept_.find(stage);
-    if (there == kept_.end() && kept_.size() >= vault_stages_max) return false;
+    if (there == kept_.end() && kept_.size() >= snapshot_stages_max) return false;
     if (there != kept_.end() && state.history < there->second.front().history) return false;
     if (!has_place_for(state.state.bytes())) return false;
     if (disk_) store_of(stage).put(state);
     const auto version = state.version;
     keep_newest(
         kept_[stage], std::move(state), [](const stored_state& s) { return s.version; },
-        vault_versions_max);
+        snapshot_versions_max);
     make_room();
     const auto found = kept_.find(stage);
     return found != kept_.end() && found->second.front().version == version;

@@ -1,4 +1,4 @@
-#include "actors/rebalancing/move_desk.hpp"
+#include "actors/rebalancing/move_arbiter.hpp"
 
 #include <algorithm>
 
@@ -24,20 +24,20 @@ const char* to_sentence(refusal_reason reason) {
       return "Nobody else would serve the worker's stage; stay.";
     case refusal_reason::already_moving:
       return "The worker is allowed another move; make it, give it back, or announce yourself.";
-    case refusal_reason::desk_is_new:
+    case refusal_reason::arbiter_is_new:
       return "The coordinator is new and waits until older moves are over; ask again later.";
   }
   return "Unknown refusal.";
 }
 
-move_desk::move_desk(int32_t stages, seconds now, const move_desk_options& options)
+move_arbiter::move_arbiter(int32_t stages, seconds now, const move_arbiter_options& options)
     : stages_(stages), began_(now), options_(options) {
   SWARM_INVARIANT(stages_ > 0, "a run has stages");
   SWARM_INVARIANT(options_.leave_margin < options_.grant_lifetime,
                   "a mover has time between the grant and the last moment to leave");
 }
 
-void move_desk::seen(worker_id who, stage_id stage, worker_state state, seconds now) {
+void move_arbiter::seen(worker_id who, stage_id stage, worker_state state, seconds now) {
   if (!exists(stage)) return;
   expire(now);
   const auto known = workers_.find(who.peer);
@@ -51,20 +51,20 @@ void move_desk::seen(worker_id who, stage_id stage, worker_state state, seconds 
   grants_.erase(granted);
 }
 
-void move_desk::gone(worker_id who) {
+void move_arbiter::gone(worker_id who) {
   const auto known = workers_.find(who.peer);
   if (known == workers_.end() || known->second.id != who) return;
   workers_.erase(known);
   grants_.erase(who.peer);
 }
 
-bool move_desk::is_busy(stage_id stage) const {
+bool move_arbiter::is_busy(stage_id stage) const {
   return std::any_of(grants_.begin(), grants_.end(), [&](const auto& g) {
     return g.second.given.what.from == stage || g.second.given.what.to == stage;
   });
 }
 
-size_t move_desk::others(worker_id who, stage_id stage, bool only_serving) const {
+size_t move_arbiter::others(worker_id who, stage_id stage, bool only_serving) const {
   return static_cast<size_t>(std::count_if(workers_.begin(), workers_.end(), [&](const auto& row) {
     const auto& w = row.second;
     return w.stage == stage && w.id != who && !w.in_doubt && !is_moving(w.id.peer) &&
@@ -72,13 +72,13 @@ size_t move_desk::others(worker_id who, stage_id stage, bool only_serving) const
   }));
 }
 
-bool move_desk::is_empty(stage_id stage) const {
+bool move_arbiter::is_empty(stage_id stage) const {
   return std::none_of(workers_.begin(), workers_.end(), [&](const auto& row) {
     return row.second.stage == stage && !row.second.in_doubt;
   });
 }
 
-void move_desk::expire(seconds now) {
+void move_arbiter::expire(seconds now) {
   for (auto g = grants_.begin(); g != grants_.end();) {
     if (now < g->second.expires) {
       ++g;
@@ -91,8 +91,8 @@ void move_desk::expire(seconds now) {
   }
 }
 
-std::variant<move_grant, refusal_reason> move_desk::ask(const move& what, seconds now,
-                                                        std::optional<worker_state> as) {
+std::variant<move_grant, refusal_reason> move_arbiter::ask(const move& what, seconds now,
+                                                           std::optional<worker_state> as) {
   expire(now);
   if (!exists(what.from) || !exists(what.to)) return refusal_reason::unknown_stage;
   if (what.from == what.to) return refusal_reason::same_stage;
@@ -116,23 +116,23 @@ std::variant<move_grant, refusal_reason> move_desk::ask(const move& what, second
   if (is_busy(what.to)) return refusal_reason::target_busy;
   if (left == 0) return refusal_reason::last_of_stage;
   const auto young = now < began_ + options_.grant_lifetime;
-  if (young && (!is_empty(what.to) || left < 2)) return refusal_reason::desk_is_new;
+  if (young && (!is_empty(what.to) || left < 2)) return refusal_reason::arbiter_is_new;
   return grant(what, now);
 }
 
-std::variant<move_grant, refusal_reason> move_desk::grant(const move& what, seconds now) {
+std::variant<move_grant, refusal_reason> move_arbiter::grant(const move& what, seconds now) {
   const auto expires = now + options_.grant_lifetime;
   const move_grant given{what, expires - options_.leave_margin};
   grants_[what.who.peer] = {given, expires};
   return given;
 }
 
-void move_desk::give_back(worker_id who) {
+void move_arbiter::give_back(worker_id who) {
   const auto granted = grants_.find(who.peer);
   if (granted != grants_.end() && granted->second.given.what.who == who) grants_.erase(granted);
 }
 
-size_t move_desk::grants_open(seconds now) {
+size_t move_arbiter::grants_open(seconds now) {
   expire(now);
   return grants_.size();
 }
