@@ -2,8 +2,8 @@
 #
 #   Every stage peer has a replicator, which outlives its worker. When a Commit says so, each worker
 #   leaves a copy of its state with its own replicator. Those of other stages, the backups, fetch it
-#   from there (state.capnp, StateRequest to a replicator). The coordinator asks for inventories until
-#   every stage's copy is backed up, and only then has the next ones made.
+#   from there (state.capnp, StateRequest to a replicator). The coordinator asks for inventories
+#   until every stage's copy is backed up, and only then has the next ones made.
 #
 #     A stage is empty, or cannot make the step that others have made:
 #

@@ -200,12 +200,13 @@ struct Reduce {
   round @2 :UInt32;
   stage @3 :UInt32;
   members @4 :List(GroupMember);
-  # In an order that is the same for all.
+  # In an order that is the same for all. A higher revision may name further ones, behind the
+  # others, who do not contribute.
   counted @5 :UInt32;
   # Microbatches in the sum over the group: those of the step less the dropped ones.
 
   revision @6 :UInt32;
-  # Of this round's losses, from 0.
+  # Of this round's losses and members, from 0.
   losses @7 :List(GroupLoss);
   # All so far, in an order that is the same for all and for every higher revision.
   holdMs @8 :UInt32;

@@ -37,29 +37,12 @@ all_reduce<T>::all_reduce(reduce_plan plan, size_t self, std::shared_ptr<const T
       self_(self),
       local_(std::move(own)),
       result_(std::move(result)),
-      wanted_(plan_.parts(), true),
       present_(plan_.parts(), false),
       hashes_(plan_.parts()),
-      parts_wanted_(plan_.parts()),
       units_(plan_.members().size(), self + 1, limits),
       sums_(plan_.members().size(), self + 1, limits),
       paces_(plan_.members().size(), limits),
       asked_(plan_.members().size() * plan_.parts(), false) {}
-
-template <class T>
-void all_reduce<T>::want(const std::vector<element_range>& ranges) {
-  wanted_.assign(plan_.parts(), false);
-  const auto overlaps = [](element_range a, element_range b) {
-    return a.begin < b.begin + b.count && b.begin < a.begin + a.count;
-  };
-  parts_wanted_ = 0;
-  for (uint32_t p = 0; p < plan_.parts(); ++p) {
-    const auto part = plan_.part(p);
-    wanted_[p] = std::any_of(ranges.begin(), ranges.end(),
-                             [&](const element_range& range) { return overlaps(range, part); });
-    parts_wanted_ += wanted_[p] ? 1 : 0;
-  }
-}
 
 template <class T>
 reduce_actions<T> all_reduce<T>::open(double now_s) {
@@ -70,6 +53,18 @@ reduce_actions<T> all_reduce<T>::open(double now_s) {
   queue_questions();
   pump(now_s, out);
   return out;
+}
+
+template <class T>
+std::optional<averaging_errc> all_reduce<T>::add_followers(
+    const std::vector<reduce_member>& members) {
+  const auto wrong = plan_.add_followers(members);
+  const size_t n = plan_.members().size();
+  units_.resize(n);
+  sums_.resize(n);
+  paces_.resize(n);
+  asked_.resize(n * plan_.parts());
+  return wrong;
 }
 
 template <class T>
@@ -142,7 +137,7 @@ result_hash all_reduce<T>::hash() const {
 
 template <class T>
 reduce_progress all_reduce<T>::progress(size_t members_max) const {
-  reduce_progress result{revision_, parts_present_, parts_wanted_, {}, line_.bytes_per_s()};
+  reduce_progress result{revision_, parts_present_, plan_.parts(), {}, line_.bytes_per_s()};
   // Whoever owes a contribution keeps others waiting; an owner may only wait itself.
   std::vector<std::tuple<bool, double, size_t>> debtors;
   for (size_t m = 0; m < plan_.members().size(); ++m) {
@@ -212,14 +207,14 @@ void all_reduce<T>::finish_whole(actions& out) {
 template <class T>
 void all_reduce<T>::present(uint32_t part, actions& out) {
   present_[part] = true;
-  parts_present_ += wanted_[part] ? 1 : 0;
+  ++parts_present_;
   hashes_[part] = hash_of(at(part), bytes_of(part));
   for (const size_t member : held_.take_sums(part))
     send_sum(part, member, out);
   for (const auto& [member, question] : held_.take_units(part))
     if (question.or_sum) send_sum(part, member, out);
   // With all sums here nobody needs our contributions: a later owner takes the sum.
-  if (!done() || !whole()) return;
+  if (!done()) return;
   local_.clear();
 }
 
@@ -227,7 +222,7 @@ template <class T>
 void all_reduce<T>::drop_present(uint32_t part) {
   if (!present_[part]) return;
   present_[part] = false;
-  parts_present_ -= wanted_[part] ? 1 : 0;
+  --parts_present_;
 }
 
 // -- answering ----------------------------------------------------------------------------------
@@ -420,8 +415,7 @@ void all_reduce<T>::queue_questions() {
         if (!units.empty() && units.own == own) units_.want(m, part);
       }
   for (uint32_t p = 0; p < plan_.parts(); ++p)
-    if (wanted_[p] && !present_[p] && plan_.owner(p) != self_ &&
-        sums_.find({plan_.owner(p), p}) == nullptr)
+    if (!present_[p] && plan_.owner(p) != self_ && sums_.find({plan_.owner(p), p}) == nullptr)
       sums_.want(plan_.owner(p), p);
 }
 

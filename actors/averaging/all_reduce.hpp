@@ -78,17 +78,17 @@ class all_reduce {
   using actions = reduce_actions<T>;
 
   /// `own` may be null for a follower; `count` is its length. `result` has room for the plan's
-  /// elements; a follower that does not want all of it leaves the rest as it is. Nothing and an
+  /// elements. Nothing and an
   /// error if `self` is no member or `count` is not the group's.
   static std::optional<all_reduce> make(reduce_plan plan, worker_id self,
                                         std::shared_ptr<const T> own, size_t count,
                                         std::shared_ptr<T> result, asking_limits limits = {},
                                         averaging_errc* error = nullptr);
 
-  /// Followers: only these elements are wanted from now on. Before open().
-  void want(const std::vector<element_range>& ranges);
   /// What to ask first. A sole contributor is done afterwards.
   actions open(double now_s);
+  /// The members of a later order (reduce_plan::add_followers).
+  std::optional<averaging_errc> add_followers(const std::vector<reduce_member>& members);
   /// All losses up to this revision. A revision that is not higher than the last changes nothing.
   /// `lost_here`: the group goes on without this member, which has nothing to do any more.
   actions revise(uint32_t revision, const std::vector<reduce_loss>& losses, double now_s);
@@ -102,11 +102,9 @@ class all_reduce {
   /// When tick has something to do; nothing while no question is open.
   std::optional<double> next_tick_s() const;
 
-  bool done() const { return parts_present_ == parts_wanted_; }
-  /// The whole vector was wanted, so that its hash says something.
-  bool whole() const { return parts_wanted_ == plan_.parts(); }
+  bool done() const { return parts_present_ == plan_.parts(); }
   const std::shared_ptr<T>& result() const { return result_; }
-  /// Over the parts' hashes, which are taken as they come. Only meaningful when done and whole.
+  /// Over the parts' hashes, which are taken as they come. Only meaningful when done.
   result_hash hash() const;
   reduce_progress progress(size_t members_max = 8) const;
   size_t in_flight_bytes() const { return units_.in_flight_bytes() + sums_.in_flight_bytes(); }
@@ -168,11 +166,9 @@ class all_reduce {
   local_vectors<T> local_;  // until the result is here
   std::shared_ptr<T> result_;
 
-  std::vector<bool> wanted_;   // by part
   std::vector<bool> present_;  // by part
   std::vector<result_hash> hashes_;
-  size_t parts_wanted_ = 0;
-  size_t parts_present_ = 0;  // of the wanted ones
+  size_t parts_present_ = 0;
   collections collecting_;
 
   held_questions held_;

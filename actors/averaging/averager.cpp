@@ -64,7 +64,6 @@ class averager final : public full_actor::base {
             [this](wire::share_atom, uint32_t member, uint32_t share, const host_tensor& vector) {
               on_share({member, share}, vector);
             },
-            [this](const wire::wanted_elements& wanted) { on_wanted(wanted); },
             [this](wire::progress_atom) { return progress(); },
             [this](const wire::roster_update& update) { on_roster(update); },
             [this](tick_atom) { on_tick(); }};
@@ -95,8 +94,12 @@ class averager final : public full_actor::base {
     if (m.fault()) return reply.deliver(wire::make_error(*m.fault()));
     const auto body = m.read();
     const auto when = wire::step_round_of(*body);
-    if (order_of(when) < order_of(when_) || waiting_.size() >= repeats_max)
+    if (order_of(when) < order_of(when_))
       return reply.deliver(make_error(averaging_errc::superseded));
+    if (waiting_.size() >= repeats_max) {
+      waiting_.front().deliver(make_error(averaging_errc::superseded));
+      waiting_.erase(waiting_.begin());
+    }
     auto order = order_from(*body);
     if (order.part_elements == 0) order.part_elements = options_.part_elements;
     if (order_of(when) == order_of(when_) && session_) {
@@ -111,8 +114,6 @@ class averager final : public full_actor::base {
   }
 
   void go_on(const reduce_order& order, promise& reply) {
-    if (!session_->same_members(order.members))
-      return static_cast<void>(reply.deliver(make_error(averaging_errc::bad_group)));
     const auto todo = session_->revise(order, now_s());
     if (todo.error) {
       reply.deliver(make_error(*todo.error));
@@ -121,13 +122,14 @@ class averager final : public full_actor::base {
     }
     waiting_.push_back(reply);
     carry_out(todo);
+    if (session_) take_early();
   }
 
   void open(reduce_order order, const host_tensor& own) {
     close();
     unsent_.clear();
     averaging_errc why{};
-    session_ = memory_.open(options_.id, std::move(order), own, wanted_, options_.limits, &why);
+    session_ = memory_.open(options_.id, std::move(order), own, options_.limits, &why);
     if (!session_) return answer_all(make_error(why));
     carry_out(session_->begin(now_s()));
     if (session_) take_early();
@@ -147,12 +149,6 @@ class averager final : public full_actor::base {
   void close() {
     if (session_) memory_.remember(session_->line());
     session_ = nullptr;
-  }
-
-  void on_wanted(const wire::wanted_elements& wanted) {
-    wanted_.emplace();
-    for (const auto& [begin, count] : wanted.ranges)
-      wanted_->push_back({begin, count});
   }
 
   void on_share(share_id which, const host_tensor& vector) {
@@ -203,6 +199,7 @@ class averager final : public full_actor::base {
     if (when < order_of(when_)) return;
     if (when > order_of(when_) || peers_.count(from) == 0) return keep_early(from, m);
     if (!session_) return;
+    if (session_->comes_early(from, body->getRevision())) return keep_early(from, m);
     const auto todo = session_->on_want(*body);
     if (todo.error) return report(from, *todo.error);
     carry_out(todo);
@@ -272,7 +269,6 @@ class averager final : public full_actor::base {
   std::vector<promise> waiting_;  ///< the order's caller, and those who repeated it
   session_memory memory_;
   std::unique_ptr<session> session_;  ///< none: no order, or one that came to nothing
-  std::optional<std::vector<element_range>> wanted_;
   std::map<worker_id, std::deque<wire::want>> early_;
   std::vector<std::pair<worker_id, wire::want>> unsent_;
   std::set<worker_id> reported_;

@@ -9,7 +9,7 @@
 
 namespace swarm::averaging {
 
-/// Callers that wait for one result; further ones are answered `superseded`.
+/// Callers that wait for one result; with one more the first of them is answered `superseded`.
 inline constexpr size_t repeats_max = 16;
 /// Questions of one member that come before this member's order, or before the roster names their
 /// sender; further ones are dropped, and come again.

@@ -43,6 +43,7 @@ class member_paces {
  public:
   member_paces(size_t members, asking_limits limits);
 
+  void resize(size_t members) { members_.resize(members); }
   /// An answer of `member` is here. `learn`: it was given as soon as it was asked for, so that it
   /// tells how fast answers come; what was held for a reason does not.
   void answered(size_t member, const open_question& question, bool learn, double now_s);
@@ -74,6 +75,9 @@ class question_book {
 
   /// `first` is asked first, so that not all members begin with the same one.
   question_book(size_t members, size_t first, asking_limits limits);
+
+  /// More members than before.
+  void resize(size_t members) { todo_.resize(members), open_of_.resize(members); }
 
   /// `part` is to be asked of `member`, after what is to be asked already.
   void want(size_t member, uint32_t part) { todo_[member].push_back(part); }

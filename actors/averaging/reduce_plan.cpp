@@ -1,6 +1,7 @@
 #include "actors/averaging/reduce_plan.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace swarm::averaging {
@@ -76,6 +77,28 @@ std::optional<reduce_plan> reduce_plan::make(std::vector<reduce_member> members,
   plan.elements_ = elements;
   plan.part_elements_ = part_elements;
   return plan;
+}
+
+std::optional<averaging_errc> reduce_plan::add_followers(
+    const std::vector<reduce_member>& members) {
+  const auto same = [](const reduce_member& a, const reduce_member& b) {
+    return a.id == b.id && a.contributes == b.contributes && a.bandwidth == b.bandwidth;
+  };
+  const size_t common = std::min(members.size(), members_.size());
+  const auto known = members.begin() + static_cast<std::ptrdiff_t>(common);
+  if (!std::equal(members.begin(), known, members_.begin(), same) ||
+      members.size() > group_members_max)
+    return averaging_errc::bad_group;
+  std::set<worker_id> fresh;
+  for (auto m = known; m != members.end(); ++m)
+    if (m->contributes || index_.count(m->id) != 0 || !fresh.insert(m->id).second)
+      return averaging_errc::bad_group;
+  for (auto m = known; m != members.end(); ++m) {
+    index_.emplace(m->id, members_.size());
+    members_.push_back(*m);
+    loss_of_.push_back(-1);
+  }
+  return std::nullopt;
 }
 
 std::optional<averaging_errc> reduce_plan::revise(const std::vector<reduce_loss>& losses,

@@ -8,10 +8,10 @@
 
 #include "actors/averaging/errc.hpp"
 #include "actors/ids.hpp"
+#include "actors/limits.hpp"
 
 namespace swarm::averaging {
 
-constexpr size_t group_members_max = 512;
 constexpr size_t parts_max = size_t{1} << 22;
 /// A lost member's unit is computed again by so many helpers.
 constexpr size_t shares_max = 2;
@@ -56,6 +56,9 @@ class reduce_plan {
   static std::optional<reduce_plan> make(std::vector<reduce_member> members, size_t elements,
                                          size_t part_elements = 0, averaging_errc* error = nullptr);
 
+  /// The members of a later order of the attempt: those known, and behind them followers who have
+  /// come meanwhile. Who owns what stays as it is. On an error nothing has changed.
+  std::optional<averaging_errc> add_followers(const std::vector<reduce_member>& members);
   /// All losses so far: those known, with the same numbers of shares and perhaps other helpers, and
   /// further ones. Helpers are contributors that are not lost. On an error nothing has changed.
   std::optional<averaging_errc> revise(const std::vector<reduce_loss>& losses,

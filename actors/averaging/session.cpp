@@ -41,6 +41,7 @@ class typed_session final : public session {
   }
 
   session_actions revise(const reduce_order& order, double now_s) override {
+    if (const auto wrong = machine_.add_followers(order.members)) return failed(*wrong);
     return translate(machine_.revise(order.revision, order.losses, now_s));
   }
 
@@ -79,7 +80,7 @@ class typed_session final : public session {
                         {static_cast<int64_t>(machine_.plan().elements())},
                         std::shared_ptr<const void>(sum, sum.get()),
                         sum.get()},
-            machine_.whole() ? to_hex(machine_.hash()) : ""};
+            to_hex(machine_.hash())};
   }
 
   wire::sum_progress progress() const override {
@@ -116,15 +117,6 @@ class typed_session final : public session {
 
 }  // namespace
 
-bool session::same_members(const std::vector<reduce_member>& members) const {
-  const auto& known = plan().members();
-  return std::equal(known.begin(), known.end(), members.begin(), members.end(),
-                    [](const reduce_member& a, const reduce_member& b) {
-                      return a.id == b.id && a.contributes == b.contributes &&
-                             a.bandwidth == b.bandwidth;
-                    });
-}
-
 std::shared_ptr<void> session_memory::take(size_t bytes) {
   const auto is_free = [](const buffer& b) { return b.memory.use_count() == 1; };
   for (auto& b : buffers_) {
@@ -144,10 +136,10 @@ std::shared_ptr<void> session_memory::take(size_t bytes) {
 }
 
 template <class T>
-std::unique_ptr<session> session_memory::open_as(
-    worker_id self, reduce_order order, const host_tensor& own,
-    const std::optional<std::vector<element_range>>& wanted, const asking_limits& limits,
-    averaging_errc* error) {
+std::unique_ptr<session> session_memory::open_as(worker_id self, reduce_order order,
+                                                 const host_tensor& own,
+                                                 const asking_limits& limits,
+                                                 averaging_errc* error) {
   const auto elements = static_cast<size_t>(own.elements());
   auto plan = reduce_plan::make(order.members, elements, order.part_elements, error);
   if (!plan) return nullptr;
@@ -163,17 +155,15 @@ std::unique_ptr<session> session_memory::open_as(
                                      {memory, static_cast<T*>(memory.get())}, limits, error);
   if (!machine) return nullptr;
   machine->know_line(line_);
-  if (wanted && index && !order.members[*index].contributes) machine->want(*wanted);
   return std::make_unique<typed_session<T>>(std::move(*machine), std::move(order));
 }
 
-std::unique_ptr<session> session_memory::open(
-    worker_id self, reduce_order order, const host_tensor& own,
-    const std::optional<std::vector<element_range>>& wanted, const asking_limits& limits,
-    averaging_errc* error) {
+std::unique_ptr<session> session_memory::open(worker_id self, reduce_order order,
+                                              const host_tensor& own, const asking_limits& limits,
+                                              averaging_errc* error) {
   if (own.type() == tensors::dtype::i64)
-    return open_as<int64_t>(self, std::move(order), own, wanted, limits, error);
-  return open_as<float>(self, std::move(order), own, wanted, limits, error);
+    return open_as<int64_t>(self, std::move(order), own, limits, error);
+  return open_as<float>(self, std::move(order), own, limits, error);
 }
 
 }  // namespace swarm::averaging

@@ -36,7 +36,7 @@ class session {
   virtual std::optional<double> next_tick_s() const = 0;
 
   virtual bool done() const = 0;
-  /// The sum and its hash, which is empty where only some of it was wanted. Precondition: done.
+  /// The sum and its hash. Precondition: done.
   virtual std::pair<tensors::host_tensor, std::string> result() const = 0;
   virtual wire::sum_progress progress() const = 0;
   virtual uint32_t revision() const = 0;
@@ -44,17 +44,18 @@ class session {
   virtual const line_meter& line() const = 0;
 
   worker_id id_of(size_t member) const { return plan().members()[member].id; }
-  /// An attempt's members never change.
-  bool same_members(const std::vector<reduce_member>& members) const;
+  /// Its sender is none of the members that this revision names, but perhaps one of a later one.
+  bool comes_early(worker_id from, uint32_t revision) const {
+    return this->revision() < revision && !plan().index_of(from);
+  }
 };
 
 /// Memory for results, used again once nobody holds it: new memory costs a page fault for every
 /// 4 KiB. And what is known of the line.
 class session_memory {
  public:
-  /// Null and an error if the order makes no sense. `wanted`: of a follower; nothing means all.
+  /// Null and an error if the order makes no sense.
   std::unique_ptr<session> open(worker_id self, reduce_order order, const tensors::host_tensor& own,
-                                const std::optional<std::vector<element_range>>& wanted,
                                 const asking_limits& limits, averaging_errc* error);
 
   /// What the last session has measured.
@@ -63,9 +64,8 @@ class session_memory {
  private:
   template <class T>
   std::unique_ptr<session> open_as(worker_id self, reduce_order order,
-                                   const tensors::host_tensor& own,
-                                   const std::optional<std::vector<element_range>>& wanted,
-                                   const asking_limits& limits, averaging_errc* error);
+                                   const tensors::host_tensor& own, const asking_limits& limits,
+                                   averaging_errc* error);
   std::shared_ptr<void> take(size_t bytes);
 
   struct buffer {

@@ -30,6 +30,12 @@ template <class Answer>
 void reduction::answer_all(const Answer& answer) {
   for (auto& waiting : std::exchange(polls_, {}))
     waiting.reply.deliver(answer);
+  if (ended_) ended_();
+}
+
+bool reduction::awaits(const wire::step_round& when, attempt_id attempt) const {
+  return ordered_ && !contributes_ && when.step == when_.step && attempt == attempt_of(when_) &&
+         guard_.frozen() == attempt && guard_.sum().attempt != attempt;
 }
 
 promise<wire::reduced> reduction::order(const wire::reduce& m, promise<wire::reduced> reply) {
@@ -56,6 +62,7 @@ promise<wire::reduced> reduction::order(const wire::reduce& m, promise<wire::red
   }
   if (ordered_ && body->getRevision() <= revision_) return reply;
   ordered_ = true;
+  contributes_ = contributes(options_.id, m);
   revision_ = body->getRevision();
   assign_shares(m);
   ask_averager(m);
@@ -66,8 +73,11 @@ promise<wire::reduced> reduction::order(const wire::reduce& m, promise<wire::red
 void reduction::ask_averager(const wire::reduce& m) {
   const auto when = wire::step_round_of(*m.read());
   const auto counted = m.read()->getCounted();
-  const auto fail = [this, when](caf::error& error) {
-    if (attempt_of(when) == attempt_of(when_)) answer_all(error);
+  const auto fail = [this, when, revision = revision_](caf::error& error) {
+    // The averager answers a later revision, if there is one.
+    if (attempt_of(when) != attempt_of(when_) || revision != revision_) return;
+    ordered_ = false;
+    answer_all(error);
   };
   pipeline_.when_drained([=]() mutable {
     host_.self()
@@ -108,7 +118,7 @@ void reduction::take(wire::step_round when, uint32_t counted, const tensors::hos
           },
           [=](caf::error& error) {
             if (attempt_of(when) != attempt_of(when_)) return;
-            taking_ = false;
+            taking_ = ordered_ = false;
             answer_all(error);
           });
 }

@@ -26,6 +26,10 @@ class reduction {
 
   /// Precondition: the guard admits it.
   promise<wire::reduced> order(const wire::reduce& m, promise<wire::reduced> reply);
+  /// The sum of this attempt is on its way here, to a member that has no part in it.
+  bool awaits(const wire::step_round& when, attempt_id attempt) const;
+  /// Whoever waits for it may look again.
+  void on_end(std::function<void()> listener) { ended_ = std::move(listener); }
   /// A poll has waited for as long as it said.
   void on_hold(uint64_t poll);
   /// The worker has obeyed this gather: what belongs to earlier rounds is over.
@@ -55,8 +59,10 @@ class reduction {
   wire::step_round when_;
   bool ordered_ = false;  ///< the averager has an order of this attempt
   bool taking_ = false;   ///< its result is on its way into the engine, or there
+  bool contributes_ = true;
   uint32_t revision_ = 0;
   std::vector<poll> polls_;
+  std::function<void()> ended_;
   uint64_t last_poll_ = 0;
 };
 

@@ -94,21 +94,45 @@ promise<wire::committed> step_orders::on_commit(const wire::commit& m) {
     answers_.answer(guard_, reply);
     return reply;
   }
-  const history_id history{body->getHistory()};
-  auto why = guard_.commit(when.term, when.step, attempt);
+  auto why = why_not(m);
+  early_.reset();
+  if (why && why->reason == refusal_reason::wrong_round && reduction_.awaits(when, attempt)) {
+    early_ = m;
+  } else if (why && why->reason == refusal_reason::wrong_round) {
+    // The stage commits without this worker.
+    const history_id history{body->getHistory()};
+    host_.fall_back("missed a reduce", {std::max(guard_.history(), history), when.step.next()});
+  }
+  // Only a confused coordinator leases a later round and then commits this one.
+  if (!why && pipeline_.accumulating() > 0) why = guard_.because(refusal_reason::wrong_round);
+  if (refused(why, when.step, reply)) return reply;
+  carry_out(m);
+  answers_.answer(guard_, reply);
+  return reply;
+}
+
+std::optional<refusal> step_orders::why_not(const wire::commit& m) {
+  const auto body = m.read();
+  const auto when = wire::step_round_of(*body);
+  auto why = guard_.commit(when.term, when.step, {term_id{body->getReducedTerm()}, when.round});
   // It stands for another sum than the group's: it counted as lost, and went on.
   if (!why && body->getHash().size() > 0 && guard_.sum().hash != body->getHash().cStr())
     why = guard_.because(refusal_reason::wrong_round);
-  // Only a confused coordinator leases a later round and then commits this one.
-  if (!why && pipeline_.accumulating() > 0) why = guard_.because(refusal_reason::wrong_round);
-  // The stage commits without this worker.
-  else if (why && why->reason == refusal_reason::wrong_round)
-    host_.fall_back("missed a reduce", {std::max(guard_.history(), history), when.step.next()});
-  if (refused(why, when.step, reply)) return reply;
+  return why;
+}
+
+/// The sum that it names is here, or will not come.
+void step_orders::early_commit_again() {
+  const auto early = std::exchange(early_, std::nullopt);
+  if (!early || why_not(*early) || pipeline_.accumulating() > 0) return;
+  carry_out(*early);
+  host_.announce(wire::member_state::serving);
+}
+
+void step_orders::carry_out(const wire::commit& m) {
+  const auto body = m.read();
   donor_.pin(m);
-  apply(when.step, body->getScale(), body->getCounted(), body->getKeep());
-  answers_.answer(guard_, reply);
-  return reply;
+  apply(step_id{body->getStep()}, body->getScale(), body->getCounted(), body->getKeep());
 }
 
 bool step_orders::is_repeat(const wire::step_round& when, attempt_id attempt,

@@ -29,7 +29,9 @@ class step_orders {
         donor_(gives),
         joiner_(joins),
         reduction_(host, options, requests),
-        answers_(options.id) {}
+        answers_(options.id) {
+    reduction_.on_end([this] { early_commit_again(); });
+  }
 
   promise<wire::position> on_take_over(const wire::take_over& m);
   promise<wire::holding> on_gather(const wire::gather& m);
@@ -42,13 +44,17 @@ class step_orders {
     answers_.made(guard_.version(), std::move(weights_hash), donor_.kept());
   }
   /// They will not be made: another state comes.
-  void stop() { answers_.refuse(guard_.because(refusal_reason::not_serving)); }
+  void stop() {
+    answers_.refuse(guard_.because(refusal_reason::not_serving));
+    early_.reset();
+  }
 
   /// A poll of the all-reduce has waited for as long as it said.
   void on_hold(uint64_t poll) { reduction_.on_hold(poll); }
 
   void clear() {
     answers_.clear();
+    early_.reset();
     reduction_.clear();
   }
 
@@ -56,6 +62,9 @@ class step_orders {
   template <class Reply>
   bool refused(std::optional<refusal> why, step_id step, promise<Reply>& reply);
   bool is_repeat(const wire::step_round& when, attempt_id attempt, const std::string& hash);
+  std::optional<refusal> why_not(const wire::commit& m);
+  void carry_out(const wire::commit& m);
+  void early_commit_again();
   void apply(step_id step, double scale, uint32_t counted, bool keep);
 
   worker_host& host_;
@@ -66,6 +75,10 @@ class step_orders {
   joiner& joiner_;
   reduction reduction_;
   commit_answers answers_;
+  /// Came before its sum, to one that has begun to serve since that was ordered and gets it after
+  /// the members of its stage. It is refused, and carried out when the sum is here: the stage must
+  /// not count on a worker that may be alone by then.
+  std::optional<wire::commit> early_;
 };
 
 }  // namespace swarm::stage

@@ -111,6 +111,7 @@ void coordinator::announce() {
   self.term = election_.highest().value();
   self.handle = caf::actor_cast<caf::actor>(ctrl());
   announced_version_ = version_;
+  announced_term_ = election_.highest();
   send(options_.directory, wire::announce_atom::value, self);
 }
 
@@ -148,6 +149,9 @@ void coordinator::on_roster(const wire::roster_update& update) {
     if (office_.in_office()) send_commit(m.id);
     gather_too(m);
   }
+  if (ledger_)
+    for (const auto& m : update.changed)
+      if (m.role == wire::member_role::stage_worker) reduce_too(m);
   look_for_moved();
   decide();
   progress();

@@ -32,7 +32,11 @@ void coordinator::beat() {
 
 void coordinator::on_beat(const wire::beat& m) {
   if (m.fault()) return;
-  election_.heard(term_id{m.read()->getTerm()}, now());
+  const term_id term{m.read()->getTerm()};
+  election_.heard(term, now());
+  // Elected by workers who have forgotten, or never knew, what this candidate does: it has to hear
+  // of the higher term and take another, or this one would never follow it.
+  if (term < election_.highest() && announced_term_ < election_.highest()) announce();
   decide();
 }
 

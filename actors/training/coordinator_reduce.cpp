@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "actors/limits.hpp"
 #include "actors/training/coordinator_state.hpp"
 #include "actors/training/orders.hpp"
 
@@ -26,15 +27,11 @@ void coordinator::reduce(stage_id stage) {
 void coordinator::order_reduce(stage_id stage) {
   auto& all = reducing_.at(stage);
   const auto& group = ledger_->repair(stage);
-  all.revision = group.revision();
-  all.order =
-      reduce_of(all.to.when, stage, group, all.followers, ledger_->counted(), reduce_hold());
-  for (const auto& id : all.followers) {
-    const auto found = crew_.followers().find(id);
-    if (found == crew_.followers().end()) continue;
-    request(found->second.handle, options_.reduce_timeout, all.order)
-        .then([](const wire::reduced&) {}, [](caf::error&) {});
-  }
+  all.revision = group.revision() + all.joins;
+  all.order = reduce_of(all.to.when, stage, group, all.followers, all.revision, ledger_->counted(),
+                        reduce_hold());
+  for (const auto& id : all.followers)
+    order_follower(id, all);
   const auto to = all.to;
   for (const auto& id : std::vector<worker_id>{group.members()}) {
     if (!is_current(to)) return;
@@ -42,17 +39,57 @@ void coordinator::order_reduce(stage_id stage) {
   }
 }
 
+void coordinator::order_follower(worker_id id, const reducing& all) {
+  const auto follows = crew_.followers().find(id);
+  const auto* who = follows == crew_.followers().end() ? crew_.find(id) : &follows->second;
+  if (who == nullptr) return;
+  request(who->handle, options_.reduce_timeout, all.order)
+      .then([](const wire::reduced&) {}, [](caf::error&) {});
+}
+
+/// Whoever has come since its stage began to reduce gets the sum all the same, or it would have to
+/// fetch everything again at the commit:
+///
+///   1. the order to reduce v goes out; 2. a joiner is announced, or serves, at v
+///   3. it becomes a follower by the next revision, and asks the members, who have the sum until
+///      the next gather; 4. the commit of v may come first: it waits for the sum
+///
+/// Who is done with fetching in between gets the order once more, now that it serves.
+void coordinator::reduce_too(const wire::member& m) {
+  const auto found = reducing_.find(m.stage);
+  const bool serves = m.state == wire::member_state::serving;
+  if (!ledger_ || found == reducing_.end() || !is_current(found->second.to)) return;
+  if (!serves && crew_.followers().count(m.id) == 0) return;
+  if (serves && weights_id{history_id{m.history}, step_id{m.version}} != weights()) return;
+  const auto phase = ledger_->now(m.stage);
+  if (phase != stage_round::phase::reducing && phase != stage_round::phase::reduced) return;
+  auto& all = found->second;
+  const auto& group = ledger_->repair(m.stage);
+  if (group.is_member(m.id)) return;
+  const bool known =
+      std::find(all.followers.begin(), all.followers.end(), m.id) != all.followers.end();
+  if (!known) {
+    if (group.members().size() + all.followers.size() >= group_members_max) return;
+    all.followers.push_back(m.id);
+    ++all.joins;
+  }
+  const bool serves_now = serves && all.serving.insert(m.id).second;
+  if (known && serves_now) order_follower(m.id, all);
+}
+
 void coordinator::revise(stage_id stage) {
   const auto found = reducing_.find(stage);
-  if (!ledger_ || found == reducing_.end() || ledger_->reduce_failed(stage) ||
-      ledger_->now(stage) != stage_round::phase::reducing)
-    return;
+  if (!ledger_ || found == reducing_.end() || ledger_->reduce_failed(stage)) return;
   const auto& group = ledger_->repair(stage);
-  if (group.revision() <= found->second.revision) return;
-  report("reduce_repaired", {{"step", version_.value()},
-                             {"stage", int64_t{stage.value()}},
-                             {"round", int64_t{found->second.to.when.round.value()}},
-                             {"lost", static_cast<int64_t>(group.losses().size())}});
+  auto& all = found->second;
+  if (!is_current(all.to) || group.revision() + all.joins <= all.revision) return;
+  const bool reduces = ledger_->now(stage) == stage_round::phase::reducing;
+  if (reduces && group.losses().size() > all.lost)
+    report("reduce_repaired", {{"step", version_.value()},
+                               {"stage", int64_t{stage.value()}},
+                               {"round", int64_t{all.to.when.round.value()}},
+                               {"lost", static_cast<int64_t>(group.losses().size())}});
+  all.lost = group.losses().size();
   for (const auto& id : group.members())
     if (group.is_lost(id)) watches_.at(stage).lost(id, now());
   order_reduce(stage);

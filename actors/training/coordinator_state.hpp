@@ -203,6 +203,7 @@ class coordinator final : public full_coordinator::base {
   void ask_holding(worker_id id, const stage_order& to);
   /// It has come while the others of its stage are asked what they hold: it is one of them.
   void gather_too(const wire::member& m);
+  void reduce_too(const wire::member& m);
   void on_holding(worker_id id, const stage_order& to, const wire::holding& m);
   void lost(worker_id id, const stage_order& to, const caf::error* why = nullptr);
   void leave_out(worker_id id, const caf::error* why);
@@ -211,10 +212,22 @@ class coordinator final : public full_coordinator::base {
 
   // -- the all-reduce of a stage --------------------------------------------------------------
 
+  struct reducing {
+    stage_order to;
+    std::vector<worker_id> followers;  ///< further ones come behind them
+    std::set<worker_id> serving;       ///< of `followers`: have the order as serving ones
+    uint32_t joins = 0;                ///< revisions for their sake
+    size_t lost = 0;                   ///< has been said of so many members
+    uint32_t revision = 0;             ///< of `order`
+    wire::reduce order;
+    std::map<worker_id, uint64_t> polls;    ///< the last one sent to each member
+    std::map<worker_id, uint32_t> unheard;  ///< polls in a row without an answer
+  };
   void reduce(stage_id stage);
   /// Tells the members of losses that they have not heard of.
   void revise(stage_id stage);
   void order_reduce(stage_id stage);
+  void order_follower(worker_id id, const reducing& all);
   void poll_reduce(stage_id stage, worker_id id);
   void on_reduced(stage_id stage, worker_id id, uint64_t serial, const wire::reduced& m);
   void on_reduce_error(stage_id stage, worker_id id, uint64_t serial, const caf::error& error);
@@ -251,6 +264,7 @@ class coordinator final : public full_coordinator::base {
   std::map<worker_id, wire::coordinator_inbox> candidates_;
   std::map<worker_id, position> positions_;  ///< of the take-over under way
   step_id announced_version_{-1};
+  term_id announced_term_{0};
   term_id followed_term_{0};  ///< of the leader whose version this candidate goes by
   // Of a rescue.
   stuck_clock stuck_;
@@ -280,14 +294,6 @@ class coordinator final : public full_coordinator::base {
   int64_t recomputed_ = 0;
   std::map<stage_id, uint32_t> failed_reduces_;  ///< other than by a death
   /// An all-reduce under way.
-  struct reducing {
-    stage_order to;
-    std::vector<worker_id> followers;  ///< the same for all of its orders
-    uint32_t revision = 0;             ///< of `order`
-    wire::reduce order;
-    std::map<worker_id, uint64_t> polls;    ///< the last one sent to each member
-    std::map<worker_id, uint32_t> unheard;  ///< polls in a row without an answer
-  };
   std::map<stage_id, reducing> reducing_;
   std::map<stage_id, reduce_watch> watches_;
   uint64_t polls_ = 0;

@@ -72,13 +72,13 @@ static void write_losses(const group_repair& group, schemas::Reduce::Builder out
 }
 
 wire::reduce reduce_of(const wire::step_round& when, stage_id stage, const group_repair& group,
-                       const std::vector<worker_id>& followers, int64_t counted,
+                       const std::vector<worker_id>& followers, uint32_t revision, int64_t counted,
                        std::chrono::milliseconds hold) {
   wire::builder<schemas::Reduce> message;
   wire::set_step_round(*message, when);
   message->setStage(static_cast<uint32_t>(stage.value()));
   message->setCounted(static_cast<uint32_t>(counted));
-  message->setRevision(group.revision());
+  message->setRevision(revision);
   message->setHoldMs(static_cast<uint32_t>(hold.count()));
   const auto& members = group.members();
   auto list = message->initMembers(static_cast<unsigned>(members.size() + followers.size()));

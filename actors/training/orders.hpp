@@ -28,7 +28,7 @@ wire::drop drop_of(const wire::step_round& when);
 /// The all-reduce of a stage's round as far as its losses go, which are in `group`; `followers`
 /// receive the sum and add nothing. It is answered after `hold` at the latest.
 wire::reduce reduce_of(const wire::step_round& when, stage_id stage, const group_repair& group,
-                       const std::vector<worker_id>& followers, int64_t counted,
+                       const std::vector<worker_id>& followers, uint32_t revision, int64_t counted,
                        std::chrono::milliseconds hold);
 
 /// Commits this sum to the weights `from` in the name of `term`; `on_disks` is a version that every

@@ -15,13 +15,11 @@
 
 namespace swarm::wire {
 struct sum_progress;
-struct wanted_elements;
 }  // namespace swarm::wire
 
 // Cross between a worker, its compute actor and its averager only, never a network.
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(swarm::tensors::host_tensor)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(swarm::wire::sum_progress)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(swarm::wire::wanted_elements)
 
 /// Who is there. The directory (actors/peer) is the only source of handles to other peers' actors:
 /// it sends every subscriber the whole list once and then the changes.
@@ -78,11 +76,6 @@ struct sum_progress {
   double bytes_per_s = 0;              ///< of what it receives; 0: not measured yet
 };
 
-/// Runs of elements: begin and count.
-struct wanted_elements {
-  std::vector<std::pair<size_t, size_t>> ranges;
-};
-
 // The typed interfaces, one per role. A refusal is an error of the role's errc whose context is a
 // wire::refusal; a damaged frame is an error of wire::errc.
 
@@ -105,19 +98,16 @@ using progress_atom = caf::atom_constant<caf::atom("progress")>;
 
 /// Besides the questions and parts of its peers, an averager has these from its own worker:
 /// - a Reduce with the worker's sum: all-reduce this vector in that group, or go on with it as this
-///   revision says. Answers the sum and its hash (empty: only some elements were wanted);
-///   `superseded` when a higher attempt replaces the order, `lost_here` when the group goes on
-///   without this member.
-/// - a share (index of the lost member, index of the share) that the worker has computed
-/// completely.
+///   revision says. Answers the sum and its hash; `superseded` when a higher attempt replaces the
+///   order, `lost_here` when the group goes on without this member.
+/// - a share (index of the lost member, index of the share) that the worker has computed.
 /// - a Gather that the worker obeys: earlier attempts are over.
-/// - what a follower wants, from the next attempt on.
 /// - the question how far the attempt at hand is.
 using averager_actor = caf::typed_actor<
     caf::reacts_to<want>, caf::reacts_to<part>,
     caf::replies_to<reduce, tensors::host_tensor>::with<tensors::host_tensor, std::string>,
     caf::reacts_to<share_atom, uint32_t, uint32_t, tensors::host_tensor>, caf::reacts_to<gather>,
-    caf::reacts_to<wanted_elements>, caf::replies_to<progress_atom>::with<sum_progress>>;
+    caf::replies_to<progress_atom>::with<sum_progress>>;
 
 /// What a coordinator sends to a trainer, and what it hears back.
 using trainer_inbox = caf::typed_actor<caf::reacts_to<lease>, caf::reacts_to<begin_step>>;

@@ -276,30 +276,6 @@ BOOST_AUTO_TEST_CASE(over_slow_lines_nothing_is_sent_twice_once_they_are_known) 
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_follower_asks_for_the_ranges_that_it_wants_only) {
-  world_options options;
-  options.members = 3;
-  options.followers = 1;
-  options.parts = 20;
-  all_reduce_world<int64_t> world(options, 5);
-  const size_t follower = 3 - [&] {
-    size_t back = 0;
-    while (world.group()[3 - back].contributes)
-      ++back;
-    return back;
-  }();
-  auto& machine = world.machines[follower];
-  machine.want({{2 * microbatches + 1, microbatches}, {10 * microbatches, 1}});
-  BOOST_TEST(!machine.whole());
-  BOOST_TEST(machine.progress().parts_total == 3U);
-  world.finish();
-  BOOST_TEST(machine.done());
-  BOOST_TEST(world.received_bytes[follower] == 3 * microbatches * sizeof(int64_t));
-  for (size_t e = 2 * microbatches; e < 4 * microbatches; ++e)
-    BOOST_TEST(machine.result().get()[e] == static_cast<int64_t>(e + 1));
-  BOOST_TEST(machine.result().get()[0] == 0);
-}
-
 BOOST_AUTO_TEST_CASE(the_local_vector_is_given_back_when_the_result_is_here) {
   const auto plan = reduce_plan::make({{worker(0)}, {worker(1)}}, 48, 24).value();
   const auto own = std::make_shared<std::vector<int64_t>>(48, 1);

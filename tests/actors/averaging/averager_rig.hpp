@@ -174,10 +174,6 @@ class averager_rig {
     caf::anon_send(averagers_[peer - 1], wire::share_atom::value, member, share, vector);
   }
 
-  void want_only(uint64_t peer, std::vector<std::pair<size_t, size_t>> ranges) {
-    caf::anon_send(averagers_[peer - 1], wire::wanted_elements{std::move(ranges)});
-  }
-
   wire::sum_progress progress(uint64_t peer) {
     auto out = std::make_shared<wire::sum_progress>();
     const auto whom = averagers_[peer - 1];

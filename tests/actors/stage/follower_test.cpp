@@ -305,6 +305,47 @@ BOOST_AUTO_TEST_CASE(an_order_to_a_follower_that_serves_by_now_is_carried_out) {
   BOOST_TEST(f.weights(f.one).second == reference_weights(1, 1), per_element());
 }
 
+/// It serves since its stage began to reduce, and hears of the commit before it has the sum.
+BOOST_AUTO_TEST_CASE(a_commit_waits_for_the_sum_at_one_that_has_begun_to_serve_since) {
+  follower_rig f;
+  f.rig.call<wire::loss_done>(f.one, loss_of({}, 0));
+  BOOST_REQUIRE(f.rig.call<wire::holding>(f.one, gather_of({})).value);
+  BOOST_REQUIRE(f.rig.call<wire::reduced>(f.one, reduce_of({}, {worker}, {}, 1)).value);
+  f.open(all_shards);
+  BOOST_REQUIRE((f.states.back().first == wire::member_state::serving));
+  const auto order = reduce_of({}, {worker}, {joining}, 1, 1);
+  const auto its_sum = f.rig.ask<wire::reduced>(f.two.worker, order);
+  f.rig.run();
+  // Nobody counts on it meanwhile.
+  for (int repeat = 0; repeat < 2; ++repeat)
+    CHECK_REFUSED(f.rig.call<wire::committed>(f.two, commit_of({})), reason::WRONG_ROUND);
+  BOOST_TEST(!its_sum->answered());
+  BOOST_REQUIRE(f.rig.call<wire::reduced>(f.one, order).value);
+  f.rig.run();
+  BOOST_TEST(its_sum->value.has_value());
+  BOOST_TEST((f.states.back() == std::pair{wire::member_state::serving, int64_t{1}}));
+  BOOST_REQUIRE(f.rig.call<wire::committed>(f.one, commit_of({})).value);
+  f.joiner_has(1);
+  BOOST_TEST(f.weights(f.one).second == reference_weights(1, 1), per_element());
+  BOOST_TEST(f.asked() == all_shards);
+}
+
+BOOST_AUTO_TEST_CASE(a_commit_waits_for_its_sum_until_the_next_order) {
+  follower_rig f;
+  f.open(all_shards);
+  f.rig.ask<wire::reduced>(f.two.worker, reduce_of({}, {worker}, {joining}, 1, 1));
+  CHECK_REFUSED(f.rig.call<wire::committed>(f.two, commit_of({})), reason::WRONG_ROUND);
+  f.reduce(0, false);
+  f.commit(0, false);
+  BOOST_TEST(f.events["refetch"].empty());
+  // The others are a step further.
+  CHECK_REFUSED(f.rig.call<wire::holding>(f.two, gather_of({1})), reason::NOT_SERVING);
+  BOOST_TEST(f.events["refetch"].size() == 1U);
+  f.open(10);
+  f.rig.pass(1s);
+  f.joiner_has(1);
+}
+
 // -- what is missed -------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(whoever_misses_a_step_asks_again_for_what_has_missed_it) {

@@ -117,7 +117,6 @@ class fixture {
     announce(id, stage_id{stage}, spawn_worker(), replicator);
   }
 
-  /// The whole peer.
   void kill(uint64_t id) {
     caf::anon_send_exit(peers.at(id).replicator, caf::exit_reason::kill);
     caf::anon_send_exit(peers.at(id).worker, caf::exit_reason::kill);

@@ -264,10 +264,12 @@ inline wire::restore restore_of(uint64_t term, int64_t version,
 }
 
 inline wire::reduce reduce_of(const when& w, const std::vector<uint64_t>& peers,
-                              const std::vector<uint64_t>& followers = {}, uint32_t counted = 0) {
+                              const std::vector<uint64_t>& followers = {}, uint32_t counted = 0,
+                              uint32_t revision = 0) {
   wire::builder<schemas::Reduce> message;
   wire::set_step_round(*message, {term_id{w.term}, step_id{w.step}, round_id{w.round}});
   message->setCounted(counted);
+  message->setRevision(revision);
   auto members = message->initMembers(static_cast<unsigned>(peers.size() + followers.size()));
   for (unsigned i = 0; i < members.size(); ++i) {
     const bool contributes = i < peers.size();

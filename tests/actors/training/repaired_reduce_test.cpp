@@ -87,6 +87,30 @@ BOOST_AUTO_TEST_CASE(a_member_that_takes_no_order_is_repaired_like_a_dead_one) {
   BOOST_TEST(rounds_of(s, "Gather", 5).size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(whoever_joins_in_the_all_reduce_gets_its_sum_and_fetches_nothing_again) {
+  for (const uint64_t late : {0U, 2U}) {
+    auto s = swarm_of_eight();
+    // The newcomer is through with fetching before the stage is with reducing, if one is `late`.
+    s.tap = [&](const tapped_call& c) {
+      if (!is_first_reduce(c, 1) && !is_first_reduce(c, 2)) return fate::pass;
+      if (s.workers.count(9) == 0) s.add_joiner(9, stage_id{0});
+      return c.worker == late && s.events["serving"] < 9 ? fate::lose : fate::pass;
+    };
+    s.add_candidate(leader, true);
+    s.advance(leader, 3);
+    s.pass(2min);
+    BOOST_TEST(s.reached[leader] == 3);
+    BOOST_TEST(s.lives(9));
+    BOOST_TEST(s.weights_are(3));
+    BOOST_TEST(s.events["serving"] == 9);
+    BOOST_TEST(s.events["refetch"] == 0);
+    BOOST_TEST(s.events["fetching"] == 1);
+    BOOST_TEST(s.events["reduce_repaired"] == 0);
+    BOOST_TEST(s.events["reduce_failed"] == 0);
+    BOOST_TEST(rounds_of(s, "Reduce", 9).size() == 1U);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_death_after_the_result_is_there_costs_nothing) {
   auto s = swarm_of_eight();
   s.kill_worker_at("Commit", 3);

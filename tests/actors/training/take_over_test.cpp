@@ -222,6 +222,24 @@ BOOST_AUTO_TEST_CASE(a_leader_that_hears_of_a_higher_term_stands_down_at_once) {
   BOOST_TEST(s.calls.size() == before);
 }
 
+/// All workers have forgotten the higher term, and its leader is dead.
+BOOST_AUTO_TEST_CASE(a_standby_that_knows_of_a_higher_term_follows_the_leader_all_the_same) {
+  tapped_swarm s{2};
+  s.add_candidate(leader, true);
+  const auto other = s.add_candidate(standby, false);
+  s.pass(1s);
+  wire::builder<schemas::Beat> beat;
+  beat->setTerm(uint64_t{7} << 32);
+  caf::anon_send(caf::actor_cast<caf::actor>(other), beat.finish());
+  s.advance(leader, 2);
+  s.advance(standby, 2);
+  s.pass(2min);
+  BOOST_TEST(s.reached[leader] == 2);
+  BOOST_TEST(s.reached[standby] == 2);
+  BOOST_TEST(s.events["coordinator_stands_down"] == 1);
+  BOOST_TEST(s.weights_are(2));
+}
+
 BOOST_AUTO_TEST_CASE(a_trainer_tells_a_leader_of_a_higher_term_and_of_a_newer_version) {
   {
     tapped_swarm s{1, 4, false};

@@ -78,6 +78,10 @@ tapped_swarm::~tapped_swarm() {
   world.run();
 }
 
+void tapped_swarm::add_joiner(uint64_t peer, stage_id stage) {
+  start(workers[peer], world.system(), stage, {peer_id{peer}, incarnation_id{2}}, options_);
+}
+
 /// Puts a line between each worker and everybody else, and tells both directories.
 wire::directory_actor tapped_swarm::spawn_proxy() {
   const auto proxy = world.own(world.system().spawn([this](caf::event_based_actor* self) {

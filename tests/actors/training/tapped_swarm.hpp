@@ -46,6 +46,8 @@ class tapped_swarm {
   training::coordinator_actor add_candidate(uint64_t peer, bool first, bool cut_off = false);
   void kill_candidate(uint64_t peer);
   void kill_worker(uint64_t peer);
+  /// Another worker of this stage, who has nothing and fetches its state.
+  void add_joiner(uint64_t peer, stage_id stage);
   /// From now on: the worker dies when the first request of this kind for step 0 is on its way to
   /// it, and that one is lost, as are its repeats.
   void kill_worker_at(const std::string& kind, uint64_t peer);
