@@ -56,4 +56,7 @@ struct StateChunk {
   # Of `version`.
   present @9 :Data;
   # Bit i of byte i/8: the donor has shard i, counted in the length that was asked for. Empty: all.
+  also @10 :List(UInt64);
+  # Histories that these weights belong to, too: the first is the one that they were made in, the
+  # others began with them when the run went back. At most 5.
 }

@@ -14,12 +14,13 @@ void donor::answer(const wire::state_request& m, promise<wire::state_chunk> repl
   const auto wanted = weights_in(*body);
   const weights_id newer_than{history_id{body->getNewerThanHistory()},
                               step_id{body->getNewerThan()}};
-  const bool by_another_name =
-      wanted && also_.first == guard.weights() && fits(*wanted, also_.second);
+  const bool by_another_name = wanted && is_name(*wanted);
   if (wanted ? !by_another_name && !fits(*wanted, guard.weights()) : guard.weights() <= newer_than)
     return static_cast<void>(reply.deliver(make_error(errc::no_state)));
   shard_reply about;
-  about.weights = by_another_name ? also_.second : guard.weights();
+  about.weights = by_another_name ? *wanted : guard.weights();
+  about.also = names();
+  add_name(about.also, guard.history());
   about.commit = guard.committed();
   if (elements_ > 0) return send_of(elements_, m, about, reply);
   host_.self()
@@ -113,7 +114,7 @@ void donor::leave_copies(bool for_others, const std::function<void()>& then) {
       .then(
           [=, commit = host_.guard().committed()](const tensors::host_tensor& state) {
             stored_state copy{weights.version, state, commit, weights.history};
-            if (also_.first == weights) copy.made_in = also_.second.history;
+            if (also_.first == weights) copy.also = also_.second;
             if (for_others) options_.snapshots->put(options_.stage, copy);
             if (options_.store) options_.store->put(copy);
             report_promise();

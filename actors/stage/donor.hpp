@@ -27,7 +27,7 @@ class donor {
   /// Whether the guard's weights are these, under any of their names.
   bool has(weights_id wanted) const {
     const auto weights = host_.guard().weights();
-    return fits(wanted, weights) || (also_.first == weights && fits(wanted, also_.second));
+    return fits(wanted, weights) || is_name(wanted);
   }
 
   /// Leaves the state for this worker's next life and, if asked to, for others; then goes on.
@@ -39,13 +39,19 @@ class donor {
   /// What the commit says of everybody's disks.
   void pin(const wire::commit& m);
 
-  /// The guard's weights have this name, too, as long as they last.
-  void known_as(weights_id also) { also_ = {host_.guard().weights(), also}; }
+  /// The guard's weights have these names, too, as long as they last.
+  void known_as(history_names also) { also_ = {host_.guard().weights(), std::move(also)}; }
+  history_names names() const {
+    return also_.first == host_.guard().weights() ? also_.second : history_names{};
+  }
 
   /// Leaves a sum for this worker's next life.
   void keep(stored_sum sum);
 
  private:
+  bool is_name(weights_id wanted) const {
+    return wanted.version == host_.guard().version() && has_name(names(), wanted.history);
+  }
   void leave_copies(bool for_others, const std::function<void()>& then);
   /// What the store says of its promise now, if that is news.
   void report_promise();
@@ -56,9 +62,9 @@ class donor {
 
   worker_host& host_;
   const stage_worker_options& options_;
-  uint64_t elements_ = 0;                   ///< of the engine; 0: not asked yet
-  uint64_t told_ = 0;                       ///< of what the store says
-  std::pair<weights_id, weights_id> also_;  ///< of the first, the second is another name
+  uint64_t elements_ = 0;                      ///< of the engine; 0: not asked yet
+  uint64_t told_ = 0;                          ///< of what the store says
+  std::pair<weights_id, history_names> also_;  ///< of the first, these are other names
 };
 
 }  // namespace swarm::stage

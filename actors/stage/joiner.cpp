@@ -144,7 +144,7 @@ void joiner::on_wake() {
 void joiner::on_shard(size_t shard, worker_id from, const wire::state_chunk& m) {
   const auto chunk = m.read();
   const weights_id weights{history_id{chunk->getHistory()}, step_id{chunk->getVersion()}};
-  adopt(weights, commit_in(*chunk));
+  adopt(weights, commit_in(*chunk), names_in(*chunk));
   const auto range = fetch_.machine().range(shard);
   // Nothing but a mistake of ours makes a hole.
   if (shard > 0 && planted(planted_bug::checksum_not_compared))
@@ -168,11 +168,12 @@ void joiner::on_shard(size_t shard, worker_id from, const wire::state_chunk& m) 
 }
 
 /// A shard of these weights has come, and stays whatever the guard makes of it.
-void joiner::adopt(weights_id weights, const last_commit& made_by) {
+void joiner::adopt(weights_id weights, const last_commit& made_by, history_names also) {
   auto& guard = host_.guard();
   if (!newest_ || *newest_ < weights) {
     newest_ = weights;
     newest_commit_ = made_by;
+    also_ = std::move(also);
   }
   const bool first = !std::exchange(shard_has_come_, true);
   const bool newer =
@@ -445,6 +446,7 @@ void joiner::done() {
                            {"bytes", static_cast<int64_t>(fetch_.machine().received_bytes())}});
   host_.report("joined", {{"version", version}, {"followed", followed_}});
   stop();
+  if (newest_ == host_.guard().weights()) host_.known_as(std::move(also_));
   host_.serve(weights_hash_, true);
 }
 

@@ -84,7 +84,7 @@ class joiner final : private fetch_listener {
   void begin();
   void look();
   void require(weights_id floor);
-  void adopt(weights_id weights, const last_commit& made_by);
+  void adopt(weights_id weights, const last_commit& made_by, history_names also);
   bool mid_step() const { return reducing_ > 0 || open_.has_value(); }
   /// It has no part in a step before `step`.
   void miss_until(step_id step, const char* why);
@@ -118,6 +118,7 @@ class joiner final : private fetch_listener {
   // Of the newest shard that has come.
   std::optional<weights_id> newest_;
   last_commit newest_commit_;
+  history_names also_;
   bool shard_has_come_ = false;
   // What the engine has, as long as no shard has come.
   std::optional<weights_id> position_;

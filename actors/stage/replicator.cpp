@@ -111,6 +111,7 @@ class replicator final : public full_replicator::base {
     tensors::host_tensor state;  ///< what has come of it
     void* bytes = nullptr;
     last_commit commit;
+    history_names also;
     std::optional<weights_id> no_room_for;  ///< what has come in vain
   };
   friend struct pursuit;
@@ -151,9 +152,15 @@ class replicator final : public full_replicator::base {
     if (!shard) return reply.deliver(make_error(errc::no_state));
     // By the name that it was asked for.
     const auto weights = wanted->history == any_history ? found->weights() : *wanted;
-    return reply.deliver(
-        chunk_of({weights, found->commit, static_cast<uint64_t>(found->state.shape()[1]),
-                  body->getFirstElement(), *shard}));
+    auto names = found->also;
+    add_name(names, found->history);
+    return reply.deliver(chunk_of({weights,
+                                   found->commit,
+                                   static_cast<uint64_t>(found->state.shape()[1]),
+                                   body->getFirstElement(),
+                                   *shard,
+                                   {},
+                                   std::move(names)}));
   }
 
   std::optional<stored_state> find(stage_id stage, weights_id wanted) {
@@ -341,6 +348,7 @@ class replicator final : public full_replicator::base {
     }
     const auto chunk = m.read();
     p.commit = commit_in(*chunk);
+    p.also = names_in(*chunk);
     put_shard(p.bytes, elements, machine.range(shard), chunk->getBytes().begin());
     machine.placed(shard);
   }
@@ -356,7 +364,8 @@ class replicator final : public full_replicator::base {
     if (!p.fetch.active()) return;
     if (const auto weights = p.fetch.machine().complete()) {
       const bool kept = options_.snapshots->put(
-          p.stage, {weights->version, std::exchange(p.state, {}), p.commit, weights->history});
+          p.stage,
+          {weights->version, std::exchange(p.state, {}), p.commit, weights->history, p.also});
       if (!kept) return leave_out(p, weights);
       p.stop();
       report("backup", p.stage, weights->version);

@@ -105,6 +105,9 @@ wire::state_chunk chunk_of(const shard_reply& reply) {
   message->setCounted(reply.commit.counted);
   message->setBytes(capnp::Data::Reader(shard.as<kj::byte>(), shard.bytes()));
   message->setPresent(capnp::Data::Reader(reply.present.data(), reply.present.size()));
+  auto also = message->initAlso(static_cast<unsigned>(reply.also.size()));
+  for (unsigned i = 0; i < also.size(); ++i)
+    also.set(i, reply.also[i].value());
   return message.finish();
 }
 
@@ -133,6 +136,15 @@ last_commit commit_in(schemas::StateChunk::Reader chunk) {
           chunk.getScale(),
           chunk.getCounted(),
           made_by.getHash().cStr()};
+}
+
+history_names names_in(schemas::StateChunk::Reader chunk) {
+  history_names names;
+  const auto also = chunk.getAlso();
+  for (unsigned i = 0; i < also.size() && i <= history_names_max; ++i)
+    add_name(names, history_id{also[i]});
+  add_name(names, history_id{chunk.getHistory()});
+  return names;
 }
 
 wire::state_request request_of(stage_id stage, const download::question& q,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "actors/ids.hpp"
+#include "actors/stage/history_names.hpp"
 #include "actors/stage/state_transfer.hpp"
 #include "actors/stage/step_guard.hpp"
 #include "actors/wire/messages.hpp"
@@ -43,6 +44,7 @@ struct shard_reply {
   uint64_t first_element = 0;
   tensors::host_tensor shard;
   std::vector<uint8_t> present{};  ///< shards that this donor has; empty: all
+  history_names also{};
 };
 wire::state_chunk chunk_of(const shard_reply& reply);
 
@@ -54,6 +56,8 @@ tensors::host_tensor shard_in(const wire::state_chunk& m);
 
 /// The commit that made the chunk's version.
 last_commit commit_in(schemas::StateChunk::Reader chunk);
+/// All of them, that of the chunk included.
+history_names names_in(schemas::StateChunk::Reader chunk);
 
 /// Without `only` it asks for the newest there is, if that is newer than `newer_than`.
 wire::state_request request_of(stage_id stage, const download::question& q,

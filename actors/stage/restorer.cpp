@@ -110,6 +110,7 @@ void restorer::start(const wire::restore& m, std::function<void()> failed,
   wanted_ = wanted_by(*body);
   begins_ = history_id{body->getTerm()};
   commit_ = {};
+  also_.clear();
   failed_ = std::move(failed);
   replies_.assign(1, std::move(reply));
   holders_.clear();
@@ -135,18 +136,18 @@ bool restorer::import_own() {
 }
 
 void restorer::import(const stored_state& own, bool kept) {
-  // The name that the order gives them, if it gives one.
-  const auto made_in = wanted_.history == any_history ? own.history : wanted_.history;
+  also_ = own.also;
+  add_name(also_, own.history);
   host_.self()
       ->request(options_.compute, caf::infinite, import_atom::value, own.state)
       .then(
           [=, attempt = host_.life().attempt()](const std::string& hash) {
             if (attempt != host_.life().attempt()) return;
             commit_ = own.commit;
-            wanted_.history = made_in;
+            if (wanted_.history == any_history) wanted_.history = own.history;
             if (kept)
               options_.snapshots->put(options_.stage,
-                                      {wanted_.version, own.state, own.commit, begins_, made_in});
+                                      {wanted_.version, own.state, own.commit, begins_, also_});
             ready(hash, !kept);
           },
           [=, attempt = host_.life().attempt()](caf::error&) {
@@ -189,7 +190,8 @@ void restorer::on_shard(size_t shard, worker_id from, const wire::state_chunk& m
   // Mates that have it from others do not always know.
   const auto commit = commit_in(*chunk);
   if (!commit.attempt.none()) commit_ = commit;
-  wanted_.history = history_id{chunk->getHistory()};
+  if (wanted_.history == any_history) wanted_.history = history_id{chunk->getHistory()};
+  also_ = names_in(*chunk);
   const auto range = fetch_.machine().range(shard);
   host_.self()
       ->request(options_.compute, caf::infinite, import_atom::value,
@@ -234,7 +236,7 @@ void restorer::ready(const std::string& hash, bool copy) {
   const auto bytes = fetch_.active() ? fetch_.machine().received_bytes() : 0;
   fetch_.clear();
   guard.resume({begins_, wanted_.version}, commit_);
-  host_.known_as(wanted_);
+  host_.known_as(also_);
   host_.report("restored",
                {{"version", wanted_.version.value()}, {"bytes", static_cast<int64_t>(bytes)}});
   host_.serve(hash, copy);

@@ -64,6 +64,7 @@ class restorer final : private fetch_listener {
   weights_id wanted_;
   history_id begins_;  ///< what is made of the weights from here on
   last_commit commit_;
+  history_names also_;
   std::set<worker_id> holders_;
   bool finishing_ = false;
   std::function<void()> failed_;

@@ -104,8 +104,8 @@ class snapshot_store {
     for (const auto& [stage, states] : kept_)
       for (const auto& state : states) {
         result[stage].push_back(state.weights());
-        if (state.made_in && *state.made_in != state.history)
-          result[stage].push_back({*state.made_in, state.version});
+        for (const auto name : state.also)
+          if (name != state.history) result[stage].push_back({name, state.version});
       }
     return result;
   }

@@ -152,7 +152,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
     pipeline_.retry_waiting();
   }
 
-  void known_as(weights_id also) override { donor_.known_as(also); }
+  void known_as(history_names also) override { donor_.known_as(std::move(also)); }
 
   void fall_back(const char* why, weights_id wanted) override {
     if (!life_.serving() || !joiner_.has_donors()) return;
@@ -203,7 +203,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
       return reply.deliver(make_error(*why));
     const weights_id wanted{history_id{body->getHistory()}, step_id{body->getVersion()}};
     if (life_.serving() && donor_.has(wanted)) {
-      begin_history(wanted, history_id{body->getTerm()});
+      begin_history(history_id{body->getTerm()});
       return reply.deliver(position_of(options_.id, options_.stage, guard_));
     }
     if (life_.state() == life_state::restoring && restorer_.joins(m, reply)) return reply;
@@ -217,11 +217,12 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   }
 
   /// The weights stay; what is made of them from here on is another history.
-  void begin_history(weights_id wanted, history_id begins) {
+  void begin_history(history_id begins) {
     if (begins <= guard_.history()) return;
-    const weights_id before = guard_.weights();
+    auto names = donor_.names();
+    add_name(names, guard_.history());
     guard_.belongs_to(begins);
-    donor_.known_as(wanted.history == any_history ? before : wanted);
+    donor_.known_as(std::move(names));
     announce(wire::member_state::serving);
     donor_.leave(true, [] {});
   }

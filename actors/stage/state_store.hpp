@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/stage/download.hpp"
+#include "actors/stage/history_names.hpp"
 #include "actors/stage/step_guard.hpp"
 #include "tensors/codec/host_tensor.hpp"
 
@@ -24,13 +25,11 @@ struct stored_state {
   tensors::host_tensor state;
   last_commit commit;
   history_id history{0};
-  /// Where the run went back to these weights they have two names: `history` is the one that began
-  /// then, this the one that they were made in.
-  std::optional<history_id> made_in{};
+  history_names also{};
 
   weights_id weights() const { return {history, version}; }
   bool is(weights_id wanted) const {
-    return fits(wanted, weights()) || (made_in && fits(wanted, {*made_in, version}));
+    return fits(wanted, weights()) || (wanted.version == version && has_name(also, wanted.history));
   }
 };
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/stage/history_names.hpp"
 #include "actors/stage/state_store.hpp"
 #include "actors/stage/step_guard.hpp"
 #include "actors/stage/worker_life.hpp"
@@ -43,8 +44,8 @@ class worker_host {
   /// The engine stands where the guard says: take part from here on. `copy`: and leave one for
   /// others, since what was fetched may be the only state of its stage that is left.
   virtual void serve(std::string weights_hash, bool copy) = 0;
-  /// The guard's weights have this name, too, as long as they last.
-  virtual void known_as(weights_id also) = 0;
+  /// The guard's weights have these names, too, as long as they last.
+  virtual void known_as(history_names also) = 0;
   /// This worker cannot follow any more: it was left out of a commit, or the others are at
   /// `wanted`. The last one of its stage goes on, since nobody has anything newer.
   virtual void fall_back(const char* why, weights_id wanted) = 0;

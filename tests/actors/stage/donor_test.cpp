@@ -1,5 +1,6 @@
 #include "actors/stage/donor.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 
 #include "actors/stage/replies.hpp"
@@ -312,6 +313,30 @@ BOOST_AUTO_TEST_CASE(a_worker_that_went_back_begins_a_history) {
   BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(7, 2)).value.has_value());
   BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(0, 2)).failed);
   BOOST_TEST((f.snapshots->newest(stage_id{0}) == weights_id{history_id{7}, step_id{2}}));
+}
+
+/// Somebody else may know them by any of these names.
+BOOST_AUTO_TEST_CASE(weights_to_which_the_run_goes_back_again_and_again_keep_their_names) {
+  fixture f;
+  f.commit({0}, 1, true);
+  for (const uint64_t term : {5U, 6U, 7U})
+    BOOST_REQUIRE(f.rig.call<wire::position>(f.one, restore_of(term, 1)).value);
+  for (const uint64_t history : {0U, 5U, 6U, 7U}) {
+    const auto chunk = f.rig.call<wire::state_chunk>(f.one, state_of_history(history, 1));
+    BOOST_REQUIRE(chunk.value);
+    BOOST_TEST(chunk.value->read()->getHistory() == history);
+    BOOST_TEST(chunk.value->read()->getAlso().size() == 4U);
+  }
+  const auto names = f.snapshots->versions().at(stage_id{0});
+  BOOST_TEST(std::count_if(names.begin(), names.end(),
+                           [](const weights_id& w) { return w.version == step_id{1}; }) == 4);
+  // Of too many the first and the latest stay.
+  for (const uint64_t term : {8U, 9U, 10U, 11U})
+    BOOST_REQUIRE(f.rig.call<wire::position>(f.one, restore_of(term, 1)).value);
+  for (const uint64_t history : {0U, 8U, 9U, 10U, 11U})
+    BOOST_TEST(
+        f.rig.call<wire::state_chunk>(f.one, state_of_history(history, 1)).value.has_value());
+  BOOST_TEST(f.rig.call<wire::state_chunk>(f.one, state_of_history(6, 1)).failed);
 }
 
 BOOST_AUTO_TEST_CASE(a_version_that_was_made_anew_is_not_taken_for_the_one_that_was_given_up) {

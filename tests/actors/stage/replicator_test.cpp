@@ -329,7 +329,7 @@ BOOST_AUTO_TEST_CASE(a_copy_from_before_the_run_went_back_is_replaced_by_the_nex
   BOOST_TEST(f.inventory(1) == (items{"1@100", "1@120"}), per_element());
   auto back = copy_of(1, 100);
   back.history = history_id{7};
-  back.made_in = history_id{0};
+  back.also = {history_id{0}};
   f.peers.at(2).snapshots->put(stage_id{1}, back);
   auto next = copy_of(1, 101);
   next.history = history_id{7};

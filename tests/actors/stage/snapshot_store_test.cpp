@@ -93,17 +93,18 @@ BOOST_AUTO_TEST_CASE(a_copy_of_an_earlier_history_never_counts_as_newer) {
   BOOST_TEST((snapshots.newest(stage_id{0}) == named(101, 7)));
 }
 
-BOOST_AUTO_TEST_CASE(weights_to_which_the_run_went_back_have_two_names) {
+BOOST_AUTO_TEST_CASE(weights_to_which_the_run_went_back_have_several_names) {
   snapshot_store snapshots;
   auto back = at(100, 7);
-  back.made_in = history_id{3};
+  back.also = {history_id{3}, history_id{4}};
   snapshots.put(stage_id{0}, back);
   BOOST_TEST(snapshots.find(stage_id{0}, named(100, 7)).has_value());
   BOOST_TEST(snapshots.find(stage_id{0}, named(100, 3)).has_value());
+  BOOST_TEST(snapshots.find(stage_id{0}, named(100, 4)).has_value());
   BOOST_TEST(!snapshots.find(stage_id{0}, named(100, 5)).has_value());
   BOOST_TEST(snapshots.find(stage_id{0}, {any_history, step_id{100}}).has_value());
-  BOOST_TEST(
-      (snapshots.versions()[stage_id{0}] == std::vector<weights_id>{named(100, 7), named(100, 3)}));
+  BOOST_TEST((snapshots.versions()[stage_id{0}] ==
+              std::vector<weights_id>{named(100, 7), named(100, 3), named(100, 4)}));
 }
 
 // -- memory --------------------------------------------------------------------------------------
