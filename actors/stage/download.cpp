@@ -367,6 +367,12 @@ std::optional<weights_id> download::complete() const {
   return shards_.front().weights;
 }
 
+bool download::mixed() const {
+  return all_here() && std::any_of(shards_.begin(), shards_.end(), [&](const auto& s) {
+           return s.weights != shards_.front().weights;
+         });
+}
+
 std::optional<weights_id> download::newest() const {
   std::optional<weights_id> result;
   for (const auto& s : shards_)

@@ -154,6 +154,8 @@ class download {
   std::optional<weights_id> complete() const;
   /// Every shard is here, perhaps at different weights.
   bool all_here() const { return !shards_.empty() && here_ == shards_.size(); }
+  /// The same, and they are different.
+  bool mixed() const;
   /// The highest weights of a shard that is here.
   std::optional<weights_id> newest() const;
   /// Only for fixed weights: no donor can be expected to have any more of them.

@@ -167,6 +167,12 @@ void joiner::on_shard(size_t shard, worker_id from, const wire::state_chunk& m) 
           });
 }
 
+/// The guard must not know a sum that is not here: its commit would find another one in the engine.
+void joiner::forget_sum() {
+  open_.reset();
+  host_.guard().reducing({});
+}
+
 /// A shard of these weights has come, and stays whatever the guard makes of it.
 void joiner::adopt(weights_id weights, const last_commit& made_by, history_names also) {
   auto& guard = host_.guard();
@@ -209,10 +215,10 @@ void joiner::on_change() {
     ++finishes_;
   }
   // Of two versions, and no commit that would make them one.
-  if (machine.all_here() && (!mid_step() || !patient())) {
+  if (machine.mixed() && (!mid_step() || !patient())) {
     const auto newest = *machine.newest();
     if (host_.guard().weights() < newest) host_.guard().resume(newest, newest_commit_);
-    open_.reset();
+    forget_sum();
     require(newest);
     fetch_.go_on();
   }
@@ -238,6 +244,7 @@ void joiner::miss_until(step_id step, const char* why) {
   ++finishes_;
   if (fetch_.machine().begun()) host_.report("refetch", {{"why", std::string{why}}});
   open_.reset();
+  patience_ends_.reset();
   refuse_early_commit();
   guard.advance(step);
   require(guard.weights());
@@ -409,6 +416,7 @@ void joiner::finish(weights_id weights) {
 /// What is reduced and not committed yet: the commit finds the sum in the engine.
 void joiner::put_in_sum(weights_id weights, uint64_t number) {
   const auto& guard = host_.guard();
+  SWARM_INVARIANT(open_ || guard.sum().attempt.none(), "a sum that the guard knows is here");
   if (!open_ || guard.sum().attempt != open_->sum.attempt) return done();
   host_.self()
       ->request(options_.compute, caf::infinite, reduced_atom::value, open_->total)

@@ -84,6 +84,7 @@ class joiner final : private fetch_listener {
   void begin();
   void look();
   void require(weights_id floor);
+  void forget_sum();
   void adopt(weights_id weights, const last_commit& made_by, history_names also);
   bool mid_step() const { return reducing_ > 0 || open_.has_value(); }
   /// It has no part in a step before `step`.

@@ -41,6 +41,7 @@ const std::vector<probe>& probes() {
       {"move_granted", "a peer was allowed to leave its stage"},
       {"rebalanced", "and left it"},
       // A worker: actors/stage/stage_worker.cpp.
+      {"refetch: missed that the run went back", "a worker was away while it did"},
       {"refetch: missed a commit", "a worker found out that it was left behind"},
       {"refetch: missed a reduce", "the others reduced without it"},
       {"damaged_frame", "a frame did not survive the way"},

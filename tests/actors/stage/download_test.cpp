@@ -169,6 +169,10 @@ BOOST_AUTO_TEST_CASE(shards_come_at_their_donors_weights_and_follow_the_steps) {
   BOOST_TEST((d.advance(at(5), at(6)) == std::vector<shard_range>{first.range}));
   const auto next = d.ask(0).at(0);
   d.answered(next.number, right(next, 8, at(6)), 0);
+  // Whole, but not in its place yet.
+  BOOST_TEST(d.all_here());
+  BOOST_TEST(!d.mixed());
+  BOOST_TEST(!d.complete());
   d.placed(next.shard);
   BOOST_TEST((d.complete() == at(6)));
   // Neighbours are told as one run.
@@ -187,6 +191,7 @@ BOOST_AUTO_TEST_CASE(only_a_shard_that_has_missed_a_step_is_asked_for_again) {
   d.answered(next.number, right(next, 8, at(6)), 0);
   d.placed(next.shard);
   BOOST_TEST(d.all_here());
+  BOOST_TEST(d.mixed());
   BOOST_TEST(!d.complete());
   BOOST_TEST((d.newest() == at(6)));
   d.require(at(6));

@@ -252,6 +252,24 @@ BOOST_AUTO_TEST_CASE(a_joiner_does_not_wait_for_a_sum_for_ever) {
   }
 }
 
+/// It had waited for an earlier step for as long as it does.
+BOOST_AUTO_TEST_CASE(a_sum_that_is_here_is_not_forgotten_when_the_last_shard_comes) {
+  follower_rig f;
+  f.open(1);
+  f.reduce(0);
+  f.commit(0, false);
+  // From after the open step: it waits for the commit of that.
+  f.open(1);
+  f.rig.pass(29s);
+  f.reduce(1);
+  f.rig.pass(2s);
+  f.open(1);
+  BOOST_TEST((f.states.back().first == wire::member_state::serving));
+  BOOST_REQUIRE(f.commit(1).value);
+  f.joiner_has(2);
+  BOOST_TEST(f.weights(f.one).second == reference_weights(1, 2), per_element());
+}
+
 /// State and sum share its line, so the others are done before it is.
 BOOST_AUTO_TEST_CASE(a_commit_that_comes_before_its_sum_waits_for_it) {
   follower_rig f;
