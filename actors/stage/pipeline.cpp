@@ -197,7 +197,9 @@ void pipeline::serve_share(const Request& m, double deadline, promise<Reply> rep
   const attempt_id attempt{ticket.term, ticket.round};
   const auto check = [this, ticket, which, attempt]() -> std::optional<refusal> {
     if (auto why = guard_.admit_read(ticket.term, ticket.step, ticket.history)) return why;
-    if (guard_.frozen() != attempt) return guard_.because(refusal_reason::wrong_round);
+    // Over: whoever asks need not wait until this worker has heard of it.
+    if (attempt < guard_.frozen()) return guard_.because(refusal_reason::frozen);
+    if (guard_.frozen() < attempt) return guard_.because(refusal_reason::wrong_round);
     if (const auto why = shares_.admit(attempt, which, ticket.microbatch))
       return guard_.because(*why);
     return std::nullopt;

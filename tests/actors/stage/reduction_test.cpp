@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(a_share_does_not_outlive_its_round) {
   }
   BOOST_TEST(stalled->failed);
   CHECK_REFUSED(g.rig.call<wire::loss_done>(g.crews[1], share_loss_of({}, 2, 2, 0)),
-                reason::WRONG_ROUND);
+                reason::FROZEN);
   // The next round has it leased to whoever is there.
   BOOST_REQUIRE(g.rig.call<wire::loss_done>(g.crews[0], loss_of({0, 3}, 2)).value);
   for (size_t i = 0; i < 2; ++i)
