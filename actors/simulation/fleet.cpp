@@ -261,8 +261,7 @@ void fleet::scale_limits(peer::stage_peer_options& options) const {
     return std::max<uint64_t>(sizeof(int64_t),
                               static_cast<uint64_t>(static_cast<double>(bytes) / scale));
   };
-  // So that the few elements of a modelled gradient are as many parts.
-  options.part_elements = 1;
+  options.part_elements = model_.part_elements;
   auto& sums = options.averaging;
   sums.in_flight_bytes_max = scaled(sums.in_flight_bytes_max, plan_.gradient_scale);
   sums.window_bytes_min = scaled(sums.window_bytes_min, plan_.gradient_scale);

@@ -47,6 +47,8 @@ struct run_model {
   invariants::reference expected;
   /// So that the state takes several chunks; the default fits a few numbers.
   uint64_t chunk_bytes = 24;
+  /// Of a part of an all-reduce. 1: the few elements of a modelled gradient are as many parts.
+  size_t part_elements = 1;
   contents_scale scale;
 };
 

@@ -130,6 +130,8 @@ run_model make_transformer(const run_size& size) {
   };
   model.source = &short_text;
   model.chunk_bytes = 16 << 10;
+  // Some dozens of parts, as a large gradient has for each of its owners.
+  model.part_elements = 64;
   return with_expected(std::move(model), size, "transformer");
 }
 

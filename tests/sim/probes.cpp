@@ -40,6 +40,9 @@ const std::vector<probe>& probes() {
       {"moves", "a peer restarted in another stage"},
       {"move_granted", "a peer was allowed to leave its stage"},
       {"rebalanced", "and left it"},
+      // An averager: actors/averaging/averager.cpp.
+      {"wrong_part: Nobody asked for this; report the sender.",
+       "a part of an attempt that its receiver does not know (yet)"},
       // A worker: actors/stage/stage_worker.cpp.
       {"refetch: missed that the run went back", "a worker was away while it did"},
       {"refetch: missed a commit", "a worker found out that it was left behind"},
