@@ -78,8 +78,7 @@ class all_reduce {
   using actions = reduce_actions<T>;
 
   /// `own` may be null for a follower; `count` is its length. `result` has room for the plan's
-  /// elements. Nothing and an
-  /// error if `self` is no member or `count` is not the group's.
+  /// elements. Nothing and an error if `self` is no member or `count` is not the group's.
   static std::optional<all_reduce> make(reduce_plan plan, worker_id self,
                                         std::shared_ptr<const T> own, size_t count,
                                         std::shared_ptr<T> result, asking_limits limits = {},

@@ -19,8 +19,7 @@ void donor::answer(const wire::state_request& m, promise<wire::state_chunk> repl
     return static_cast<void>(reply.deliver(make_error(errc::no_state)));
   shard_reply about;
   about.weights = by_another_name ? *wanted : guard.weights();
-  about.also = names();
-  add_name(about.also, guard.history());
+  about.also = with_name(names(), guard.history());
   about.commit = guard.committed();
   if (elements_ > 0) return send_of(elements_, m, about, reply);
   host_.self()

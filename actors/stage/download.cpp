@@ -361,9 +361,7 @@ std::vector<uint8_t> download::present(weights_id weights) const {
 }
 
 std::optional<weights_id> download::complete() const {
-  if (elements_ == 0 || placed_ != shards_.size()) return std::nullopt;
-  for (const auto& s : shards_)
-    if (s.weights != shards_.front().weights) return std::nullopt;
+  if (elements_ == 0 || placed_ != shards_.size() || mixed()) return std::nullopt;
   return shards_.front().weights;
 }
 

@@ -15,15 +15,16 @@ using history_names = std::vector<history_id>;
 
 inline constexpr size_t history_names_max = 4;
 
-/// Of too many, the first and the latest stay.
-inline void add_name(history_names& names, history_id name) {
-  if (std::find(names.begin(), names.end(), name) != names.end()) return;
-  names.push_back(name);
-  if (names.size() > history_names_max) names.erase(names.begin() + 1);
-}
-
 inline bool has_name(const history_names& names, history_id name) {
   return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// These and one more. Of too many, the first and the latest stay.
+inline history_names with_name(history_names names, history_id name) {
+  if (has_name(names, name)) return names;
+  names.push_back(name);
+  if (names.size() > history_names_max) names.erase(names.begin() + 1);
+  return names;
 }
 
 }  // namespace swarm::stage

@@ -152,15 +152,13 @@ class replicator final : public full_replicator::base {
     if (!shard) return reply.deliver(make_error(errc::no_state));
     // By the name that it was asked for.
     const auto weights = wanted->history == any_history ? found->weights() : *wanted;
-    auto names = found->also;
-    add_name(names, found->history);
     return reply.deliver(chunk_of({weights,
                                    found->commit,
                                    static_cast<uint64_t>(found->state.shape()[1]),
                                    body->getFirstElement(),
                                    *shard,
                                    {},
-                                   std::move(names)}));
+                                   with_name(found->also, found->history)}));
   }
 
   std::optional<stored_state> find(stage_id stage, weights_id wanted) {

@@ -142,9 +142,8 @@ history_names names_in(schemas::StateChunk::Reader chunk) {
   history_names names;
   const auto also = chunk.getAlso();
   for (unsigned i = 0; i < also.size() && i <= history_names_max; ++i)
-    add_name(names, history_id{also[i]});
-  add_name(names, history_id{chunk.getHistory()});
-  return names;
+    names = with_name(std::move(names), history_id{also[i]});
+  return with_name(std::move(names), history_id{chunk.getHistory()});
 }
 
 wire::state_request request_of(stage_id stage, const download::question& q,

@@ -136,8 +136,7 @@ bool restorer::import_own() {
 }
 
 void restorer::import(const stored_state& own, bool kept) {
-  also_ = own.also;
-  add_name(also_, own.history);
+  also_ = with_name(own.also, own.history);
   host_.self()
       ->request(options_.compute, caf::infinite, import_atom::value, own.state)
       .then(

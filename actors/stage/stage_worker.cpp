@@ -219,8 +219,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   /// The weights stay; what is made of them from here on is another history.
   void begin_history(history_id begins) {
     if (begins <= guard_.history()) return;
-    auto names = donor_.names();
-    add_name(names, guard_.history());
+    auto names = with_name(donor_.names(), guard_.history());
     guard_.belongs_to(begins);
     donor_.known_as(std::move(names));
     announce(wire::member_state::serving);

@@ -32,7 +32,7 @@ class exporting_engine final : public engine_wrapper {
   std::function<void()> on_export;
 };
 
-/// Worker 1, alone in its stage, with a snapshots.
+/// Worker 1, alone in its stage, with a snapshot store.
 class fixture {
  public:
   explicit fixture(std::shared_ptr<stage::state_store> store = nullptr,
