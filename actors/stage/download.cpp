@@ -56,6 +56,7 @@ download::download(download_options options) : options_(options) {
   SWARM_INVARIANT(options.shard_elements > 0, "a shard has elements");
   // Until the first answer there is one shard, whatever its size.
   shards_.resize(1);
+  free_.insert(0);
   if (options.elements > 0) set_elements(options.elements);
 }
 
@@ -64,6 +65,18 @@ void download::set_elements(uint64_t elements) {
   const auto count = (elements + options_.shard_elements - 1) / options_.shard_elements;
   shards_.resize(static_cast<size_t>(count));
   first_shard_ = static_cast<size_t>((options_.seed * 0x9e3779b97f4a7c15ULL >> 32) % count);
+  free_.clear();
+  for (size_t shard = 0; shard < count; ++shard)
+    free_or_not(shard);
+}
+
+void download::free_or_not(size_t shard) {
+  const auto turn = (shard + shards_.size() - first_shard_) % shards_.size();
+  if (!shards_[shard].weights && shards_[shard].question == 0) {
+    free_.insert(turn);
+  } else {
+    free_.erase(turn);
+  }
 }
 
 shard_range download::range(size_t shard) const {
@@ -114,7 +127,9 @@ void download::give_up(worker_id id, donor_state& d, double now_s) {
     if (q.donor != id || q.given_up) continue;
     q.given_up = true;
     open_bytes_ -= q.bytes;
-    if (shards_[q.shard].question == number) shards_[q.shard].question = 0;
+    if (shards_[q.shard].question != number) continue;
+    shards_[q.shard].question = 0;
+    free_or_not(q.shard);
   }
   d.open.clear();
   d.open_bytes = 0;
@@ -154,19 +169,20 @@ bool download::may_ask(const donor_state& d, double now_s) const {
 }
 
 std::optional<size_t> download::next_for(const donor_state& d) const {
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    const auto shard = (first_shard_ + i) % shards_.size();
-    if (!shards_[shard].weights && shards_[shard].question == 0 && d.has(shard)) return shard;
+  for (const auto turn : free_) {
+    const auto shard = (first_shard_ + turn) % shards_.size();
+    if (d.has(shard)) return shard;
   }
   if (!d.open.empty()) return std::nullopt;
   // The last ones must not wait for a donor that is only being tried again.
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    const auto& s = shards_[i];
-    if (s.weights || s.question == 0 || !d.has(i)) continue;
-    const auto whom = donors_.find(questions_.at(s.question).donor);
-    if (whom->second.failures > 0 && &whom->second != &d) return i;
+  std::optional<size_t> result;
+  for (const auto& [number, q] : questions_) {
+    const auto& s = shards_[q.shard];
+    if (s.question != number || s.weights || !d.has(q.shard)) continue;
+    const auto& whom = donors_.at(q.donor);
+    if (whom.failures > 0 && &whom != &d) result = std::min(result.value_or(q.shard), q.shard);
   }
-  return std::nullopt;
+  return result;
 }
 
 std::vector<download::question> download::ask(double now_s) {
@@ -199,6 +215,7 @@ download::question download::open(worker_id id, donor_state& d, size_t shard, do
   if (d.open.empty()) d.progress_s = now_s;
   questions_[number] = {id, shard, bytes, now_s, d.delivered_bytes};
   shards_[shard].question = number;
+  free_or_not(shard);
   d.open.insert(number);
   d.open_bytes += bytes;
   open_bytes_ += bytes;
@@ -213,8 +230,10 @@ void download::close(uint64_t number) {
   const auto donor = donors_.find(q.donor);
   if (donor != donors_.end() && donor->second.open.erase(number) != 0)
     donor->second.open_bytes -= q.bytes;
-  auto& shard = shards_[q.shard];
-  if (shard.question == number) shard.question = 0;
+  if (shards_[q.shard].question == number) {
+    shards_[q.shard].question = 0;
+    free_or_not(q.shard);
+  }
   questions_.erase(found);
 }
 
@@ -278,6 +297,7 @@ void download::take(size_t shard, weights_id weights, uint64_t bytes) {
   begun_ = true;
   if (fixed()) options_.only = weights;
   shards_[shard].weights = weights;
+  free_or_not(shard);
   ++here_;
   unplaced_bytes_ += bytes;
 }
@@ -310,21 +330,23 @@ void download::placed(size_t shard) {
 }
 
 void download::spoiled(size_t shard, worker_id donor, double now_s) {
-  drop(shards_[shard]);
+  drop(shard);
   const auto found = donors_.find(donor);
   if (found == donors_.end()) return;
   ++found->second.wrong;
   set_aside(found->second, now_s);
 }
 
-void download::drop(shard_state& s) {
+void download::drop(size_t shard) {
+  auto& s = shards_[shard];
   if (!s.weights) return;
   s.weights.reset();
+  free_or_not(shard);
   --here_;
   if (s.placed) {
     --placed_;
   } else {
-    unplaced_bytes_ -= bytes_of(static_cast<size_t>(&s - shards_.data()));
+    unplaced_bytes_ -= bytes_of(shard);
   }
   s.placed = false;
 }
@@ -333,8 +355,8 @@ void download::require(weights_id floor) {
   if (floor_ && floor <= *floor_) return;
   floor_ = floor;
   floor_since_ = numbers_;
-  for (auto& s : shards_)
-    if (s.weights && *s.weights < floor) drop(s);
+  for (size_t shard = 0; shard < shards_.size(); ++shard)
+    if (shards_[shard].weights && *shards_[shard].weights < floor) drop(shard);
 }
 
 std::vector<shard_range> download::advance(weights_id from, weights_id to) {

@@ -221,7 +221,9 @@ class download {
   void measure(donor_state& d, const asked& q, uint64_t bytes, double now_s);
   verdict judge(const asked& q, const answer& a);
   void take(size_t shard, weights_id weights, uint64_t bytes);
-  void drop(shard_state& s);
+  void drop(size_t shard);
+  /// Call after each change of a shard's weights or question.
+  void free_or_not(size_t shard);
 
   download_options options_;
   uint64_t elements_ = 0;
@@ -229,7 +231,8 @@ class download {
   std::vector<shard_state> shards_;
   std::map<uint64_t, asked> questions_;
   uint64_t numbers_ = 0;
-  size_t first_shard_ = 0;  ///< in whose turn shards are asked for
+  size_t first_shard_ = 0;  ///< with which the turn of the shards begins
+  std::set<size_t> free_;   ///< by their turn: shards that are neither here nor asked for
   size_t here_ = 0;
   size_t placed_ = 0;
   uint64_t open_bytes_ = 0;      ///< asked, not given up
