@@ -70,6 +70,7 @@ struct peer_state {
   const stage_peer_options options;
   place here;
   const std::shared_ptr<stage::snapshot_store> snapshots;
+  const std::shared_ptr<stage::line_use> line = std::make_shared<stage::line_use>();
   uint32_t incarnation;  ///< one count for averager and worker: one life of the whole stage
 };
 using peer_ptr = std::shared_ptr<peer_state>;
@@ -134,6 +135,7 @@ child_spec worker_child(const peer_ptr& peer, const caf::actor& replicator) {
     worker.telemetry = options.telemetry;
     worker.store = peer->here.store();
     worker.snapshots = peer->snapshots;
+    worker.line = peer->line;
     worker.replicator = replicator;
     worker.announce_period = options.announce_period;
     worker.chunk_timeout = options.chunk_timeout;
@@ -183,6 +185,7 @@ child_spec replicator_child(const peer_ptr& peer) {
     replicator.store = [peer] { return peer->here.store(); };
     replicator.move = [peer](stage_id to) { serve_elsewhere(peer, to); };
     replicator.snapshots = peer->snapshots;
+    replicator.line = peer->line;
     replicator.directory = peer->options.directory;
     replicator.telemetry = peer->options.telemetry;
     replicator.backup_period = peer->options.backup_period;

@@ -164,7 +164,7 @@ bool download::may_ask(const donor_state& d, double now_s) const {
   if (now_s < d.usable_from_s || d.has_nothing || d.wrong >= wrong_answers_max) return false;
   const auto bytes = options_.shard_elements * element_state_bytes;
   const auto all = open_bytes_ + unplaced_bytes_;
-  if (all > 0 && all + bytes > options_.window_bytes_max) return false;
+  if (all > 0 && (yields_ || all + bytes > options_.window_bytes_max)) return false;
   return d.open.empty() || d.open_bytes + bytes <= window_bytes(d);
 }
 

@@ -115,6 +115,8 @@ class download {
 
   // -- questions ------------------------------------------------------------------------------
 
+  /// While others need the line more: one shard at a time, from whomever.
+  void yield(bool on) { yields_ = on; }
   /// All that is to be asked now; each of them counts as asked.
   std::vector<question> ask(double now_s);
   verdict answered(uint64_t number, const answer& a, double now_s);
@@ -240,6 +242,7 @@ class download {
   uint64_t received_bytes_ = 0;
   uint32_t older_in_a_row_ = 0;
   bool begun_ = false;
+  bool yields_ = false;
   std::optional<weights_id> floor_;
   uint64_t floor_since_ = 0;  ///< questions up to this one were asked before
   // Of late: when each of the last answers came, and how much.

@@ -20,6 +20,7 @@ attempt_id attempt_of(const wire::step_round& when) {
 reduction::reduction(worker_host& host, const stage_worker_options& options, pipeline& requests)
     : host_(host), options_(options), guard_(host.guard()), pipeline_(requests) {
   pipeline_.on_share_complete([this](share_key which) { share_complete(which); });
+  options_.line->reducing(false);
 }
 
 void reduction::clear() {
@@ -28,6 +29,7 @@ void reduction::clear() {
 
 template <class Answer>
 void reduction::answer_all(const Answer& answer) {
+  options_.line->reducing(ordered_ && guard_.sum().attempt != attempt_of(when_));
   for (auto& waiting : std::exchange(polls_, {}))
     waiting.reply.deliver(answer);
   if (ended_) ended_();
@@ -65,6 +67,7 @@ promise<wire::reduced> reduction::order(const wire::reduce& m, promise<wire::red
   contributes_ = contributes(options_.id, m);
   revision_ = body->getRevision();
   assign_shares(m);
+  options_.line->reducing(guard_.sum().attempt != attempt_of(when));
   ask_averager(m);
   return reply;
 }

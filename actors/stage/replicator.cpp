@@ -91,7 +91,10 @@ class replicator final : public full_replicator::base {
     void on_shard(size_t shard, worker_id from, const wire::state_chunk& m) override {
       host.put_in_place(*this, shard, from, m);
     }
-    void on_change() override { host.look_at(*this); }
+    void on_change() override {
+      host.look_at(*this);
+      if (fetch.active()) fetch.machine().yield(host.options_.line->reducing());
+    }
 
     void stop() {
       fetch.stop();
@@ -260,7 +263,7 @@ class replicator final : public full_replicator::base {
     if (now - last_look_ > 2 * options_.backup_period) unneeded_.clear();
     last_look_ = now;
     seek();
-    if (keeps_) drop_others();
+    if (knows_its_place_) drop_others();
     for (auto it = lent_.begin(); it != lent_.end();)
       it = ++it->second.looks > lend_looks ? lent_.erase(it) : std::next(it);
     report_promises();
@@ -281,18 +284,23 @@ class replicator final : public full_replicator::base {
     }
   }
 
-  /// After the stage that it backs up, which may change with who is there, and after its
-  /// own, of which a worker that has joined since the last copy has none.
+  /// After the stage that it backs up, which may change with who is there, and after its own, of
+  /// which a backup that has joined since the last copy has none. While its worker fetches, the
+  /// line is the worker's, and what is here stays.
   void seek() {
     const auto self = self_id();
-    if (!self) return;
+    if (!self || !workers_.at(*self).serving) return;
     std::map<worker_id, stage_id> places;
     for (const auto& [id, w] : workers_)
-      places[id] = w.stage;
+      if (w.serving) places[id] = w.stage;
     const auto own = options_.serves();
+    knows_its_place_ = true;
     keeps_ = backup_stage_of(places, options_.stages, *self, own);
-    if (!keeps_) return;
     const auto& [backup, mending] = pursuits_;
+    if (!keeps_) {
+      backup->clear();
+      return mending->clear();
+    }
     pursue(*backup, *keeps_);
     if (options_.snapshots->newest(own) < options_.snapshots->newest(*keeps_))
       pursue(*mending, own);
@@ -393,8 +401,9 @@ class replicator final : public full_replicator::base {
 
   replicator_options options_;
   std::map<worker_id, worker> workers_;
-  term_id term_{0};  ///< the highest that it has heard
-  std::optional<stage_id> keeps_;
+  term_id term_{0};                ///< the highest that it has heard
+  std::optional<stage_id> keeps_;  ///< nothing: it is no backup
+  bool knows_its_place_ = false;
   caf::actor_clock::time_point last_look_;
   std::map<stage_id, uint32_t> unneeded_;  ///< looks in a row
   /// Of the stage that it backs up, and of its own.

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "actors/ids.hpp"
+#include "actors/stage/line_use.hpp"
 #include "actors/stage/snapshot_store.hpp"
 #include "actors/stage/state_store.hpp"
 #include "actors/stage/state_transfer.hpp"
@@ -22,6 +23,7 @@ struct replicator_options {
   /// Lets the peer serve this stage from now on.
   std::function<void(stage_id)> move;
   std::shared_ptr<snapshot_store> snapshots;
+  std::shared_ptr<line_use> line = std::make_shared<line_use>();  ///< its process'
   wire::directory_actor directory;
   caf::actor telemetry;  ///< optional
   /// How often it looks for a newer copy of the stage that it backs up; 0: it is none.

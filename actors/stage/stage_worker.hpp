@@ -7,6 +7,7 @@
 
 #include "actors/ids.hpp"
 #include "actors/stage/compute.hpp"
+#include "actors/stage/line_use.hpp"
 #include "actors/stage/snapshot_store.hpp"
 #include "actors/stage/state_store.hpp"
 #include "actors/stage/state_transfer.hpp"
@@ -36,6 +37,7 @@ struct stage_worker_options {
   std::shared_ptr<state_store> store;
   /// Where copies of the state are left for others when a commit says so; optional.
   std::shared_ptr<snapshot_store> snapshots;
+  std::shared_ptr<line_use> line = std::make_shared<line_use>();  ///< its process'
   caf::actor replicator;  ///< optional: announced with the worker (actors/rebalancing)
   /// How often its rate and queue are announced; 0: only when something else changes.
   std::chrono::milliseconds announce_period{0};

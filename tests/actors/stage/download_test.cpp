@@ -55,6 +55,22 @@ BOOST_AUTO_TEST_CASE(the_first_answer_says_how_large_the_state_is) {
   BOOST_TEST((d.complete() == at(5)));
 }
 
+BOOST_AUTO_TEST_CASE(while_others_need_the_line_one_shard_is_asked_for_at_a_time) {
+  download d{options_of(40, 4)};
+  d.add(donor(1));
+  d.add(donor(2));
+  d.yield(true);
+  for (size_t shards = 0; shards < d.shards() / 2; ++shards) {
+    const auto asked = d.ask(0);
+    BOOST_REQUIRE(asked.size() == 1U);
+    BOOST_TEST((d.answered(asked[0].number, right(asked[0], 40, at(5)), 0) == verdict::taken));
+    BOOST_TEST(d.ask(0).empty());
+    d.placed(asked[0].shard);
+  }
+  d.yield(false);
+  BOOST_TEST(d.ask(0).size() > 1U);
+}
+
 BOOST_AUTO_TEST_CASE(a_state_smaller_than_a_shard_comes_at_once) {
   download d{options_of(0, 400)};
   d.add(donor(1));
