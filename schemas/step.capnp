@@ -186,7 +186,10 @@ struct GroupLoss {
   member @0 :UInt32;
   # Index in `members`.
   shares @1 :List(Share);
-  # Together the microbatches that it held; at most two.
+  # The microbatches that it held, cut into pieces, for each slice of the parts in turn: at most 16.
+  slices @2 :UInt16 = 1;
+  # Share k is of the parts p with p mod slices = k mod slices: whoever computes it again sends only
+  # those. Divides the number of shares.
 }
 
 struct Reduce {

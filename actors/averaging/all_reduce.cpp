@@ -157,7 +157,7 @@ template <class T>
 void all_reduce<T>::collect(uint32_t part) {
   const bool or_sum = plan_.first_owner(part) != self_;
   const auto [at, added] =
-      collecting_.try_emplace(part, collection{or_sum, false, part_units{plan_}});
+      collecting_.try_emplace(part, collection{or_sum, false, part_units{plan_, part}});
   if (added) add_own_shares(part, at->second);
 }
 

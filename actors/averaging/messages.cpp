@@ -32,7 +32,7 @@ reduce_order order_from(const schemas::Reduce::Reader& body) {
                              members[i].getBandwidth()});
   const auto losses = body.getLosses();
   for (unsigned i = 0; i < cut(losses.size(), group_members_max); ++i) {
-    order.losses.push_back({losses[i].getMember(), {}});
+    order.losses.push_back({losses[i].getMember(), {}, losses[i].getSlices()});
     const auto shares = losses[i].getShares();
     for (unsigned k = 0; k < cut(shares.size(), shares_max); ++k)
       order.losses.back().helpers.push_back(shares[k].getHelper());

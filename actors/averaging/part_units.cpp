@@ -9,7 +9,8 @@ namespace swarm::averaging {
 bool part_units::lacks_share(const reduce_plan& plan, share_id which) const {
   if (which.member >= own_in_.size() || own_in_[which.member]) return false;
   const auto* loss = plan.loss_of(which.member);
-  if (loss == nullptr || which.share >= loss->helpers.size()) return false;
+  if (loss == nullptr || which.share >= loss->helpers.size() || !loss->covers(which.share, part_))
+    return false;
   return std::find(shares_in_.begin(), shares_in_.end(), which) == shares_in_.end();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "actors/averaging/reduce_plan.hpp"
@@ -9,10 +10,12 @@
 namespace swarm::averaging {
 
 /// What is in the sum of one part at its owner, and what it lacks: of each contributor its own
-/// vector or, once it is lost, every share of its unit; the first that comes decides.
+/// vector or, once it is lost, every share of its unit that covers the part; the first that comes
+/// decides.
 class part_units {
  public:
-  explicit part_units(const reduce_plan& plan) : own_in_(plan.members().size(), false) {
+  part_units(const reduce_plan& plan, uint32_t part)
+      : part_(part), own_in_(plan.members().size(), false) {
     recount(plan);
   }
 
@@ -31,6 +34,7 @@ class part_units {
   void recount(const reduce_plan& plan);
 
  private:
+  uint32_t part_;
   std::vector<bool> own_in_;  // by member
   std::vector<share_id> shares_in_;
   size_t lacking_ = 0;

@@ -109,10 +109,12 @@ std::optional<averaging_errc> reduce_plan::revise(const std::vector<reduce_loss>
   for (size_t k = 0; k < losses.size(); ++k) {
     const auto& loss = losses[k];
     if (loss.member >= members_.size() || !members_[loss.member].contributes || dead[loss.member] ||
-        loss.helpers.size() > shares_max)
+        loss.helpers.size() > shares_max || loss.slices == 0 ||
+        loss.helpers.size() % loss.slices != 0)
       return averaging_errc::bad_losses;
     if (k < losses_.size() &&
-        (losses_[k].member != loss.member || losses_[k].helpers.size() != loss.helpers.size()))
+        (losses_[k].member != loss.member || losses_[k].helpers.size() != loss.helpers.size() ||
+         losses_[k].slices != loss.slices))
       return averaging_errc::bad_losses;
     dead[loss.member] = true;
   }

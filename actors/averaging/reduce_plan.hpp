@@ -14,7 +14,7 @@ namespace swarm::averaging {
 
 constexpr size_t parts_max = size_t{1} << 22;
 /// A lost member's unit is computed again by so many helpers.
-constexpr size_t shares_max = 2;
+constexpr size_t shares_max = 16;
 /// Parts begin at multiples of this, so that vector loads stay aligned.
 constexpr size_t part_alignment_elements = 16;
 constexpr size_t part_elements_max = size_t{64} * 1024;
@@ -30,10 +30,16 @@ struct reduce_member {
 };
 
 /// A contributor that counts as dead: whatever it still sends is void. Its microbatches are cut
-/// into shares, which helpers compute again.
+/// into shares, which helpers compute again; each for some of the parts only, so that what one
+/// helper has to send besides its own vector is short.
 struct reduce_loss {
   size_t member = 0;            ///< index
   std::vector<size_t> helpers;  ///< by share; may be replaced in a later revision
+  /// Divides the number of shares. Each is of one slice of the parts.
+  size_t slices = 1;
+
+  /// Whether the part's sum needs this share.
+  bool covers(uint32_t share, uint32_t part) const { return share % slices == part % slices; }
 };
 
 /// Half-open range of elements.
@@ -59,8 +65,9 @@ class reduce_plan {
   /// The members of a later order of the attempt: those known, and behind them followers who have
   /// come meanwhile. Who owns what stays as it is. On an error nothing has changed.
   std::optional<averaging_errc> add_followers(const std::vector<reduce_member>& members);
-  /// All losses so far: those known, with the same numbers of shares and perhaps other helpers, and
-  /// further ones. Helpers are contributors that are not lost. On an error nothing has changed.
+  /// All losses so far: those known, with the same numbers of shares and slices and perhaps other
+  /// helpers, and further ones. Helpers are contributors that are not lost. On an error nothing has
+  /// changed.
   std::optional<averaging_errc> revise(const std::vector<reduce_loss>& losses,
                                        std::vector<uint32_t>* dealt = nullptr);
 

@@ -13,7 +13,7 @@ namespace {
 std::vector<held_bitmap> dealt(const held_bitmap& held, size_t ways) {
   std::vector<held_bitmap> result(ways, held_bitmap(held.size()));
   size_t turn = 0;
-  for (int64_t m = 0; m < static_cast<int64_t>(held.size() * 8); ++m) {
+  for (int64_t m = 0; ways > 0 && m < static_cast<int64_t>(held.size() * 8); ++m) {
     if (!holds(held, m)) continue;
     auto& byte = result[turn++ % ways][static_cast<size_t>(m / 8)];
     byte = static_cast<uint8_t>(byte | 1U << (m % 8));
@@ -58,6 +58,15 @@ std::optional<worker_id> group_repair::free_helper() const {
   return best;
 }
 
+size_t group_repair::free_helpers() const {
+  return static_cast<size_t>(
+      std::count_if(members_.begin(), members_.end(), [this](const auto& member) {
+        const auto found = helps_.find(member);
+        return lost_.count(member) == 0 &&
+               (found == helps_.end() || found->second < helper_shares_max);
+      }));
+}
+
 void group_repair::ask_for(const loss& of, uint32_t share) {
   const auto& what = of.shares[share];
   for (int64_t m = 0; m < static_cast<int64_t>(what.microbatches.size() * 8); ++m)
@@ -68,20 +77,21 @@ void group_repair::ask_for(const loss& of, uint32_t share) {
 bool group_repair::cut(uint32_t member) {
   loss added;
   added.member = member;
-  std::vector<worker_id> helpers;
-  const size_t wanted = std::min(loss_shares_max, count(held_[member]));
-  while (helpers.size() < wanted) {
-    const auto helper = free_helper();
-    if (!helper) break;
-    ++helps_[*helper];
-    helpers.push_back(*helper);
-  }
-  if (wanted > 0 && helpers.empty()) return false;
-  const auto pieces = dealt(held_[member], std::max<size_t>(helpers.size(), 1));
-  for (size_t i = 0; i < helpers.size(); ++i)
-    added.shares.push_back({helpers[i], pieces[i]});
+  const size_t microbatches = count(held_[member]);
+  const size_t free = free_helpers();
+  if (microbatches > 0 && free == 0) return false;
+  const size_t helpers = std::max(free / free_per_helper, std::min<size_t>(free, 2));
+  const size_t pieces = std::min({loss_pieces_max, microbatches, helpers});
+  if (pieces > 0)
+    added.slices = std::clamp<size_t>(free / free_per_helper / pieces, 1, loss_slices_max);
+  for (const auto& piece : dealt(held_[member], pieces))
+    for (size_t i = 0; i < added.slices; ++i) {
+      const auto helper = *free_helper();
+      ++helps_[helper];
+      added.shares.push_back({helper, piece});
+    }
   losses_.push_back(std::move(added));
-  for (uint32_t i = 0; i < helpers.size(); ++i)
+  for (uint32_t i = 0; i < losses_.back().shares.size(); ++i)
     ask_for(losses_.back(), i);
   return true;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "actors/ids.hpp"
@@ -16,6 +17,10 @@ struct share_of_loss {
   stage_id stage;
   uint32_t member = 0;
   uint32_t share = 0;
+
+  friend bool operator<(const share_of_loss& a, const share_of_loss& b) {
+    return std::tie(a.stage, a.member, a.share) < std::tie(b.stage, b.member, b.share);
+  }
 };
 
 /// One thing for a trainer to do; see schemas::LeaseItem.

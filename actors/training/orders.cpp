@@ -61,6 +61,7 @@ static void write_losses(const group_repair& group, schemas::Reduce::Builder out
   for (unsigned i = 0; i < losses.size(); ++i) {
     const auto& loss = group.losses()[i];
     losses[i].setMember(loss.member);
+    losses[i].setSlices(static_cast<uint16_t>(loss.slices));
     auto shares = losses[i].initShares(static_cast<unsigned>(loss.shares.size()));
     for (unsigned k = 0; k < shares.size(); ++k) {
       const auto& share = loss.shares[k];

@@ -100,7 +100,7 @@ void step_ledger::settle_share(const lease_item& what, lease_outcome outcome, wo
       round.reopen();
       break;
     case lease_outcome::returned:
-      if (++share_returns_[what.share->stage] > share_returns_max) round.reopen();
+      if (++share_returns_[*what.share] > share_returns_max) round.reopen();
       break;
   }
   if (round.failed()) return book_.withdraw_shares(what.share->stage);
@@ -128,7 +128,8 @@ void step_ledger::open_gather(stage_id stage, const std::set<worker_id>& workers
                   "gather closes a settled round");
   book_.check_balance();
   book_.withdraw_shares(stage);
-  share_returns_.erase(stage);
+  share_returns_.erase(share_returns_.lower_bound({stage, 0, 0}),
+                       share_returns_.lower_bound({stage.next(), 0, 0}));
   if (round_ <= round.round()) round_ = round.round().next();
   round.open_gather(round_, workers);
   for (const auto& worker : workers)

@@ -160,8 +160,8 @@ class step_ledger {
   std::map<worker_id, stage_id> stage_of_;       ///< of everybody asked
   std::map<int64_t, double> losses_;
   std::set<microbatch_id> dropped_;
-  std::map<microbatch_id, uint32_t> non_finite_;  ///< times
-  std::map<stage_id, uint32_t> share_returns_;    ///< in the stage's round
+  std::map<microbatch_id, uint32_t> non_finite_;     ///< times
+  std::map<share_of_loss, uint32_t> share_returns_;  ///< in the stage's round
   size_t reworked_ = 0;
 };
 

@@ -181,13 +181,15 @@ class all_reduce_world {
 
   /// `who` counts as lost from now on; members hear of it one by one, in `tell`.
   void lose(size_t who) {
-    losses.push_back({who, {}});
+    losses.push_back({who, {}, 1 + random() % 3});
     const auto helpers = survivors();
-    const size_t shares = units_[who].empty() ? 0 : 1 + random() % shares_max;
+    const size_t pieces = units_[who].empty() ? 0 : 1 + random() % 3;
+    const size_t shares = pieces * losses.back().slices;
     auto& cut = cuts_[who];
     cut.resize(shares);
-    for (size_t k = 0; k < units_[who].size(); ++k)
-      cut[k % shares].push_back(units_[who][k]);
+    for (size_t k = 0; k < shares; ++k)
+      for (size_t u = 0; u < units_[who].size(); ++u)
+        if (u % pieces == k / losses.back().slices) cut[k].push_back(units_[who][u]);
     for (size_t k = 0; k < shares; ++k)
       losses.back().helpers.push_back(helpers[random() % helpers.size()]);
     for (auto& loss : losses)

@@ -6,6 +6,8 @@
 #include <map>
 #include <random>
 
+#include "actors/averaging/part_units.hpp"
+
 namespace {
 
 using namespace swarm;
@@ -74,6 +76,21 @@ BOOST_AUTO_TEST_CASE(a_lost_member_s_parts_are_dealt_from_the_next_member_on) {
   BOOST_TEST(plan.lost(2));
   BOOST_TEST((plan.loss_of(2)->helpers == std::vector<size_t>{0, 1}));
   BOOST_TEST(plan.loss_of(3) == nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(shares_are_of_slices_of_the_parts) {
+  auto plan = plan_of(group_of(4, 1), 8, 1);
+  BOOST_TEST((plan.revise({{2, {0, 1, 3}, 2}}) == averaging_errc::bad_losses));
+  BOOST_TEST((plan.revise({{2, {0, 1}, 0}}) == averaging_errc::bad_losses));
+  BOOST_TEST(!plan.revise({{2, {0, 1, 3, 0}, 2}}));
+  for (uint32_t part = 0; part < plan.parts(); ++part) {
+    const part_units units{plan, part};
+    for (uint32_t share = 0; share < 4; ++share)
+      BOOST_TEST(units.lacks_share(plan, {2, share}) == (share % 2 == part % 2));
+    // Three own vectors, and the two pieces of what the lost one held.
+    BOOST_TEST(units.lacking() == 5U);
+  }
+  BOOST_TEST((plan.revise({{2, {0, 1, 3, 0}, 4}}) == averaging_errc::bad_losses));
 }
 
 /// The law that lets a member skip revisions.

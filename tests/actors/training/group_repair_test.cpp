@@ -86,6 +86,19 @@ BOOST_AUTO_TEST_CASE(a_helper_that_is_lost_is_replaced_and_the_cut_stays) {
   BOOST_TEST(repair.take_tasks().size() == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(in_a_large_group_many_helpers_send_a_slice_of_the_parts_each) {
+  std::map<worker_id, held_bitmap> held;
+  for (uint64_t peer = 1; peer <= 100; ++peer)
+    held[worker(peer)] = bits({});
+  held[worker(50)] = bits({1, 2, 3, 4, 5});
+  group_repair repair{held};
+  BOOST_TEST(repair.lose(worker(50)));
+  const auto& loss = repair.losses()[0];
+  BOOST_TEST(loss.slices == loss_slices_max);
+  BOOST_TEST(loss.shares.size() == loss_pieces_max * loss_slices_max);
+  BOOST_TEST(repair.take_tasks().size() == 5 * loss_slices_max);
+}
+
 BOOST_AUTO_TEST_CASE(a_round_that_nobody_can_repair_begins_again) {
   group_repair pair{{{worker(1), bits({0})}, {worker(2), bits({1})}}};
   BOOST_TEST(!pair.lose(worker(1)));
@@ -95,13 +108,14 @@ BOOST_AUTO_TEST_CASE(a_round_that_nobody_can_repair_begins_again) {
   BOOST_TEST(!repair.lose(worker(2)));
 }
 
-/// Law: whoever dies, every microbatch of the lost is in exactly one share of its loss, whose
-/// helper lives and has no more shares than it may, and is asked for once per helper.
+/// Law: whoever dies, every microbatch of the lost is, for each slice of the parts, in exactly one
+/// share of its loss, whose helper lives and has no more shares than it may, and is asked for once
+/// per helper.
 BOOST_AUTO_TEST_CASE(every_lost_microbatch_is_in_one_share_of_somebody_alive) {
   for (unsigned seed = 0; seed < 500; ++seed) {
     std::mt19937 random{seed};
     std::map<worker_id, held_bitmap> held;
-    const unsigned members = 3 + random() % 8;
+    const unsigned members = 3 + random() % 40;
     for (unsigned i = 0; i < members; ++i)
       held[worker(i)] = bits({});
     for (int64_t m = 0; m < 16; ++m) {
@@ -121,14 +135,15 @@ BOOST_AUTO_TEST_CASE(every_lost_microbatch_is_in_one_share_of_somebody_alive) {
               (before[i].shares[k].microbatches == repair.losses()[i].shares[k].microbatches));
       std::map<worker_id, size_t> shares;
       for (const auto& loss : repair.losses()) {
-        std::set<int64_t> all;
-        for (const auto& share : loss.shares) {
-          BOOST_TEST(!repair.is_lost(share.helper));
-          ++shares[share.helper];
-          for (const int64_t m : set_of(share.microbatches))
-            BOOST_TEST(all.insert(m).second);
+        std::vector<std::set<int64_t>> all(loss.slices);
+        for (size_t k = 0; k < loss.shares.size(); ++k) {
+          BOOST_TEST(!repair.is_lost(loss.shares[k].helper));
+          ++shares[loss.shares[k].helper];
+          for (const int64_t m : set_of(loss.shares[k].microbatches))
+            BOOST_TEST(all[k % loss.slices].insert(m).second);
         }
-        BOOST_TEST((all == set_of(held[repair.members()[loss.member]])));
+        for (const auto& slice : all)
+          BOOST_TEST((slice == set_of(held[repair.members()[loss.member]])));
       }
       for (const auto& [helper, count] : shares)
         BOOST_TEST(count <= helper_shares_max);
