@@ -62,10 +62,13 @@ struct Backward {
   # nothing if already there. 0 only yields the input gradient. -1 takes away what +1 added, at
   # exactly this worker, and is a no-op when it holds nothing: the coordinator's way to undo one of
   # two copies.
+
+  sumOnly @4 :Bool;
+  # The sender has the input gradient already: answer without it.
 }
 
 struct InputGradient {
-  # The reply to Backward; the gradient is empty at the first stage.
+  # The reply to Backward; the gradient is empty at the first stage, and where nobody needs it.
 
   ticket @0 :Ticket;
   gradient @1 :Tensor;
@@ -75,12 +78,13 @@ struct InputGradient {
 }
 
 struct Loss {
-  # Trainer -> worker of the last stage. Weight as in Backward.
+  # Trainer -> worker of the last stage. Weight and sumOnly as in Backward.
 
   ticket @0 :Ticket;
   input @1 :Tensor;
   targets @2 :Tensor;
   weight @3 :Int8;
+  sumOnly @4 :Bool;
 }
 
 struct LossDone {

@@ -339,7 +339,7 @@ class compute final : public compute_actor::base {
       const auto gradient = engine_->backward(engine_key(ticket), *graph, output_gradient, weight);
       wire::builder<schemas::InputGradient> reply;
       copy_ticket(request, reply);
-      wire::attach(reply, reply->initGradient(), gradient);
+      if (!request->getSumOnly()) wire::attach(reply, reply->initGradient(), gradient);
       reply->setComputeSeconds(seconds_since(start));
       reply->setRecomputed(recomputed);
       return reply.finish();
@@ -359,7 +359,8 @@ class compute final : public compute_actor::base {
       wire::builder<schemas::LossDone> reply;
       copy_ticket(request, reply);
       reply->setLoss(result.loss);
-      wire::attach(reply, reply->initInputGradient(), result.input_gradient);
+      if (!request->getSumOnly())
+        wire::attach(reply, reply->initInputGradient(), result.input_gradient);
       reply->setComputeSeconds(seconds_since(start));
       return reply.finish();
     };

@@ -48,15 +48,17 @@ bool take(const wire::loss_done& reply, lease_run& run, saved_microbatch& saved,
           bool allow_virtual) {
   run.loss = reply.read()->getLoss();
   if (!std::isfinite(run.loss)) return false;
-  return run.stage() == 0 || keep(reply.read()->getInputGradient(), reply.bytes(),
-                                  saved.output_gradients[run.stage() - 1], allow_virtual);
+  return saved.has_input_gradient(run.call().stage) ||
+         keep(reply.read()->getInputGradient(), reply.bytes(),
+              saved.output_gradients[run.stage() - 1], allow_virtual);
 }
 
 bool take(const wire::input_gradient& reply, lease_run& run, saved_microbatch& saved,
           bool allow_virtual) {
   if (reply.read()->getRecomputed()) ++run.recomputed;
-  return run.stage() == 0 || keep(reply.read()->getGradient(), reply.bytes(),
-                                  saved.output_gradients[run.stage() - 1], allow_virtual);
+  return saved.has_input_gradient(run.call().stage) ||
+         keep(reply.read()->getGradient(), reply.bytes(), saved.output_gradients[run.stage() - 1],
+              allow_virtual);
 }
 
 call_failure failure_of(const caf::error& error, lease_run& run, step_id step,

@@ -13,21 +13,23 @@ wire::forward forward_of(const wire::ticket& ticket, const host_tensor& input) {
   return message.finish();
 }
 
-wire::loss loss_of(const wire::ticket& ticket, int weight, const host_tensor& input,
+wire::loss loss_of(const wire::ticket& ticket, int weight, bool sum_only, const host_tensor& input,
                    const host_tensor& targets) {
   wire::builder<schemas::Loss> message;
   wire::to_wire(ticket, message->initTicket());
   message->setWeight(static_cast<int8_t>(weight));
+  message->setSumOnly(sum_only);
   wire::attach(message, message->initInput(), input);
   wire::attach(message, message->initTargets(), targets);
   return message.finish();
 }
 
-wire::backward backward_of(const wire::ticket& ticket, int weight, const host_tensor& input,
-                           const host_tensor& output_gradient) {
+wire::backward backward_of(const wire::ticket& ticket, int weight, bool sum_only,
+                           const host_tensor& input, const host_tensor& output_gradient) {
   wire::builder<schemas::Backward> message;
   wire::to_wire(ticket, message->initTicket());
   message->setWeight(static_cast<int8_t>(weight));
+  message->setSumOnly(sum_only);
   if (!input.empty()) wire::attach(message, message->initInput(), input);
   wire::attach(message, message->initOutputGradient(), output_gradient);
   return message.finish();

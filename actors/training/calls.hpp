@@ -13,11 +13,12 @@ namespace swarm::training {
 
 wire::forward forward_of(const wire::ticket& ticket, const tensors::host_tensor& input);
 
-wire::loss loss_of(const wire::ticket& ticket, int weight, const tensors::host_tensor& input,
-                   const tensors::host_tensor& targets);
+/// `sum_only`: the answer comes without the input gradient.
+wire::loss loss_of(const wire::ticket& ticket, int weight, bool sum_only,
+                   const tensors::host_tensor& input, const tensors::host_tensor& targets);
 
 /// An empty input is left out: the worker has the graph.
-wire::backward backward_of(const wire::ticket& ticket, int weight,
+wire::backward backward_of(const wire::ticket& ticket, int weight, bool sum_only,
                            const tensors::host_tensor& input,
                            const tensors::host_tensor& output_gradient);
 

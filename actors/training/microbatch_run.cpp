@@ -26,6 +26,10 @@ size_t saved_microbatch::bytes() const {
   return total;
 }
 
+bool saved_microbatch::has_input_gradient(stage_id stage) const {
+  return stage.value() == 0 || saved_at(output_gradients, stage.value() - 1);
+}
+
 std::deque<stage_call> plan_calls(const lease_item& item, int32_t stages,
                                   const saved_microbatch& saved) {
   const auto wanted = [&](int32_t s) { return (item.stages >> s & 1) != 0; };

@@ -22,6 +22,8 @@ struct saved_microbatch {
 
   /// Boundary tensors only; tokens are a pure function and cost nothing to get again.
   size_t bytes() const;
+  /// The gradient that a backward at this stage yields for the stage before it; true at the first.
+  bool has_input_gradient(stage_id stage) const;
 };
 
 /// Saved microbatches of the current step, within a memory budget. Beyond it the oldest lose their

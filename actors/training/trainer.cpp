@@ -273,6 +273,7 @@ class trainer final : public full_actor::base {
     const auto& handle = stage.handles.at(worker);
     const auto& saved = saved_.at(r.item().microbatch);
     const auto& input = saved.inputs[r.stage()];
+    const bool sum_only = saved.has_input_gradient(call.stage);
     stage.router->on_dispatch(worker, work_of(call.kind));
     r.sent(worker, ++serial_, now());
     switch (call.kind) {
@@ -280,12 +281,12 @@ class trainer final : public full_actor::base {
         return ask<wire::activation>(r, limit, handle, forward_of(ticket, input));
       case call_kind::loss:
         return ask<wire::loss_done>(r, limit, handle,
-                                    loss_of(ticket, call.weight, input, saved.targets));
+                                    loss_of(ticket, call.weight, sum_only, input, saved.targets));
       case call_kind::backward: {
         const bool has_graph = !r.sends_input() && worker == saved.graph_holders[r.stage()];
         return ask<wire::input_gradient>(
             r, limit, handle,
-            backward_of(ticket, call.weight, has_graph ? host_tensor{} : input,
+            backward_of(ticket, call.weight, sum_only, has_graph ? host_tensor{} : input,
                         saved.output_gradients[r.stage()]));
       }
     }

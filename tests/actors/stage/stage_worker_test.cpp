@@ -70,6 +70,16 @@ BOOST_AUTO_TEST_CASE(forward_and_backward_give_the_engines_numbers) {
   BOOST_TEST(held(rig.call<wire::holding>(one, gather_of({}))) == numbers{2}, per_element());
 }
 
+BOOST_AUTO_TEST_CASE(who_has_the_input_gradient_already_gets_none_and_the_sum_is_the_same) {
+  worker_rig rig;
+  const auto one = rig.spawn(1, start_mode::fresh, rig.middle_stage());
+  const auto back = rig.call<wire::input_gradient>(
+      one, backward_of({}, 2, floats({1, 2}), floats({3, 4}), 1, true));
+  BOOST_REQUIRE(back.value);
+  BOOST_TEST(!back.value->read()->hasGradient());
+  BOOST_TEST(held(rig.call<wire::holding>(one, gather_of({}))) == numbers{2}, per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_backward_without_a_graph_asks_for_the_input) {
   worker_rig rig;
   const auto one = rig.spawn(1, start_mode::fresh, rig.middle_stage());

@@ -192,12 +192,14 @@ inline wire::forward forward_of(const when& w, int64_t index, const tensors::hos
 }
 
 inline wire::backward backward_of(const when& w, int64_t index, const tensors::host_tensor& input,
-                                  const tensors::host_tensor& gradient, int weight = 1) {
+                                  const tensors::host_tensor& gradient, int weight = 1,
+                                  bool sum_only = false) {
   wire::builder<schemas::Backward> message;
   wire::to_wire(ticket_of(w, index), message->initTicket());
   wire::attach(message, message->initInput(), input);
   wire::attach(message, message->initOutputGradient(), gradient);
   message->setWeight(static_cast<int8_t>(weight));
+  message->setSumOnly(sum_only);
   return message.finish();
 }
 
