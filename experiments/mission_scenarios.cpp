@@ -66,6 +66,8 @@ simulation::scenario mission_scenario(const mission_size& size) {
   read->microbatches = fixed(static_cast<double>(size.microbatches));
   read->fault_s = fixed(size.hours * 3600);
   read->size.parameters = fixed(size.parameters);
+  if (size.mean_life_s >= 0) read->mean_life_s = fixed(size.mean_life_s);
+  if (size.mean_life_s == 0) read->faults_per_minute.clear();
   return *read;
 }
 

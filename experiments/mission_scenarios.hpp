@@ -15,6 +15,7 @@ struct mission_size {
   int64_t trainers = 0;         ///< 0: as the fleet has them
   int64_t microbatches = 4096;
   double parameters = 250e6;  ///< per stage
+  double mean_life_s = -1;    ///< 0: nobody dies or leaves; below: as the fleet has it
 };
 
 /// mission: equal peers at 200 Mb/s and 5 TFLOP/s that live for an hour in the mean. field: 330

@@ -29,6 +29,7 @@ struct mission_options {
   experiments::mission_size size;
   int64_t hours = 8;
   int64_t parameters_millions = 250;
+  int64_t mean_life_s = -1;
   int64_t seeds = 3;
   int64_t seed = 1;
   int64_t messages_millions = 400;
@@ -333,6 +334,8 @@ int main(int argc, char** argv) {
       .add(size.microbatches, "microbatches", "Of a step.", "microbatches", 1, 4096)
       .add(options.parameters_millions, "parameters-millions", "Of each stage.", "millions", 1,
            100'000)
+      .add(options.mean_life_s, "mean-life-s",
+           "Of a peer; 0: nobody dies or leaves; -1: as the fleet has it.", "s", -1, 1'000'000'000)
       .add(options.seeds, "seeds", "Runs.", "runs", 1, 1'000)
       .add(options.seed, "seed", "Of the first run.", "", 0, INT64_MAX)
       .add(options.messages_millions, "messages-millions",
@@ -351,6 +354,7 @@ int main(int argc, char** argv) {
       });
   return tools::run_main(argc, argv, table, [&] {
     size.hours = static_cast<double>(options.hours);
+    size.mean_life_s = static_cast<double>(options.mean_life_s);
     size.parameters = static_cast<double>(options.parameters_millions) * 1e6;
     return run(options, table);
   });
