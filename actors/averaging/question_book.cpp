@@ -76,7 +76,9 @@ std::optional<question_book::key> question_book::next(size_t window_bytes, size_
 }
 
 void question_book::asked(key which, unit_list units, size_t bytes, double now_s) {
-  open_[which] = {std::move(units), bytes, now_s, now_s, 0};
+  const bool is_held = !units.own && !units.empty();
+  open_[which] = {std::move(units), is_held ? 0 : bytes, now_s, now_s, is_held, 0};
+  if (is_held) return;
   bytes_ += bytes;
   ++open_of_[which.first];
 }
@@ -99,7 +101,7 @@ const open_question* question_book::find(key which) const {
 
 void question_book::remove(open_map::iterator at) {
   bytes_ -= at->second.bytes;
-  --open_of_[at->first.first];
+  if (!at->second.is_held) --open_of_[at->first.first];
   open_.erase(at);
 }
 

@@ -35,6 +35,8 @@ struct open_question {
   size_t bytes = 0;
   double first_asked_s = 0;
   double asked_s = 0;
+  /// For shares alone: they may have to be computed first, so it stands in nobody's way.
+  bool is_held = false;
   int repeats = 0;
 };
 
