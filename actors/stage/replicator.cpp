@@ -235,6 +235,7 @@ class replicator final : public full_replicator::base {
   // -- backup ------------------------------------------------------------------------------
 
   void on_roster(const wire::roster_update& update) {
+    roster_changed_ = true;
     for (const auto& id : update.gone) {
       workers_.erase(id);
       for (auto& p : pursuits_)
@@ -288,14 +289,9 @@ class replicator final : public full_replicator::base {
   /// which a backup that has joined since the last copy has none. While its worker fetches, the
   /// line is the worker's, and what is here stays.
   void seek() {
-    const auto self = self_id();
-    if (!self || !workers_.at(*self).serving) return;
-    std::map<worker_id, stage_id> places;
-    for (const auto& [id, w] : workers_)
-      if (w.serving) places[id] = w.stage;
     const auto own = options_.serves();
-    knows_its_place_ = true;
-    keeps_ = backup_stage_of(places, options_.stages, *self, own);
+    if (std::exchange(roster_changed_, false) || own != served_) find_place(own);
+    if (!knows_its_place_) return;
     const auto& [backup, mending] = pursuits_;
     if (!keeps_) {
       backup->clear();
@@ -304,6 +300,18 @@ class replicator final : public full_replicator::base {
     pursue(*backup, *keeps_);
     if (options_.snapshots->newest(own) < options_.snapshots->newest(*keeps_))
       pursue(*mending, own);
+  }
+
+  /// Looks at everybody, so only when somebody has changed.
+  void find_place(stage_id own) {
+    served_ = own;
+    const auto self = self_id();
+    if (!self || !workers_.at(*self).serving) return;
+    std::map<worker_id, stage_id> places;
+    for (const auto& [id, w] : workers_)
+      if (w.serving) places[id] = w.stage;
+    knows_its_place_ = true;
+    keeps_ = backup_stage_of(places, options_.stages, *self, own);
   }
 
   void pursue(pursuit& p, stage_id stage) {
@@ -404,6 +412,8 @@ class replicator final : public full_replicator::base {
   term_id term_{0};                ///< the highest that it has heard
   std::optional<stage_id> keeps_;  ///< nothing: it is no backup
   bool knows_its_place_ = false;
+  bool roster_changed_ = true;
+  stage_id served_{-1};  ///< when it last looked for its place
   caf::actor_clock::time_point last_look_;
   std::map<stage_id, uint32_t> unneeded_;  ///< looks in a row
   /// Of the stage that it backs up, and of its own.

@@ -140,9 +140,13 @@ void coordinator::ask_backups(step_id version, std::chrono::milliseconds pause) 
       request(place.replicator, inventory_timeout, order)
           .then(
               [=, id = id](const wire::inventory& m) {
-                if (copies_.pending() != version || crew_.places().count(id) == 0) return;
+                const auto at = crew_.places().find(id);
+                if (copies_.pending() != version || at == crew_.places().end()) return;
                 read_inventory(id, m, backups_);
-                if (!backed_up({history_, version}, places(), backups_, options_.stages)) return;
+                const weights_id made{history_, version};
+                if (!is_backup(made, at->second.at.stage, backups_[id], options_.stages) ||
+                    !backed_up(made, places(), backups_, options_.stages))
+                  return;
                 copies_.arrived(version_);
                 copies_settled("copies_kept", version);
               },
@@ -151,7 +155,7 @@ void coordinator::ask_backups(step_id version, std::chrono::milliseconds pause) 
 
 void coordinator::check_copies() {
   const auto version = copies_.pending();
-  switch (copies_.check(now())) {
+  switch (copies_.check(now(), version_)) {
     case copies::verdict::none:
       return;
     case copies::verdict::late:

@@ -17,7 +17,7 @@ class copies {
   struct limits {
     int64_t every = 0;  ///< steps at most between a version and the last copies; 0: no copies
     double wait_s = 2;
-    double patience_s = 60;
+    double patience_s = 60;  ///< at least; and until the next copies would be due
   };
   enum class verdict : uint8_t { none, late, given_up };
 
@@ -61,9 +61,11 @@ class copies {
   }
 
   /// `late`: nobody waits any longer, until copies arrive. `given_up`: others may be made.
-  verdict check(double now_s) {
+  verdict check(double now_s, step_id version) {
     if (!pending_) return verdict::none;
-    if (now_s - made_s_ > limits_.patience_s) {
+    // Large ones take many steps to arrive.
+    const bool next_are_due = version.value() - pending_->value() >= limits_.every;
+    if (now_s - made_s_ > limits_.patience_s && next_are_due) {
       in_time_ = false;
       settle(*pending_);
       return verdict::given_up;

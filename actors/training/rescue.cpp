@@ -80,6 +80,12 @@ std::string rescued_sentence(std::optional<stage_id> stage, step_id from, step_i
          std::to_string(to.value());
 }
 
+bool is_backup(weights_id weights, stage_id own, const stage_copies& kept, int32_t stages) {
+  return std::any_of(kept.begin(), kept.end(), [&](const auto& of) {
+    return of.second.count(weights) != 0 && (stages == 1 || of.first != own);
+  });
+}
+
 bool backed_up(weights_id weights, const std::map<worker_id, stage_id>& places,
                const inventory_map& inventories, int32_t stages) {
   std::map<stage_id, size_t> copies;

@@ -40,7 +40,11 @@ std::string resumed_sentence(step_id version);
 /// What the loss of a stage, if it is known which, has cost.
 std::string rescued_sentence(std::optional<stage_id> stage, step_id from, step_id to);
 
-using inventory_map = std::map<worker_id, std::map<stage_id, std::set<weights_id>>>;
+using stage_copies = std::map<stage_id, std::set<weights_id>>;
+using inventory_map = std::map<worker_id, stage_copies>;
+
+/// Whether somebody who serves `own` has a copy of these weights that counts in `backed_up`.
+bool is_backup(weights_id weights, stage_id own, const stage_copies& kept, int32_t stages);
 
 /// Of every stage there is a copy of these weights with somebody who serves another stage; of a run
 /// with one stage, with two. Who is not in `places` serves nothing.

@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(while_copies_arrive_no_step_is_further_from_the_last_ones_t
       }
       if (c.hold(step_id{version}, now_s)) {
         BOOST_REQUIRE(c.pending().has_value());
-        BOOST_REQUIRE((c.check(now_s) == verdict::none));
+        BOOST_REQUIRE((c.check(now_s, step_id{version}) == verdict::none));
         continue;
       }
       c.make(step_id{++version}, now_s);
@@ -77,8 +77,8 @@ BOOST_AUTO_TEST_CASE(copies_that_are_late_are_waited_for_once) {
   BOOST_TEST(!c.hold(step_id{1}, 0));
   BOOST_TEST(!c.make(step_id{2}, 0));
   BOOST_TEST(c.hold(step_id{2}, 1));
-  BOOST_TEST((c.check(2.9) == verdict::none));
-  BOOST_TEST((c.check(3.0) == verdict::late));
+  BOOST_TEST((c.check(2.9, step_id{0}) == verdict::none));
+  BOOST_TEST((c.check(3.0, step_id{0}) == verdict::late));
   BOOST_TEST(!c.hold(step_id{2}, 3));
   BOOST_TEST(!c.hold(step_id{50}, 9));
   c.arrived(step_id{50});
@@ -89,8 +89,11 @@ BOOST_AUTO_TEST_CASE(copies_that_are_late_are_waited_for_once) {
 BOOST_AUTO_TEST_CASE(copies_that_never_come_are_given_up_and_others_made_without_waiting) {
   auto c = begun(2);
   BOOST_TEST(c.make(step_id{1}, 0));
-  BOOST_TEST((c.check(60.5) == verdict::given_up));
-  BOOST_TEST((c.check(60.5) == verdict::none));
+  // The next ones are not due yet.
+  BOOST_TEST((c.check(600, step_id{2}) == verdict::none));
+  BOOST_TEST((c.check(59.5, step_id{3}) == verdict::none));
+  BOOST_TEST((c.check(60.5, step_id{3}) == verdict::given_up));
+  BOOST_TEST((c.check(60.5, step_id{3}) == verdict::none));
   BOOST_TEST(c.make(step_id{30}, 61));
   BOOST_TEST(!c.hold(step_id{40}, 62));
 }

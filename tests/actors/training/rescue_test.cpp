@@ -50,6 +50,13 @@ BOOST_AUTO_TEST_CASE(copies_of_two_histories_do_not_go_together_and_the_later_hi
       !backed_up({{}, step_id{12}}, places, {{worker(1), {{zero, later}, {one, later}}}}, 2));
 }
 
+BOOST_AUTO_TEST_CASE(a_copy_of_its_own_stage_makes_nobody_a_backup) {
+  const weights_id five{{}, step_id{5}};
+  BOOST_TEST(is_backup(five, zero, {{zero, versions({5})}, {one, versions({5})}}, 2));
+  BOOST_TEST(!is_backup(five, one, {{zero, versions({4})}, {one, versions({5})}}, 2));
+  BOOST_TEST(is_backup(five, zero, {{zero, versions({5})}}, 1));
+}
+
 BOOST_AUTO_TEST_CASE(an_empty_stage_gets_a_peer_of_the_largest) {
   const std::map<worker_id, stage_id> places{
       {worker(1), zero}, {worker(2), two}, {worker(3), two}, {worker(4), two}};
