@@ -122,10 +122,14 @@ struct LeaseDone {
   # overtaken learns it here.
 
   stages @11 :UInt64;
-  # With `progressed`: bit s is stage s.
+  # With `progressed`: bit s is stage s. With `done`: of the stage that answered last.
 
   seenHistory @12 :UInt64;
   # Of seenVersion.
+
+  worker @13 :WorkerId;
+  # Who answered for `stages`, and has the microbatch in its sum. When it dies the coordinator leases
+  # it again at once, not when it has gathered. What counts is what workers report.
 }
 
 struct Gather {

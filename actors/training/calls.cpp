@@ -60,17 +60,20 @@ wire::lease_done lease_done_of(const lease_report& report) {
   message->setSeenTerm(report.seen_term.value());
   message->setSeenVersion(report.seen_weights.version.value());
   message->setSeenHistory(report.seen_weights.history.value());
+  message->setStages(report.stages);
+  wire::to_wire(report.worker, message->initWorker());
   return message.finish();
 }
 
 wire::lease_done progress_of(const wire::step_round& when, uint32_t item, microbatch_id microbatch,
-                             uint64_t stages) {
+                             uint64_t stages, worker_id worker) {
   wire::builder<schemas::LeaseDone> message;
   wire::set_step_round(*message, when);
   message->setMicrobatch(microbatch.value());
   message->setItem(item);
   message->setOutcome(schemas::LeaseDone::Outcome::PROGRESSED);
   message->setStages(stages);
+  wire::to_wire(worker, message->initWorker());
   return message.finish();
 }
 

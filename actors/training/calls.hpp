@@ -39,11 +39,13 @@ struct lease_report {
   uint32_t recomputed = 0;
   term_id seen_term;        ///< the highest in a refusal
   weights_id seen_weights;  ///< the same
+  uint64_t stages = 0;      ///< bit s: stage s, which answered last
+  worker_id worker{};       ///< for that stage
 };
 wire::lease_done lease_done_of(const lease_report& report);
 
-/// These stages have answered; the lease goes on.
+/// These stages have answered, and `worker` for them; the lease goes on.
 wire::lease_done progress_of(const wire::step_round& when, uint32_t item, microbatch_id microbatch,
-                             uint64_t stages);
+                             uint64_t stages, worker_id worker = {});
 
 }  // namespace swarm::training

@@ -180,7 +180,13 @@ void coordinator::forget(worker_id id) {
   hashes_.silent(id);
   paused_until_.erase(id);
   if (crew_.remove_trainer(id) && ledger_) ledger_->trainer_lost(id);
-  if (crew_.remove_worker(id) && ledger_) ledger_->worker_lost(id);
+  const auto* who = crew_.find(id);
+  const auto stage = who == nullptr ? stage_id{0} : who->stage;
+  if (crew_.remove_worker(id) && ledger_) {
+    ledger_->worker_lost(id);
+    // Of a stage without anybody it is the gather that finds out and waits.
+    if (!crew_.participants(stage, false, 0).empty()) ledger_->recompute(id);
+  }
   if (office_.is(duty::taking_over) || office_.is(duty::finishing))
     settled(id, office_.generation());
 }

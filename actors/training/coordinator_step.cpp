@@ -98,6 +98,7 @@ void coordinator::on_lease_done(const wire::lease_done& m) {
   if (m.fault() || !ledger_) return;
   const auto done = m.read();
   if (term_id{done->getTerm()} != election_.term() || step_id{done->getStep()} != version_) return;
+  ledger_->answered_by(done->getItem(), done->getStages(), wire::from_wire(done->getWorker()));
   if (done->getOutcome() == schemas::LeaseDone::Outcome::PROGRESSED) {
     ledger_->progressed(done->getItem(), done->getStages(), now());
     return progress();

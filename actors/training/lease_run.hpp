@@ -92,6 +92,7 @@ class lease_run {
   // For the report.
   double loss = 0;
   uint32_t recomputed = 0;
+  uint64_t last_stage = 0;    ///< bit s: stage s answered the last call, with `worker()`
   term_id seen_term{0};       ///< the highest in a refusal
   weights_id seen_weights{};  ///< the same
   uint32_t retries() const { return retries_; }

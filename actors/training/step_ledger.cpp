@@ -107,6 +107,25 @@ void step_ledger::settle_share(const lease_item& what, lease_outcome outcome, wo
   book_.again(what.item, true);
 }
 
+void step_ledger::answered_by(uint32_t item, uint64_t stages, worker_id worker) {
+  const auto* found = book_.find(item);
+  if (found == nullptr || found->item.share || found->item.weight <= 0) return;
+  for (stage_id s{0}; s.value() < this->stages(); s = s.next())
+    if ((stages & found->item.stages & bit_of(s)) != 0)
+      held_by_[worker].emplace(s, found->item.microbatch);
+}
+
+void step_ledger::recompute(worker_id gone) {
+  const auto held = held_by_.extract(gone);
+  if (held.empty()) return;
+  for (const auto& [stage, microbatch] : held.mapped()) {
+    if (at(stage).now() != stage_round::phase::computing || dropped_.count(microbatch) != 0)
+      continue;
+    book_.add(microbatch, bit_of(stage), 1, {});
+    ++reworked_;
+  }
+}
+
 void step_ledger::progressed(uint32_t item, uint64_t stages, double now_seconds) {
   book_.renew(item, now_seconds);
   for (stage_id s{0}; s.value() < this->stages(); s = s.next())
@@ -174,8 +193,12 @@ stage_round::verdict step_ledger::reconcile(stage_id stage) {
   if (round_ <= round.round()) round_ = round.round().next();
   const size_t before = book_.waiting_items();
   for (const auto& [worker, microbatches] : found.to_undo)
-    for (int64_t m : microbatches)
+    for (int64_t m : microbatches) {
+      held_by_[worker].erase({stage, microbatch_id{m}});
       book_.add(microbatch_id{m}, bit_of(stage), -1, worker);
+    }
+  for (const auto& worker : found.to_drop)
+    held_by_.erase(worker);
   for (int64_t m : found.lacking)
     book_.add(microbatch_id{m}, bit_of(stage), 1, {});
   to_drop_[static_cast<size_t>(stage.value())] = found.to_drop;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "actors/ids.hpp"
@@ -57,6 +58,12 @@ class step_ledger {
   /// False: nobody has that lease any more; the answer changes nothing. A weight of -1 that could
   /// not be done is not tried again: its target has to forget its whole sum.
   bool settle(uint32_t item, lease_outcome outcome, double loss);
+  /// A trainer says who answered for these stages. It is not the truth, which workers report, but
+  /// it is known as soon as one of them dies.
+  void answered_by(uint32_t item, uint64_t stages, worker_id worker);
+  /// What this worker held at stages that are still computing waits to be leased again, so that it
+  /// need not be found lacking at the gather.
+  void recompute(worker_id gone);
   /// These stages have answered, and the rest is being worked on.
   void progressed(uint32_t item, uint64_t stages, double now_seconds);
 
@@ -163,6 +170,7 @@ class step_ledger {
   std::map<microbatch_id, uint32_t> non_finite_;     ///< times
   std::map<share_of_loss, uint32_t> share_returns_;  ///< in the stage's round
   size_t reworked_ = 0;
+  std::map<worker_id, std::set<std::pair<stage_id, microbatch_id>>> held_by_;  ///< as trainers say
 };
 
 }  // namespace swarm::training

@@ -169,8 +169,17 @@ class trainer final : public full_actor::base {
     if (!current_sender()) return;
     const auto sender = caf::actor_cast<wire::coordinator_inbox>(current_sender());
     for (const auto& x : lease.getItems())
-      send(sender, lease_done_of({when, x.getItem(), microbatch_id{x.getMicrobatch()},
-                                  lease_outcome::returned, 0, 0, 0, term_, weights_id{}}));
+      send(sender, lease_done_of({when,
+                                  x.getItem(),
+                                  microbatch_id{x.getMicrobatch()},
+                                  lease_outcome::returned,
+                                  0,
+                                  0,
+                                  0,
+                                  term_,
+                                  weights_id{},
+                                  0,
+                                  {}}));
   }
 
   /// A lease that the coordinator has waited for too long comes again.
@@ -326,9 +335,10 @@ class trainer final : public full_actor::base {
     stage.clock.answered(r.worker(), took_s, work_of(call.kind));
     retries_.succeeded();
     // Its stage need not wait for the others.
+    r.last_stage = call.weight > 0 ? uint64_t{1} << call.stage.value() : 0;
     if (call.weight > 0 && !r.is_last_call())
-      send(coordinator_, progress_of(when(r), r.item().item, r.item().microbatch,
-                                     uint64_t{1} << call.stage.value()));
+      send(coordinator_,
+           progress_of(when(r), r.item().item, r.item().microbatch, r.last_stage, r.worker()));
     renew_leases();
     const auto item = r.item().item;
     r.answered();
@@ -410,8 +420,9 @@ class trainer final : public full_actor::base {
     const auto r = runs_.at(item);
     runs_.erase(item);
     const auto microbatch = r.item().microbatch;
-    const lease_report report{when(r),     item,         microbatch,  r.outcome(),   r.loss,
-                              r.retries(), r.recomputed, r.seen_term, r.seen_weights};
+    const lease_report report{when(r),        item,         microbatch,   r.outcome(),
+                              r.loss,         r.retries(),  r.recomputed, r.seen_term,
+                              r.seen_weights, r.last_stage, r.worker()};
     // What was not done is tried anew when it comes again.
     if (r.outcome() == lease_outcome::done) ended_[item] = report;
     send(coordinator_, lease_done_of(report));

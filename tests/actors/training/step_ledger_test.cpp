@@ -338,6 +338,39 @@ BOOST_AUTO_TEST_CASE(a_stage_gathers_as_soon_as_its_own_part_is_done) {
   BOOST_TEST(ledger.wants_gather(stage_id{1}));
 }
 
+BOOST_AUTO_TEST_CASE(what_a_dead_worker_held_is_leased_again_before_its_stage_gathers) {
+  step_ledger ledger{step_id{0}, 2, 2};
+  const auto first = ledger.lease(trainer_a, 0);
+  const auto second = ledger.lease(trainer_a, 0);
+  const auto answers = [&](const lease_item& item, uint64_t stages, worker_id by) {
+    ledger.answered_by(item.item, stages, by);
+    ledger.progressed(item.item, stages, 0);
+  };
+  answers(*first, 2, worker(3));
+  answers(*first, 1, worker(1));
+  ledger.settle(first->item, lease_outcome::done, 1.0);
+  answers(*second, 2, worker(4));
+  BOOST_TEST(ledger.wants_gather(stage_id{1}));
+  ledger.worker_lost(worker(3));
+  ledger.recompute(worker(3));
+  BOOST_TEST(!ledger.wants_gather(stage_id{1}));
+  const auto again = ledger.lease(trainer_a, 0);
+  BOOST_REQUIRE(again);
+  BOOST_TEST((again->microbatch == first->microbatch));
+  BOOST_TEST(again->stages == 2U);
+  BOOST_TEST(ledger.reworked() == 1U);
+  ledger.settle(again->item, lease_outcome::done, 1.0);
+  BOOST_TEST(ledger.wants_gather(stage_id{1}));
+  // A worker that dies while its stage gathers is missed there, and by nobody twice.
+  ledger.open_gather(stage_id{1}, {worker(4), worker(5)});
+  ledger.worker_lost(worker(4));
+  ledger.recompute(worker(4));
+  BOOST_TEST(!ledger.waiting());
+  ledger.report(worker(5), ledger.round(stage_id{1}), bits({0}));
+  BOOST_TEST((ledger.reconcile(stage_id{1}) == rework));
+  BOOST_TEST(ledger.waiting());
+}
+
 BOOST_AUTO_TEST_CASE(a_lease_that_makes_progress_does_not_expire) {
   step_ledger ledger{step_id{0}, 1, 3};
   const auto item = ledger.lease(trainer_a, 0);
