@@ -32,7 +32,7 @@ struct mission_options {
   int64_t mean_life_s = -1;
   int64_t seeds = 3;
   int64_t seed = 1;
-  int64_t messages_millions = 400;
+  int64_t messages_millions = 2'000;
   bool loses_a_stage = true;
   bool verbose = false;
 };
