@@ -128,8 +128,8 @@ struct LeaseDone {
   # Of seenVersion.
 
   worker @13 :WorkerId;
-  # Who answered for `stages`, and has the microbatch in its sum. When it dies the coordinator leases
-  # it again at once, not when it has gathered. What counts is what workers report.
+  # Who answered for `stages`, and has the microbatch in its sum. When it dies the coordinator
+  # leases it again at once, not when it has gathered. What counts is what workers report.
 }
 
 struct Gather {
