@@ -18,17 +18,25 @@ void lease_book::count(uint64_t stages, int change) {
   }
 }
 
-void lease_book::add(microbatch_id microbatch, uint64_t stages, int weight, worker_id target) {
+/// Of the trainer that has it saved: it is through with it, or at other stages.
+std::deque<lease_item>& lease_book::best_queue(microbatch_id microbatch) {
   const auto done_by = done_by_.find(microbatch);
-  auto& queue = done_by == done_by_.end() ? queue_ : reserved_[done_by->second];
+  if (done_by != done_by_.end()) return reserved_[done_by->second];
+  for (const auto& [item, entry] : out_)
+    if (entry.item.microbatch == microbatch && entry.item.weight > 0 && !entry.item.share)
+      return reserved_[entry.trainer];
+  return queue_;
+}
+
+void lease_book::add(microbatch_id microbatch, uint64_t stages, int weight, worker_id target) {
+  auto& queue = best_queue(microbatch);
   queue.push_back({next_item_++, microbatch, stages, weight, target, std::nullopt});
   count(stages, 1);
 }
 
 void lease_book::add_for_share(microbatch_id microbatch, const share_of_loss& share,
                                worker_id helper) {
-  const auto done_by = done_by_.find(microbatch);
-  auto& queue = done_by == done_by_.end() ? queue_ : reserved_[done_by->second];
+  auto& queue = best_queue(microbatch);
   // The others of the stage wait for it.
   queue.push_front(
       {next_item_++, microbatch, uint64_t{1} << share.stage.value(), 1, helper, share});

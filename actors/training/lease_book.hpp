@@ -102,6 +102,7 @@ class lease_book {
 
  private:
   std::deque<lease_item>* queue_for(worker_id trainer, uint64_t held_back);
+  std::deque<lease_item>& best_queue(microbatch_id microbatch);
   void not_preferred(worker_id trainer);
   void put_back(const lease_item& item, bool in_front);
   void count(uint64_t stages, int change);
