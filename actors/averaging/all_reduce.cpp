@@ -359,7 +359,8 @@ reduce_actions<T> all_reduce<T>::on_part(const received_part<T>& part, double no
   if (out.error) return out;
   // Only own vectors are always given at once.
   const auto took = book.answered(which, now_s, paces_, part.units.own);
-  if (took && part.units.own) line_.round_trip(*took);
+  // A follower gets nothing but sums. One that was waited for is no shorter than the way.
+  if (took && (part.units.own || part.sum)) line_.round_trip(*took);
   const auto c = collecting_.find(part.part);
   // Only its shares can be lacking still, and they are not computed yet: what can come goes first.
   if (c != collecting_.end() && !c->second.units.needed(plan_, *from).empty()) {

@@ -164,7 +164,8 @@ bool download::may_ask(const donor_state& d, double now_s) const {
   if (now_s < d.usable_from_s || d.has_nothing || d.wrong >= wrong_answers_max) return false;
   const auto bytes = options_.shard_elements * element_state_bytes;
   const auto all = open_bytes_ + unplaced_bytes_;
-  if (all > 0 && (yields_ || all + bytes > options_.window_bytes_max)) return false;
+  if (allowance_ && asked_since_ >= *allowance_) return false;
+  if (all > 0 && (one_at_a_time_ || all + bytes > options_.window_bytes_max)) return false;
   return d.open.empty() || d.open_bytes + bytes <= window_bytes(d);
 }
 
@@ -211,6 +212,7 @@ std::vector<download::question> download::ask(double now_s) {
 
 download::question download::open(worker_id id, donor_state& d, size_t shard, double now_s) {
   const auto number = ++numbers_;
+  ++asked_since_;
   const auto bytes = bytes_of(shard);
   if (d.open.empty()) d.progress_s = now_s;
   questions_[number] = {id, shard, bytes, now_s, d.delivered_bytes};

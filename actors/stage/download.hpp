@@ -116,7 +116,11 @@ class download {
   // -- questions ------------------------------------------------------------------------------
 
   /// While others need the line more: one shard at a time, from whomever.
-  void yield(bool on) { yields_ = on; }
+  void one_at_a_time(bool on) { one_at_a_time_ = on; }
+  /// So many shards may be asked for until this is called again; nothing: as many as may be.
+  void allow(std::optional<size_t> shards) { allowance_ = shards, asked_since_ = 0; }
+  /// Shards asked for since then.
+  size_t asked_since() const { return asked_since_; }
   /// All that is to be asked now; each of them counts as asked.
   std::vector<question> ask(double now_s);
   verdict answered(uint64_t number, const answer& a, double now_s);
@@ -242,7 +246,9 @@ class download {
   uint64_t received_bytes_ = 0;
   uint32_t older_in_a_row_ = 0;
   bool begun_ = false;
-  bool yields_ = false;
+  bool one_at_a_time_ = false;
+  std::optional<size_t> allowance_;
+  size_t asked_since_ = 0;
   std::optional<weights_id> floor_;
   uint64_t floor_since_ = 0;  ///< questions up to this one were asked before
   // Of late: when each of the last answers came, and how much.

@@ -33,10 +33,12 @@ joiner::joiner(worker_host& host, const stage_worker_options& options)
       fetch_([&host] { return host.self(); }, *this,
              [&host](std::chrono::nanoseconds after) {
                host.self()->delayed_send(host.self(), after, fetch_atom::value);
-             }) {}
+             }),
+      turn_(options.id) {}
 
 void joiner::clear() {
   fetch_.clear();
+  turn_.clear();
   open_.reset();
   early_.reset();
 }
@@ -51,6 +53,7 @@ void joiner::start(bool has_state, weights_id wanted) {
   guard.reducing({});
   wanted_ = wanted;
   followed_ = 0;
+  sum_shards_.reset();
   if (elements_ > 0) return begin();
   host_.self()
       ->request(options_.compute, caf::infinite, elements_atom::value)
@@ -88,6 +91,7 @@ void joiner::stop() {
   open_.reset();
   refuse_early_commit();
   patience_ends_.reset();
+  turn_ends_.reset();
   ++finishes_;
 }
 
@@ -102,6 +106,7 @@ void joiner::look() {
   if (!fetch_.active()) return;
   if (has_donors()) {
     if (host_.life().state() == life_state::waiting) {
+      if (!is_its_turn()) return;
       host_.lives(life_event::donor);
       host_.announce(wire::member_state::following);
       host_.report("fetching", {{"version", wanted_.version.value()}});
@@ -113,14 +118,40 @@ void joiner::look() {
   if (!std::exchange(alone_told_, true)) host_.report("fetch_failed", {{"why", "no donor"}});
 }
 
+bool joiner::is_its_turn() {
+  const auto now = host_.self()->clock().now();
+  impatient_ = turn_ends_ && now >= *turn_ends_;
+  if (turn_.has_come() || impatient_) {
+    turn_ends_.reset();
+    return true;
+  }
+  if (!turn_ends_) {
+    const auto patience = turn_patience * options_.chunk_timeout;
+    turn_ends_ = now + patience;
+    host_.self()->delayed_send(host_.self(), patience, fetch_atom::value);
+    host_.report("waits_turn", {{"ahead", static_cast<int64_t>(turn_.ahead())}});
+  }
+  return false;
+}
+
+void joiner::step_back() {
+  host_.lives(life_event::yield);
+  host_.announce(wire::member_state::joining);
+  begin();
+}
+
 void joiner::on_roster(const wire::roster_update& update) {
   bool changed = false;
-  for (const auto& id : update.gone)
-    changed |= fetch_.remove(id);
+  for (const auto& id : update.gone) {
+    turn_.gone(id);
+    changed |= fetch_.remove(id) || turn_ends_;
+  }
   for (const auto& member : update.changed) {
     if (member.role != wire::member_role::stage_worker || member.stage != options_.stage ||
         member.id == options_.id)
       continue;
+    turn_.is(member.id, member.state);
+    changed |= turn_ends_.has_value();
     if (member.state == wire::member_state::serving) {
       fetch_.add(member.id, member.handle);
       changed = true;
@@ -128,6 +159,9 @@ void joiner::on_roster(const wire::roster_update& update) {
       changed |= fetch_.remove(member.id);
     }
   }
+  if (fetch_.active() && host_.life().state() == life_state::fetching &&
+      !fetch_.machine().begun() && !impatient_ && turn_.is_too_many())
+    return step_back();
   if (!changed || !fetch_.active()) return;
   if (!has_donors() && fetch_.machine().begun() && planted(planted_bug::dead_donor_taken_as_fresh))
     return finish(*newest_);
@@ -136,6 +170,7 @@ void joiner::on_roster(const wire::roster_update& update) {
 }
 
 void joiner::on_wake() {
+  if (host_.life().state() == life_state::waiting) return look();
   fetch_.on_wake();
 }
 
@@ -261,6 +296,7 @@ void joiner::on_reduce(const wire::reduce& m, promise<wire::reduced> reply) {
   if (auto why = guard.gather(when.term, when.step, when.round)) {
     if (why->reason != refusal_reason::behind || planted(planted_bug::follower_skips_a_step))
       return static_cast<void>(reply.deliver(make_error(*why)));
+    if (reducing_ > 0) took_too_much();
     miss_until(when.step, "missed a step while following");
     if (auto again = guard.gather(when.term, when.step, when.round))
       return static_cast<void>(reply.deliver(make_error(*again)));
@@ -270,6 +306,7 @@ void joiner::on_reduce(const wire::reduce& m, promise<wire::reduced> reply) {
 
 void joiner::take_part(const wire::reduce& m, wire::step_round when, promise<wire::reduced> reply) {
   ++reducing_;
+  share_line();
   const auto fail = [=](caf::error& error) mutable {
     reply.deliver(std::move(error));
     reduce_ended();
@@ -298,8 +335,28 @@ void joiner::take_part(const wire::reduce& m, wire::step_round when, promise<wir
           fail);
 }
 
+/// While a sum is coming so many shards are asked for as have left it time enough: behind them, on
+/// the line of one donor, it takes longer than a step may, and a sum that is missed costs all that
+/// is here. Half as many after a miss, a quarter more when it was here before the commit, but never
+/// again nearly as many as were too many.
+void joiner::share_line() {
+  if (!fetch_.active()) return;
+  fetch_.machine().allow(reducing_ > 0 ? sum_shards_ : std::nullopt);
+  fetch_.go_on();
+}
+
+void joiner::took_too_much() {
+  const auto asked = fetch_.machine().asked_since();
+  too_many_shards_ = sum_shards_ ? std::min(too_many_shards_, asked) : asked;
+  sum_shards_ = asked / 2;
+}
+
 void joiner::reduce_ended() {
   --reducing_;
+  const bool in_time = open_ && !early_;
+  if (in_time && sum_shards_)
+    sum_shards_ = std::min(*sum_shards_ + 1 + *sum_shards_ / 4, too_many_shards_ * 3 / 4);
+  if (reducing_ == 0) share_line();
   if (auto early = std::exchange(early_, std::nullopt)) on_commit(early->order, early->reply);
   on_change();
 }
@@ -377,123 +434,6 @@ void joiner::apply(double scale) {
       ->request(options_.compute, caf::infinite, apply_atom::value, from.version.value(), scale,
                 std::move(flat))
       .then([](bool) {}, fail);
-}
-
-// -- ready ----------------------------------------------------------------------------------------
-
-/// True while it is worth while to wait for a sum, or for a commit.
-bool joiner::patient() {
-  const auto now = host_.self()->clock().now();
-  if (!has_donors()) return false;
-  if (!patience_ends_) {
-    patience_ends_ = now + options_.chunk_timeout;
-    host_.self()->delayed_send(host_.self(), options_.chunk_timeout, fetch_atom::value);
-  }
-  return now < *patience_ends_;
-}
-
-/// All shards are in the engine, at these weights.
-void joiner::finish(weights_id weights) {
-  auto& guard = host_.guard();
-  if (guard.weights() != weights && !planted(planted_bug::follower_skips_a_step)) {
-    open_.reset();
-    guard.resume(weights, newest_commit_);
-  }
-  const bool sum_is_coming = reducing_ > 0 && guard.frozen() != guard.sum().attempt;
-  if (sum_is_coming && patient()) return;
-  const auto number = ++finishes_;
-  host_.self()
-      ->request(options_.compute, caf::infinite, hash_atom::value)
-      .then(
-          [=, attempt = host_.life().attempt()](const std::string& hash) {
-            if (attempt != host_.life().attempt() || number != finishes_) return;
-            weights_hash_ = hash;
-            put_in_sum(weights, number);
-          },
-          [=](caf::error& error) { host_.self()->quit(std::move(error)); });
-}
-
-/// What is reduced and not committed yet: the commit finds the sum in the engine.
-void joiner::put_in_sum(weights_id weights, uint64_t number) {
-  const auto& guard = host_.guard();
-  SWARM_INVARIANT(open_ || guard.sum().attempt.none(), "a sum that the guard knows is here");
-  if (!open_ || guard.sum().attempt != open_->sum.attempt) return done();
-  host_.self()
-      ->request(options_.compute, caf::infinite, reduced_atom::value, open_->total)
-      .then(
-          [=, attempt = host_.life().attempt(), sum = open_->sum,
-           total = open_->total](double squared_norm) mutable {
-            // The commit, or another round, may have come meanwhile: that finishes anew.
-            if (attempt != host_.life().attempt() || number != finishes_) return;
-            sum.squared_norm = squared_norm;
-            host_.guard().reduced(sum);
-            host_.keep({weights.version, sum, total, weights.history});
-            done();
-          },
-          [=](caf::error& error) { host_.self()->quit(std::move(error)); });
-}
-
-/// With the sum that it had: it may have been promised to a coordinator.
-void joiner::go_on_alone() {
-  fetch_.stop();
-  host_.self()
-      ->request(options_.compute, caf::infinite, clear_atom::value)
-      .then(
-          [=, attempt = host_.life().attempt()](bool) {
-            if (attempt != host_.life().attempt()) return;
-            host_.guard().resume(*position_, commit_, sum_);
-            host_.report("joined", {{"version", position_->version.value()}, {"followed", 0}});
-            host_.serve(weights_hash_, false);
-          },
-          [=](caf::error& error) { host_.self()->quit(std::move(error)); });
-}
-
-void joiner::done() {
-  const auto version = host_.guard().version().value();
-  host_.report("fetched", {{"version", version},
-                           {"bytes", static_cast<int64_t>(fetch_.machine().received_bytes())}});
-  host_.report("joined", {{"version", version}, {"followed", followed_}});
-  stop();
-  if (newest_ == host_.guard().weights()) host_.known_as(std::move(also_));
-  host_.serve(weights_hash_, true);
-}
-
-bool joiner::resume() {
-  if (!options_.store) return false;
-  const auto stored = options_.store->state();
-  if (!stored) return false;
-  host_.lives(life_event::load);
-  auto sum = options_.store->sum();
-  if (sum && sum->weights() != stored->weights()) sum.reset();
-  const auto attempt = host_.life().attempt();
-  const auto fail = [=](caf::error& error) { host_.self()->quit(std::move(error)); };
-  // Of another model, perhaps: it would not fit the next life either.
-  const auto refused = [=, version = stored->version](caf::error& error) {
-    if (attempt != host_.life().attempt()) return;
-    if (error.category() != wire::refusal_category) return fail(error);
-    host_.report("stored_state_refused", {{"version", version.value()}});
-    host_.lives(life_event::unfit);
-    start(false, {});
-  };
-  const auto loaded = [=] {
-    if (attempt != host_.life().attempt()) return;
-    host_.report("joined", {{"version", host_.guard().version().value()}, {"followed", 0}});
-    host_.serve(weights_hash_, false);
-  };
-  host_.self()
-      ->request(options_.compute, caf::infinite, import_atom::value, stored->state)
-      .then(
-          [=, weights = stored->weights(), commit = stored->commit](const std::string& hash) {
-            if (attempt != host_.life().attempt()) return;
-            weights_hash_ = hash;
-            host_.guard().resume(weights, commit, sum ? sum->sum : reduced_sum{});
-            if (!sum) return loaded();
-            host_.self()
-                ->request(options_.compute, caf::infinite, reduced_atom::value, sum->total)
-                .then([=](double) { loaded(); }, fail);
-          },
-          refused);
-  return true;
 }
 
 }  // namespace swarm::stage

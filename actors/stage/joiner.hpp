@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "actors/stage/fetcher.hpp"
+#include "actors/stage/joining_turn.hpp"
 #include "actors/stage/stage_worker.hpp"
 #include "actors/stage/worker_base.hpp"
 #include "actors/wire/ticket.hpp"
@@ -14,10 +15,14 @@ namespace swarm::stage {
 /// Donors that have only older weights than the one that it needs are believed after so many
 /// answers in a row: then nobody has anything newer.
 inline constexpr uint32_t old_answers_max = 8;
+/// A joiner whose turn does not come, since whoever is ahead of it neither gets in nor dies, begins
+/// all the same after so many times the patience with a donor.
+inline constexpr int turn_patience = 120;
 
 /// How a worker comes by its stage's state:
 ///
-///   listen --> fetch shards, each at its donor's weights --all here at the same--> serve
+///   listen --its turn has come--> fetch shards, each at its donor's weights --all here at the
+///   same--> serve
 ///      '-- from here on: follow the all-reduce of each step with weight zero, and carry each
 ///          step that is committed out on the shards that stand where it begins
 ///
@@ -83,6 +88,8 @@ class joiner final : private fetch_listener {
 
   void begin();
   void look();
+  bool is_its_turn();
+  void step_back();
   void require(weights_id floor);
   void forget_sum();
   void adopt(weights_id weights, const last_commit& made_by, history_names also);
@@ -91,6 +98,8 @@ class joiner final : private fetch_listener {
   void miss_until(step_id step, const char* why);
   void take_part(const wire::reduce& m, wire::step_round when, promise<wire::reduced> reply);
   void reduce_ended();
+  void share_line();
+  void took_too_much();
   /// The sum that it names is still on its way here.
   bool comes_too_early(const wire::step_round& when, attempt_id attempt);
   void refuse_early_commit();
@@ -107,7 +116,9 @@ class joiner final : private fetch_listener {
   fetcher<full_worker_actor::base> fetch_;
   uint64_t elements_ = 0;  ///< of the engine; 0: not asked yet
   std::optional<open_step> open_;
-  size_t reducing_ = 0;  ///< orders that the averager has not answered
+  size_t reducing_ = 0;               ///< orders that the averager has not answered
+  std::optional<size_t> sum_shards_;  ///< while a sum is coming; nothing: none was missed yet
+  size_t too_many_shards_ = 0;        ///< the fewest with which one was
   /// It waits for its sum.
   struct early_commit {
     wire::commit order;
@@ -130,6 +141,9 @@ class joiner final : private fetch_listener {
   int64_t followed_ = 0;  ///< steps carried out while fetching
   double told_s_ = 0;     ///< when it last said how far it is
   bool alone_told_ = false;
+  joining_turn turn_;
+  std::optional<caf::actor_clock::time_point> turn_ends_;  ///< it waits for its turn until then
+  bool impatient_ = false;                                 ///< it has begun before its turn
 };
 
 }  // namespace swarm::stage

@@ -93,7 +93,7 @@ class replicator final : public full_replicator::base {
     }
     void on_change() override {
       host.look_at(*this);
-      if (fetch.active()) fetch.machine().yield(host.options_.line->reducing());
+      if (fetch.active()) fetch.machine().one_at_a_time(host.options_.line->reducing());
     }
 
     void stop() {

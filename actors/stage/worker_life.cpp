@@ -31,20 +31,20 @@ constexpr auto no = cell::refused;
 
 using row = std::array<cell, life_events>;
 constexpr std::array<row, life_states> table{{
-    // load unfit fetch donor whole missed ready restore none
-    {lo, no, wa, __, no, no, se, re, no},  // starting
-    {no, wa, no, __, no, no, se, re, no},  // loading
-    {no, no, __, fe, no, __, se, re, no},  // waiting
-    {no, no, __, __, fi, __, se, re, no},  // fetching
-    {no, no, __, __, __, fe, se, re, no},  // finishing
-    {no, no, wa, __, no, no, no, re, no},  // serving
-    {no, no, __, __, __, __, se, re, wa},  // restoring
+    // load unfit fetch donor whole missed ready restore none yield
+    {lo, no, wa, __, no, no, se, re, no, no},  // starting
+    {no, wa, no, __, no, no, se, re, no, no},  // loading
+    {no, no, __, fe, no, __, se, re, no, __},  // waiting
+    {no, no, __, __, fi, __, se, re, no, wa},  // fetching
+    {no, no, __, __, __, fe, se, re, no, no},  // finishing
+    {no, no, wa, __, no, no, no, re, no, no},  // serving
+    {no, no, __, __, __, __, se, re, wa, no},  // restoring
 }};
 
 /// What is in the engine is given up, or about to be.
 bool begins_anew(life_event event) {
   return event == life_event::load || event == life_event::unfit || event == life_event::fetch ||
-         event == life_event::restore || event == life_event::none;
+         event == life_event::restore || event == life_event::none || event == life_event::yield;
 }
 
 }  // namespace

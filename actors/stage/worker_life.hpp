@@ -25,20 +25,21 @@ enum class life_event : uint8_t {
   missed,   ///< a step was missed, so that some shards are not of use any more
   ready,    ///< the engine stands where the guard says
   restore,  ///< the coordinator has named weights that it does not stand at
-  none      ///< nobody has them
+  none,     ///< nobody has them
+  yield     ///< others who began at the same time go first
 };
-inline constexpr int life_events = 9;
+inline constexpr int life_events = 10;
 
 /// What a worker does when, as a table, without actors:
 ///
-///             load    unfit   fetch   donor    whole     missed   ready   restore   none
-///   starting  loading !       waiting -        !         !        serving restoring !
-///   loading   !       waiting !       -        !         !        serving restoring !
-///   waiting   !       !       -       fetching !         -        serving restoring !
-///   fetching  !       !       -       -        finishing -        serving restoring !
-///   finishing !       !       -       -        -         fetching serving restoring !
-///   serving   !       !       waiting -        !         !        !       restoring !
-///   restoring !       !       -       -        -         -        serving restoring waiting
+///             load    unfit   fetch   donor    whole     missed   ready   restore   none    yield
+///   starting  loading !       waiting -        !         !        serving restoring !       !
+///   loading   !       waiting !       -        !         !        serving restoring !       !
+///   waiting   !       !       -       fetching !         -        serving restoring !       -
+///   fetching  !       !       -       -        finishing -        serving restoring ! waiting
+///   finishing !       !       -       -        -         fetching serving restoring !       !
+///   serving   !       !       waiting -        !         !        !       restoring !       !
+///   restoring !       !       -       -        -         -        serving restoring waiting !
 ///
 /// -: nothing changes; !: must not happen, and changes nothing. From waiting and fetching it serves
 /// with what it had, when all of its stage have fallen back at once and nothing has come yet.

@@ -14,7 +14,8 @@
 /// Donors that a test plays itself, and what the tests of joiners ask and do.
 namespace swarm::testing {
 
-inline std::vector<worker_id> serving_workers(worker_rig& rig) {
+/// What everybody says of itself now.
+inline std::map<worker_id, wire::member_state> member_states(worker_rig& rig) {
   auto seen = std::make_shared<std::map<worker_id, wire::member_state>>();
   const auto listener = rig.system().spawn([seen](caf::event_based_actor*) -> caf::behavior {
     return {[seen](const wire::roster_update& update) {
@@ -25,8 +26,12 @@ inline std::vector<worker_id> serving_workers(worker_rig& rig) {
   rig.own(listener);
   caf::anon_send(rig.directory(), wire::subscribe_atom::value, caf::actor{listener});
   rig.run();
+  return *seen;
+}
+
+inline std::vector<worker_id> serving_workers(worker_rig& rig) {
   std::vector<worker_id> result;
-  for (const auto& [id, state] : *seen)
+  for (const auto& [id, state] : member_states(rig))
     if (state == wire::member_state::serving) result.push_back(id);
   return result;
 }

@@ -59,7 +59,10 @@ BOOST_AUTO_TEST_CASE(while_others_need_the_line_one_shard_is_asked_for_at_a_time
   download d{options_of(40, 4)};
   d.add(donor(1));
   d.add(donor(2));
-  d.yield(true);
+  d.allow(0);
+  BOOST_TEST(d.ask(0).empty());
+  d.allow(std::nullopt);
+  d.one_at_a_time(true);
   for (size_t shards = 0; shards < d.shards() / 2; ++shards) {
     const auto asked = d.ask(0);
     BOOST_REQUIRE(asked.size() == 1U);
@@ -67,8 +70,11 @@ BOOST_AUTO_TEST_CASE(while_others_need_the_line_one_shard_is_asked_for_at_a_time
     BOOST_TEST(d.ask(0).empty());
     d.placed(asked[0].shard);
   }
-  d.yield(false);
-  BOOST_TEST(d.ask(0).size() > 1U);
+  d.one_at_a_time(false);
+  d.allow(3);
+  BOOST_TEST(d.ask(0).size() == 3U);
+  BOOST_TEST(d.ask(0).empty());
+  BOOST_TEST(d.asked_since() == 3U);
 }
 
 BOOST_AUTO_TEST_CASE(a_state_smaller_than_a_shard_comes_at_once) {

@@ -77,6 +77,40 @@ BOOST_AUTO_TEST_CASE(a_download_goes_on_at_another_donor_when_one_falls_silent) 
   BOOST_TEST(first_weight(rig, joiner) == 7);
 }
 
+BOOST_AUTO_TEST_CASE(half_as_many_fetch_at_once_as_serve_and_the_others_after_them) {
+  noting_donor only;
+  worker_rig rig{1};
+  only.answers = 0;
+  spawn_donor(rig, 3, only.script());
+  const auto first = spawn_joiner(rig);
+  rig.run();
+  const auto second = rig.spawn(5, start_mode::fetch, rig.whole_model());
+  rig.run();
+  BOOST_TEST(only.asked == firsts{0}, per_element());
+  only.answers = ~size_t{0};
+  pass_slowly(rig, 100s);
+  BOOST_TEST(first_weight(rig, first) == 7);
+  BOOST_TEST(first_weight(rig, second) == 7);
+}
+
+BOOST_AUTO_TEST_CASE(a_joiner_whose_turn_does_not_come_begins_all_the_same) {
+  noting_donor only;
+  worker_rig rig{1};
+  only.answers = 0;
+  spawn_donor(rig, 3, only.script());
+  spawn_joiner(rig);
+  rig.run();
+  rig.spawn(5, start_mode::fetch, rig.whole_model());
+  rig.run();
+  const auto state_of_second = [&] { return member_states(rig).rbegin()->second; };
+  const std::chrono::milliseconds patience = stage::turn_patience * 30s;
+  for (auto passed = 0ms; passed < patience - 10s; passed += 10s)
+    rig.pass(10s);
+  BOOST_TEST((state_of_second() == wire::member_state::joining));
+  rig.pass(20s);
+  BOOST_TEST((state_of_second() == wire::member_state::following));
+}
+
 BOOST_AUTO_TEST_CASE(what_has_arrived_stays_when_no_donor_has_the_rest) {
   noting_donor a;
   noting_donor b;

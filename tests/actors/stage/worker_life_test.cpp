@@ -34,13 +34,13 @@ worker_life in(state wanted) {
 
 // Columns in the order of life_event. -: ignored, !: refused.
 const std::vector<std::pair<state, std::string>> table = {
-    {state::starting, "loading ! waiting - ! ! serving restoring !"},
-    {state::loading, "! waiting ! - ! ! serving restoring !"},
-    {state::waiting, "! ! - fetching ! - serving restoring !"},
-    {state::fetching, "! ! - - finishing - serving restoring !"},
-    {state::finishing, "! ! - - - fetching serving restoring !"},
-    {state::serving, "! ! waiting - ! ! ! restoring !"},
-    {state::restoring, "! ! - - - - serving restoring waiting"}};
+    {state::starting, "loading ! waiting - ! ! serving restoring ! !"},
+    {state::loading, "! waiting ! - ! ! serving restoring ! !"},
+    {state::waiting, "! ! - fetching ! - serving restoring ! -"},
+    {state::fetching, "! ! - - finishing - serving restoring ! waiting"},
+    {state::finishing, "! ! - - - fetching serving restoring ! !"},
+    {state::serving, "! ! waiting - ! ! ! restoring ! !"},
+    {state::restoring, "! ! - - - - serving restoring waiting !"}};
 
 std::string word(state s) {
   return s == state::waiting ? "waiting" : to_string(s);
