@@ -10,6 +10,7 @@ namespace {
 
 using namespace swarm;
 using namespace swarm::campaign;
+using namespace std::chrono_literals;
 using faults::fault_class;
 using simulation::cargo;
 
@@ -48,4 +49,40 @@ BOOST_AUTO_TEST_CASE(two_candidates_that_do_not_see_each_other_do_not_depose_eac
                                     << during << " while the link is cut");
   BOOST_TEST(terms <= 1U);
   BOOST_TEST(during >= 0.9 * before);
+}
+
+BOOST_AUTO_TEST_CASE(a_death_in_another_stages_all_reduce_repeats_nothing_here) {
+  const auto what = scenario_named("death_in_another_stage");
+  const auto calm = run(what);
+  BOOST_REQUIRE(calm.result.commits.size() > 3U);
+  // Near the end of a pass of 12 s: stage 0 is nearly done, too.
+  const double death_s = calm.result.commits[2].time_s - 1;
+  const auto struck = run(what, {fault(fault_class::kill, at(death_s), at(death_s) + 200s, {4})});
+  BOOST_TEST_REQUIRE(struck.result.faults.at("kill") == 1U);
+  const auto& commits = struck.result.commits;
+  const auto hit = std::find_if(commits.begin(), commits.end(),
+                                [&](const auto& c) { return c.time_s > death_s; });
+  BOOST_REQUIRE(hit != commits.end() && hit != commits.begin());
+  const auto sent = static_cast<double>(hit->sums_bytes[0] - std::prev(hit)->sums_bytes[0]);
+  BOOST_TEST_MESSAGE("stage 0 sent "
+                     << sent / 1e6 << " MB in the step with the death, planned "
+                     << pass_bytes(what) / 1e6 << "; the step took "
+                     << hit->time_s - std::prev(hit)->time_s << " s instead of "
+                     << calm.result.commits[2].time_s - calm.result.commits[1].time_s);
+  BOOST_TEST(sent <= plan_slack * pass_bytes(what));
+}
+
+BOOST_AUTO_TEST_CASE(three_joiners_of_one_donor_all_get_in) {
+  const auto what = scenario_named("three_joiners");
+  const double death_s = 60;
+  const auto record = run(what, {fault(fault_class::kill, at(death_s), at(death_s) + 2s, {1}),
+                                 fault(fault_class::kill, at(death_s), at(death_s) + 2s, {2}),
+                                 fault(fault_class::kill, at(death_s), at(death_s) + 2s, {3})});
+  BOOST_TEST_REQUIRE(record.result.faults.at("kill") == 3U);
+  const auto found = record.result.events.find("joined");
+  const auto joined = found == record.result.events.end() ? 0 : found->second;
+  BOOST_TEST_MESSAGE(
+      "joined: " << joined << " of 3; states sent "
+                 << static_cast<double>(record.result.sent_total(cargo::states)) / 1e6 << " MB");
+  BOOST_TEST(joined >= 3U);
 }

@@ -51,6 +51,8 @@ const std::vector<probe>& probes() {
       // A joiner: actors/stage/joiner.cpp.
       {"joining", "a joiner told how far it is"},
       {"fetching", "a worker began to fetch its stage's state"},
+      {"waits_turn",
+       "a joiner waits until others are through, of which half as many fetch as serve"},
       {"fetched", "all of it arrived"},
       {"joined", "a newcomer serves with it"},
       {"followed", "and followed a step in progress with weight zero"},
