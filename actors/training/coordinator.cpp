@@ -146,7 +146,7 @@ void coordinator::on_roster(const wire::roster_update& update) {
     if (office_.is(duty::taking_over)) ask_position(m.id);
     if (office_.on(office_event::newcomer)) take_over();
     // It came back, or is late: perhaps it only lacks the last commit.
-    if (office_.in_office()) send_commit(m.id);
+    if (office_.in_office() && !has_refused_commit(m.id, step_id{m.version})) send_commit(m.id);
     gather_too(m);
   }
   if (ledger_)
@@ -173,6 +173,7 @@ void coordinator::on_candidate(const wire::member& m) {
 
 void coordinator::forget(worker_id id) {
   uncommitted_.erase(id);
+  refused_commit_.erase(id);
   owed_.erase(id);
   positions_.erase(id);
   unrestored_before_.erase(id);

@@ -238,6 +238,7 @@ class coordinator final : public full_coordinator::base {
   std::chrono::milliseconds reduce_hold() const;
   void commit();
   void send_commit(worker_id id);
+  bool has_refused_commit(worker_id id, step_id stands) const;
   void on_committed(worker_id id, step_id version, const wire::committed& m);
   void diverged(worker_id id);
   void compare_hashes();
@@ -304,6 +305,8 @@ class coordinator final : public full_coordinator::base {
   std::set<worker_id> dropped_;               ///< it has been said of them
   // Of the last step.
   std::set<worker_id> uncommitted_;
+  /// Who has refused the last commit, and where it stood.
+  std::map<worker_id, step_id> refused_commit_;
   std::set<worker_id> owed_;  ///< silent so far: told again from time to time
   std::map<stage_id, wire::commit> last_orders_;
   replica_hashes hashes_;

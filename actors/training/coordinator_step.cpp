@@ -8,6 +8,16 @@
 
 namespace swarm::training {
 
+namespace {
+
+/// Where whoever refuses stands; below all versions if it does not say.
+step_id version_in(const caf::error& error) {
+  const auto refusal = wire::refusal_of(error);
+  return refusal && !refusal->fault() ? step_id{refusal->read()->getVersion()} : step_id{-1};
+}
+
+}  // namespace
+
 // -- leases -------------------------------------------------------------------------------------
 
 bool coordinator::settling() {
@@ -198,7 +208,9 @@ void coordinator::leave_out(worker_id id, const caf::error* why) {
   if (who != nullptr && why != nullptr && was_lost(*why))
     report_dropped(id, who->stage, "it does not answer");
   if (why != nullptr) {
-    if (wire::refusal_reason(*why) == schemas::Refusal::Reason::BEHIND) send_commit(id);
+    if (wire::refusal_reason(*why) == schemas::Refusal::Reason::BEHIND &&
+        !has_refused_commit(id, version_in(*why)))
+      send_commit(id);
     overtaken(*why);
   }
 }
@@ -284,6 +296,7 @@ void coordinator::commit() {
   hashes_.begin();
   uncommitted_.clear();
   owed_.clear();
+  refused_commit_.clear();
   report_step(norm_squared);
   report_disks();
   version_ = version_.next();
@@ -300,6 +313,14 @@ void coordinator::commit() {
   }
   answer_callers();
   begin_step(step_ledger::beginning::fresh);
+}
+
+/// It does not have the sum, and stands where it stood. Asked again and again it would never count
+/// as one that cannot go on, and its stage never be rescued: 1. it was away, and the others of its
+/// stage that had the sum died; 2. it serves at the version before; 3. each gather finds it behind.
+bool coordinator::has_refused_commit(worker_id id, step_id stands) const {
+  const auto found = refused_commit_.find(id);
+  return found != refused_commit_.end() && found->second == stands;
 }
 
 /// The last commit; repeats do no harm.
@@ -324,7 +345,11 @@ void coordinator::send_commit(worker_id id) {
           on_committed(id, version, *reply);
         } else {
           hashes_.silent(id);
-          if (error == nullptr || was_lost(*error)) owed_.insert(id);
+          if (error == nullptr || was_lost(*error)) {
+            owed_.insert(id);
+          } else {
+            refused_commit_[id] = version_in(*error);
+          }
         }
         uncommitted_.erase(id);
         compare_hashes();
