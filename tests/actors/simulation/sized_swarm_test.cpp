@@ -65,9 +65,7 @@ BOOST_AUTO_TEST_CASE(a_swarm_left_alone_takes_the_planned_time_and_sends_the_pla
   }
 }
 
-/// Not yet: it is missed, and does not come back within the bound.
-BOOST_AUTO_TEST_CASE(a_frozen_worker_is_missed_after_the_silence_and_comes_back,
-                     *boost::unit_test::disabled()) {
+BOOST_AUTO_TEST_CASE(a_frozen_worker_is_missed_after_the_silence_and_comes_back) {
   faults::planned_fault freeze;
   freeze.kind = faults::fault_class::freeze;
   freeze.begins = std::chrono::seconds{40};
