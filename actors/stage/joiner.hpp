@@ -21,8 +21,7 @@ inline constexpr int turn_patience = 120;
 
 /// How a worker comes by its stage's state:
 ///
-///   listen --its turn has come--> fetch shards, each at its donor's weights --all here at the
-///   same--> serve
+///   listen --its turn--> fetch shards, each at its donor's weights --all at the same--> serve
 ///      '-- from here on: follow the all-reduce of each step with weight zero, and carry each
 ///          step that is committed out on the shards that stand where it begins
 ///

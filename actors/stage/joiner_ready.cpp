@@ -1,10 +1,8 @@
-#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "actors/invariant.hpp"
 #include "actors/planted_bug.hpp"
-#include "actors/stage/errc.hpp"
 #include "actors/stage/joiner.hpp"
 #include "actors/wire/refusal.hpp"
 

@@ -13,7 +13,7 @@ namespace {
 std::vector<held_bitmap> dealt(const held_bitmap& held, size_t ways) {
   std::vector<held_bitmap> result(ways, held_bitmap(held.size()));
   size_t turn = 0;
-  for (int64_t m = 0; ways > 0 && m < static_cast<int64_t>(held.size() * 8); ++m) {
+  for (int64_t m = 0; m < static_cast<int64_t>(held.size() * 8); ++m) {
     if (!holds(held, m)) continue;
     auto& byte = result[turn++ % ways][static_cast<size_t>(m / 8)];
     byte = static_cast<uint8_t>(byte | 1U << (m % 8));

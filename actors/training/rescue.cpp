@@ -80,10 +80,16 @@ std::string rescued_sentence(std::optional<stage_id> stage, step_id from, step_i
          std::to_string(to.value());
 }
 
+/// Whether this copy of a stage's states outlives the stage; `own`: that of whoever has it, if
+/// known.
+static bool counts(weights_id weights, std::optional<stage_id> own,
+                   const stage_copies::value_type& copy, int32_t stages) {
+  return copy.second.count(weights) != 0 && (stages == 1 || copy.first != own);
+}
+
 bool is_backup(weights_id weights, stage_id own, const stage_copies& kept, int32_t stages) {
-  return std::any_of(kept.begin(), kept.end(), [&](const auto& of) {
-    return of.second.count(weights) != 0 && (stages == 1 || of.first != own);
-  });
+  return std::any_of(kept.begin(), kept.end(),
+                     [&](const auto& copy) { return counts(weights, own, copy, stages); });
 }
 
 bool backed_up(weights_id weights, const std::map<worker_id, stage_id>& places,
@@ -91,10 +97,9 @@ bool backed_up(weights_id weights, const std::map<worker_id, stage_id>& places,
   std::map<stage_id, size_t> copies;
   for (const auto& [who, kept] : inventories) {
     const auto place = places.find(who);
-    for (const auto& [stage, states] : kept)
-      if (states.count(weights) != 0 &&
-          (stages == 1 || place == places.end() || place->second != stage))
-        ++copies[stage];
+    const auto own = place == places.end() ? std::nullopt : std::optional{place->second};
+    for (const auto& copy : kept)
+      if (counts(weights, own, copy, stages)) ++copies[copy.first];
   }
   const size_t wanted = stages == 1 ? 2 : 1;
   for (stage_id s{0}; s.value() < stages; s = s.next())

@@ -169,17 +169,8 @@ class trainer final : public full_actor::base {
     if (!current_sender()) return;
     const auto sender = caf::actor_cast<wire::coordinator_inbox>(current_sender());
     for (const auto& x : lease.getItems())
-      send(sender, lease_done_of({when,
-                                  x.getItem(),
-                                  microbatch_id{x.getMicrobatch()},
-                                  lease_outcome::returned,
-                                  0,
-                                  0,
-                                  0,
-                                  term_,
-                                  weights_id{},
-                                  0,
-                                  {}}));
+      send(sender, lease_done_of({when, x.getItem(), microbatch_id{x.getMicrobatch()},
+                                  lease_outcome::returned, 0, 0, 0, term_, weights_id{}}));
   }
 
   /// A lease that the coordinator has waited for too long comes again.

@@ -27,6 +27,21 @@ crew spawn_joiner(worker_rig& rig, std::chrono::milliseconds retry = 200ms,
                    });
 }
 
+struct two_joiners_of_a_silent_donor {
+  two_joiners_of_a_silent_donor() {
+    only.answers = 0;
+    spawn_donor(rig, 3, only.script());
+    first = spawn_joiner(rig);
+    rig.run();
+    second = rig.spawn(5, start_mode::fetch, rig.whole_model());
+    rig.run();
+  }
+  noting_donor only;
+  worker_rig rig{1};
+  crew first;
+  crew second;
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_download_goes_on_at_another_donor_where_the_dead_one_stopped) {
@@ -77,15 +92,8 @@ BOOST_AUTO_TEST_CASE(a_download_goes_on_at_another_donor_when_one_falls_silent) 
   BOOST_TEST(first_weight(rig, joiner) == 7);
 }
 
-BOOST_AUTO_TEST_CASE(half_as_many_fetch_at_once_as_serve_and_the_others_after_them) {
-  noting_donor only;
-  worker_rig rig{1};
-  only.answers = 0;
-  spawn_donor(rig, 3, only.script());
-  const auto first = spawn_joiner(rig);
-  rig.run();
-  const auto second = rig.spawn(5, start_mode::fetch, rig.whole_model());
-  rig.run();
+BOOST_FIXTURE_TEST_CASE(half_as_many_fetch_at_once_as_serve_and_the_others_after_them,
+                        two_joiners_of_a_silent_donor) {
   BOOST_TEST(only.asked == firsts{0}, per_element());
   only.answers = ~size_t{0};
   pass_slowly(rig, 100s);
@@ -93,15 +101,8 @@ BOOST_AUTO_TEST_CASE(half_as_many_fetch_at_once_as_serve_and_the_others_after_th
   BOOST_TEST(first_weight(rig, second) == 7);
 }
 
-BOOST_AUTO_TEST_CASE(a_joiner_whose_turn_does_not_come_begins_all_the_same) {
-  noting_donor only;
-  worker_rig rig{1};
-  only.answers = 0;
-  spawn_donor(rig, 3, only.script());
-  spawn_joiner(rig);
-  rig.run();
-  rig.spawn(5, start_mode::fetch, rig.whole_model());
-  rig.run();
+BOOST_FIXTURE_TEST_CASE(a_joiner_whose_turn_does_not_come_begins_all_the_same,
+                        two_joiners_of_a_silent_donor) {
   const auto state_of_second = [&] { return member_states(rig).rbegin()->second; };
   const std::chrono::milliseconds patience = stage::turn_patience * 30s;
   for (auto passed = 0ms; passed < patience - 10s; passed += 10s)
