@@ -1,9 +1,11 @@
 #include "actors/stage/download.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "actors/invariant.hpp"
+#include "actors/random.hpp"
 
 namespace swarm::stage {
 
@@ -92,7 +94,8 @@ std::optional<weights_id> download::here(size_t shard) const {
 // -- donors -------------------------------------------------------------------------------------
 
 void download::add(worker_id donor) {
-  donors_.try_emplace(donor);
+  const auto [at, added] = donors_.try_emplace(donor);
+  if (added) at->second.place = mixed_bits(donor.peer.value() ^ mixed_bits(options_.seed));
 }
 
 void download::remove(worker_id donor) {
@@ -146,13 +149,17 @@ void download::expire(double now_s) {
 std::optional<double> download::wakes_at_s() const {
   std::optional<double> result;
   const auto sooner = [&](double at_s) { result = std::min(result.value_or(at_s), at_s); };
+  const bool room = has_room();
   for (const auto& [id, d] : donors_) {
     if (!d.open.empty()) {
       sooner(d.progress_s + patience_s(d));
+    } else if (!room) {
+      // It could be asked, but the others' answers have to come or to be given up before.
+      continue;
     } else if ((!result || d.usable_from_s < *result) && !d.has_nothing &&
                d.wrong < wrong_answers_max && next_for(d)) {
       // Looked for last: a hundred idle donors of a thousand shards are most of a join's work.
-      sooner(d.usable_from_s);
+      sooner(sparing_ ? std::max(d.usable_from_s, rests_until_s_) : d.usable_from_s);
     }
   }
   return result;
@@ -160,12 +167,17 @@ std::optional<double> download::wakes_at_s() const {
 
 // -- questions ----------------------------------------------------------------------------------
 
-bool download::may_ask(const donor_state& d, double now_s) const {
-  if (now_s < d.usable_from_s || d.has_nothing || d.wrong >= wrong_answers_max) return false;
-  const auto bytes = options_.shard_elements * element_state_bytes;
+bool download::has_room() const {
   const auto all = open_bytes_ + unplaced_bytes_;
   if (allowance_ && asked_since_ >= *allowance_) return false;
-  if (all > 0 && (one_at_a_time_ || all + bytes > options_.window_bytes_max)) return false;
+  const auto bytes = options_.shard_elements * element_state_bytes;
+  return all == 0 || (!sparing_ && all + bytes <= options_.window_bytes_max);
+}
+
+bool download::may_ask(const donor_state& d, double now_s) const {
+  if (now_s < d.usable_from_s || d.has_nothing || d.wrong >= wrong_answers_max) return false;
+  if (!has_room() || rests(now_s)) return false;
+  const auto bytes = options_.shard_elements * element_state_bytes;
   return d.open.empty() || d.open_bytes + bytes <= window_bytes(d);
 }
 
@@ -189,19 +201,22 @@ std::optional<size_t> download::next_for(const donor_state& d) const {
 std::vector<download::question> download::ask(double now_s) {
   std::vector<question> result;
   while (true) {
-    // Whoever will be done with what it is asked already soonest.
-    std::optional<double> soonest;
+    // Whoever will be done with what it is asked already soonest; else in turns as long as donors
+    // are quick, in an order of this receiver's own: a swarm's receivers would all be at the same
+    // donors' lines, and an all-reduce is as fast as its slowest member.
+    std::optional<std::tuple<double, double, uint64_t>> soonest;
     std::pair<const worker_id, donor_state>* best = nullptr;
     std::optional<size_t> shard;
     for (auto& entry : donors_) {
       auto& d = entry.second;
       if (!may_ask(d, now_s)) continue;
-      const double busy_s =
-          d.open.empty() ? 0 : static_cast<double>(d.open_bytes) / std::max(d.rate(), shortest_s);
-      if (soonest && *soonest <= busy_s) continue;
+      const double rate = std::max(d.rate(), shortest_s);
+      const std::tuple turn{static_cast<double>(d.open_bytes) / rate,
+                            static_cast<double>(d.asked_bytes) / rate, d.place};
+      if (soonest && *soonest <= turn) continue;
       const auto next = next_for(d);
       if (!next) continue;
-      soonest = busy_s;
+      soonest = turn;
       best = &entry;
       shard = next;
     }
@@ -220,6 +235,7 @@ download::question download::open(worker_id id, donor_state& d, size_t shard, do
   free_or_not(shard);
   d.open.insert(number);
   d.open_bytes += bytes;
+  d.asked_bytes += bytes;
   open_bytes_ += bytes;
   return {number, id, shard, range(shard), options_.shard_elements, options_.only};
 }
@@ -276,6 +292,7 @@ download::verdict download::answered(uint64_t number, const answer& a, double no
     return result;
   }
   measure(d, q, a.bytes, now_s);
+  rests_until_s_ = now_s + sparing_rests * (now_s - q.at_s);
   push(arrivals_, {now_s, a.bytes}, recent_arrivals);
   if (result == verdict::older) {
     d.has_nothing = fixed();

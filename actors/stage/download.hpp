@@ -21,6 +21,9 @@ inline constexpr uint32_t failures_in_a_row_max = 4;
 /// Pauses after a failure double this often.
 inline constexpr uint32_t pause_doublings_max = 5;
 
+/// A download that spares the line rests so many times as long as it takes.
+inline constexpr double sparing_rests = 9;
+
 /// Stands for any history where a version is asked for.
 inline constexpr history_id any_history{~uint64_t{0}};
 
@@ -115,8 +118,10 @@ class download {
 
   // -- questions ------------------------------------------------------------------------------
 
-  /// While others need the line more: one shard at a time, from whomever.
-  void one_at_a_time(bool on) { one_at_a_time_ = on; }
+  /// While others need the line more: one shard at a time, and rests of `sparing_rests` times what
+  /// it took. Few of an all-reduce's flows are active at a time, so one more takes a sixth of the
+  /// line, and the whole stage waits for its slowest line.
+  void spare(bool on) { sparing_ = on; }
   /// So many shards may be asked for until this is called again; nothing: as many as may be.
   void allow(std::optional<size_t> shards) { allowance_ = shards, asked_since_ = 0; }
   /// Shards asked for since then.
@@ -187,7 +192,9 @@ class download {
     bool has_nothing = false;
     std::set<uint64_t> open;  ///< questions
     uint64_t open_bytes = 0;
-    double progress_s = 0;  ///< of its last answer, or of the first question since it had none
+    uint64_t asked_bytes = 0;  ///< so far
+    uint64_t place = 0;        ///< among those that were asked for as much
+    double progress_s = 0;     ///< of its last answer, or of the first question since it had none
     uint64_t delivered_bytes = 0;  ///< so far
     double base_s = 0;             ///< its quickest answer; 0: none yet
     std::deque<double> answers_s;  ///< how long its last ones took
@@ -217,6 +224,9 @@ class download {
   void set_elements(uint64_t elements);
   double patience_s(const donor_state& d) const;
   uint64_t window_bytes(const donor_state& d) const;
+  /// For one more shard, whoever is asked.
+  bool has_room() const;
+  bool rests(double now_s) const { return sparing_ && now_s < rests_until_s_; }
   bool may_ask(const donor_state& d, double now_s) const;
   std::optional<size_t> next_for(const donor_state& d) const;
   question open(worker_id id, donor_state& d, size_t shard, double now_s);
@@ -246,7 +256,8 @@ class download {
   uint64_t received_bytes_ = 0;
   uint32_t older_in_a_row_ = 0;
   bool begun_ = false;
-  bool one_at_a_time_ = false;
+  bool sparing_ = false;
+  double rests_until_s_ = 0;  ///< while sparing
   std::optional<size_t> allowance_;
   size_t asked_since_ = 0;
   std::optional<weights_id> floor_;

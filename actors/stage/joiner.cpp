@@ -20,6 +20,8 @@ namespace {
 
 /// Between two words of how far it is.
 constexpr double tell_every_s = 5;
+/// In a stage with so many donors a joiner leaves the line to an all-reduce.
+constexpr size_t sparing_donors = 8;
 
 double seconds_of(std::chrono::milliseconds time) {
   return std::chrono::duration<double>(time).count();
@@ -337,25 +339,34 @@ void joiner::take_part(const wire::reduce& m, wire::step_round when, promise<wir
 
 /// While a sum is coming so many shards are asked for as have left it time enough: behind them, on
 /// the line of one donor, it takes longer than a step may, and a sum that is missed costs all that
-/// is here. Half as many after a miss, a quarter more when it was here before the commit, but never
-/// again nearly as many as were too many.
+/// is here. So before the first one that was in time the line is spared; then shards of a quarter
+/// of a sum's bytes may come beside it, a quarter more each time that it was here before the
+/// commit, half as many after a miss, and never again nearly as many as were too many. In a large
+/// stage one more member hardly counts, and all of them would wait for the donors' lines.
 void joiner::share_line() {
   if (!fetch_.active()) return;
-  fetch_.machine().allow(reducing_ > 0 ? sum_shards_ : std::nullopt);
+  auto& machine = fetch_.machine();
+  const bool coming = reducing_ > 0;
+  machine.allow(coming ? sum_shards_ : std::nullopt);
+  machine.spare(coming && (!sum_shards_ || machine.donors() >= sparing_donors));
   fetch_.go_on();
 }
 
 void joiner::took_too_much() {
+  if (!sum_shards_) return;
   const auto asked = fetch_.machine().asked_since();
-  too_many_shards_ = sum_shards_ ? std::min(too_many_shards_, asked) : asked;
+  too_many_shards_ = std::min(too_many_shards_, asked);
   sum_shards_ = asked / 2;
 }
 
 void joiner::reduce_ended() {
   --reducing_;
-  const bool in_time = open_ && !early_;
-  if (in_time && sum_shards_)
-    sum_shards_ = std::min(*sum_shards_ + 1 + *sum_shards_ / 4, too_many_shards_ * 3 / 4);
+  if (fetch_.active() && open_ && !early_) {
+    // A third of the state's bytes are a sum's.
+    sum_shards_ = sum_shards_
+                      ? std::min(*sum_shards_ + 1 + *sum_shards_ / 4, too_many_shards_ / 4 * 3)
+                      : fetch_.machine().shards() / 12 + 1;
+  }
   if (reducing_ == 0) share_line();
   if (auto early = std::exchange(early_, std::nullopt)) on_commit(early->order, early->reply);
   on_change();

@@ -93,7 +93,7 @@ class replicator final : public full_replicator::base {
     }
     void on_change() override {
       host.look_at(*this);
-      if (fetch.active()) fetch.machine().one_at_a_time(host.options_.line->reducing());
+      if (fetch.active()) fetch.machine().spare(host.options_.line->reducing());
     }
 
     void stop() {
@@ -348,6 +348,7 @@ class replicator final : public full_replicator::base {
 
   void put_in_place(pursuit& p, size_t shard, worker_id from, const wire::state_chunk& m) {
     auto& machine = p.fetch.machine();
+    if (p.bytes == nullptr && rename(p, *machine.here(shard), *m.read())) return;
     const auto elements = machine.elements();
     if (!options_.snapshots->has_place_for(elements * element_state_bytes))
       return leave_out(p, machine.here(shard));
@@ -365,6 +366,23 @@ class replicator final : public full_replicator::base {
     p.also = names_in(*chunk);
     put_shard(p.bytes, elements, machine.range(shard), chunk->getBytes().begin());
     machine.placed(shard);
+  }
+
+  /// A run that went back has the weights that are here, by another name: the first shard says so,
+  /// and the others would come in vain.
+  bool rename(pursuit& p, weights_id weights, schemas::StateChunk::Reader chunk) {
+    const auto names = names_in(chunk);
+    for (const auto name : names) {
+      auto here = options_.snapshots->find(p.stage, {name, weights.version});
+      if (!here) continue;
+      p.stop();
+      const bool kept = options_.snapshots->put(
+          p.stage,
+          {weights.version, std::move(here->state), commit_in(chunk), weights.history, names});
+      if (kept) report("backup", p.stage, weights.version);
+      return true;
+    }
+    return false;
   }
 
   /// How large it is one knows from its first shard; the rest would come in vain.

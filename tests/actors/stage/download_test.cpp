@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <functional>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -55,25 +56,32 @@ BOOST_AUTO_TEST_CASE(the_first_answer_says_how_large_the_state_is) {
   BOOST_TEST((d.complete() == at(5)));
 }
 
-BOOST_AUTO_TEST_CASE(while_others_need_the_line_one_shard_is_asked_for_at_a_time) {
+BOOST_AUTO_TEST_CASE(
+    while_others_need_the_line_one_shard_is_asked_for_at_a_time_and_then_it_rests) {
   download d{options_of(40, 4)};
   d.add(donor(1));
   d.add(donor(2));
   d.allow(0);
   BOOST_TEST(d.ask(0).empty());
   d.allow(std::nullopt);
-  d.one_at_a_time(true);
+  d.spare(true);
+  double now_s = 0;
   for (size_t shards = 0; shards < d.shards() / 2; ++shards) {
-    const auto asked = d.ask(0);
+    const auto asked = d.ask(now_s);
     BOOST_REQUIRE(asked.size() == 1U);
-    BOOST_TEST((d.answered(asked[0].number, right(asked[0], 40, at(5)), 0) == verdict::taken));
-    BOOST_TEST(d.ask(0).empty());
+    now_s += 2;
+    BOOST_TEST((d.answered(asked[0].number, right(asked[0], 40, at(5)), now_s) == verdict::taken));
+    BOOST_TEST(d.ask(now_s).empty());
     d.placed(asked[0].shard);
+    now_s += 2 * sparing_rests - 1;
+    BOOST_TEST(d.ask(now_s).empty());
+    BOOST_TEST(d.wakes_at_s().value() == now_s + 1);
+    now_s += 1;
   }
-  d.one_at_a_time(false);
+  d.spare(false);
   d.allow(3);
-  BOOST_TEST(d.ask(0).size() == 3U);
-  BOOST_TEST(d.ask(0).empty());
+  BOOST_TEST(d.ask(now_s).size() == 3U);
+  BOOST_TEST(d.ask(now_s).empty());
   BOOST_TEST(d.asked_since() == 3U);
 }
 
@@ -105,6 +113,54 @@ BOOST_AUTO_TEST_CASE(receivers_begin_with_different_shards) {
     first.insert(d.ask(0).at(0).shard);
   }
   BOOST_TEST(first.size() > 12U);
+}
+
+/// Of a hundred receivers with one shard on its way each none may burden the same few donors: those
+/// would be the slowest members of their all-reduce.
+BOOST_AUTO_TEST_CASE(receivers_spread_what_they_ask_for_over_all_donors) {
+  constexpr uint64_t donors = 20;
+  std::map<worker_id, size_t> asked_of;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    auto options = options_of(donors * 10, 1);
+    options.seed = seed;
+    download d{options};
+    d.spare(true);
+    for (uint64_t p = 1; p <= donors; ++p)
+      d.add(donor(p));
+    std::map<worker_id, size_t> own;
+    for (uint64_t shard = 0; shard < 2 * donors; ++shard) {
+      const auto asked = d.ask(0);
+      BOOST_REQUIRE(asked.size() == 1U);
+      ++own[asked[0].donor];
+      if (shard < 3) ++asked_of[asked[0].donor];
+      BOOST_REQUIRE(
+          (d.answered(asked[0].number, right(asked[0], donors * 10, at(5)), 0) == verdict::taken));
+      d.placed(asked[0].shard);
+    }
+    for (uint64_t p = 1; p <= donors; ++p)
+      BOOST_REQUIRE(own[donor(p)] == 2U);
+  }
+  // Of the first three shards of each, 15 in the mean.
+  for (uint64_t p = 1; p <= donors; ++p) {
+    BOOST_TEST(asked_of[donor(p)] >= 4U);
+    BOOST_TEST(asked_of[donor(p)] <= 30U);
+  }
+}
+
+/// The first donor is silent, and there is no room to ask the second meanwhile.
+BOOST_AUTO_TEST_CASE(a_silent_donor_that_fills_the_window_is_given_up_in_time) {
+  auto options = options_of(40, 4);
+  options.window_bytes_max = 4 * element_state_bytes;
+  download d{options};
+  d.add(donor(1));
+  d.add(donor(2));
+  const auto asked = d.ask(0);
+  BOOST_REQUIRE(asked.size() == 1U);
+  BOOST_TEST(d.wakes_at_s().value() == options.first_patience_s);
+  d.expire(options.first_patience_s);
+  const auto again = d.ask(options.first_patience_s);
+  BOOST_REQUIRE(again.size() == 1U);
+  BOOST_TEST((again[0].donor != asked[0].donor));
 }
 
 // -- answers that are not taken -------------------------------------------------------------------

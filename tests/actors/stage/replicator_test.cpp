@@ -319,6 +319,39 @@ BOOST_AUTO_TEST_CASE(a_donor_that_dies_in_the_middle_is_left_for_another) {
   BOOST_TEST(f.keeps(1, 1, 4));
 }
 
+BOOST_AUTO_TEST_CASE(weights_that_are_here_by_another_name_are_not_fetched_again) {
+  fixture f{{1, 0}};
+  const auto state = copy_of(1, 4);
+  const history_id later{7};
+  int asked = 0;
+  f.add_fake(2, 1, [&, shard = [&](uint64_t first, history_id history) {
+               return stage::chunk_of({{history, state.version},
+                                       state.commit,
+                                       4,
+                                       first,
+                                       stage::shard_of(state.state, first, 2).value(),
+                                       {},
+                                       {state.history}});
+             }]() -> caf::result<wire::state_chunk> {
+    switch (++asked) {
+      case 1:
+        return shard(0, state.history);
+      case 2:
+        return shard(2, state.history);
+      case 3:  // the run has gone back
+        return shard(0, later);
+      default:
+        return make_error(stage::errc::no_state);
+    }
+  });
+  f.world.pass(2 * soon);
+  BOOST_TEST(f.keeps(1, 1, 4));
+  const auto newest = f.peers.at(1).snapshots->newest(stage_id{1});
+  BOOST_REQUIRE(newest.has_value());
+  BOOST_TEST((*newest == weights_id{later, step_id{4}}));
+  BOOST_TEST(f.events["backup"] == 2);
+}
+
 /// Copies of 120 were under way when a stage was lost, and everybody went back to 100.
 BOOST_AUTO_TEST_CASE(a_copy_from_before_the_run_went_back_is_replaced_by_the_next_one) {
   fixture f{{1, 1}};
