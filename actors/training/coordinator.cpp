@@ -58,7 +58,7 @@ coordinator::behavior_type coordinator::make_behavior() {
   announce();
   delayed_send(this, std::min(options_.lease_timeout, options_.election_timeout) / 4,
                tick_atom::value);
-  copies_.begin(version_);
+  copies_.begin(version_, version_ == step_id{0});
   if (office_.is(duty::leading)) begin_step(step_ledger::beginning::fresh);
   return {[this](const wire::lease_done& m) { on_lease_done(m); },
           [this](const wire::move_request& m) { return on_move_request(m); },

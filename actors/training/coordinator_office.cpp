@@ -217,7 +217,7 @@ void coordinator::begin(const succession& plan) {
   stuck_.clear();
   version_ = plan.weights.version;
   history_ = plan.weights.history;
-  copies_.begin(version_);
+  copies_.begin(version_, went_back_to_ == plan.weights);
   for (const auto& [id, s] : positions_)
     crew_.stands(id, s.weights);
   report("coordinator_took_over", {{"step", version_.value()}});

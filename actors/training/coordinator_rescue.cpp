@@ -235,6 +235,7 @@ void coordinator::restore(const rescue& plan) {
   disks_.back_to(back_to);
   version_ = back_to;
   history_ = history_id{election_.term().value()};
+  went_back_to_ = weights_id{history_, version_};
   last_orders_.clear();
   owed_.clear();
   restore_orders_.clear();

@@ -274,7 +274,8 @@ class coordinator final : public full_coordinator::base {
   std::string told_;                                   ///< of what is missing
   std::map<worker_id, wire::restore> restore_orders_;  ///< of the rescue under way
   restore_watch restoring_;
-  std::set<worker_id> unrestored_before_;  ///< they were given up at the last Restore
+  std::optional<weights_id> went_back_to_;  ///< of which every stage had a copy
+  std::set<worker_id> unrestored_before_;   ///< they were given up at the last Restore
   std::map<peer_id, stage_id> moving_;
   inventory_map inventories_;
   copies copies_;

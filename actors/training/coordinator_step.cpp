@@ -57,11 +57,11 @@ void coordinator::progress() {
   if (ledger_->committable()) return commit();
   for (stage_id s{0}; s.value() < options_.stages; s = s.next())
     revise(s);
-  lease_out();
   for (stage_id s{0}; ledger_ && s.value() < options_.stages; s = s.next()) {
     if (ledger_->wants_gather(s)) gather(s);
     if (ledger_ && ledger_->gathered(s) && gather_later_.count(s) == 0) reconcile(s);
   }
+  if (ledger_) lease_out();
 }
 
 void coordinator::lease_out() {

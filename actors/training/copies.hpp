@@ -23,10 +23,12 @@ class copies {
 
   explicit copies(limits l) : limits_(l) {}
 
-  /// A leader begins, or the run goes back: `version` counts as safe, and the next one is copied.
-  void begin(step_id version) {
+  /// A leader begins, or the run goes back: `version` counts as safe. `copied`: copies of it are
+  /// there or are being made (a run's first version is, and one to which it went back). If not, the
+  /// next one is copied.
+  void begin(step_id version, bool copied) {
     safe_ = version;
-    due_ = version.next();
+    due_ = copied ? step_id{version.value() + pause()} : version.next();
     pending_.reset();
     waits_since_.reset();
     in_time_ = true;
@@ -78,14 +80,20 @@ class copies {
 
  private:
   void settle(step_id version) {
-    const auto taken = std::max<int64_t>(1, version.value() - pending_->value());
-    const auto pause = std::max(limits_.every / 2, limits_.every - 1 - taken);
-    due_ = step_id{pending_->value() + std::max<int64_t>(1, pause)};
+    taken_ = std::max<int64_t>(1, version.value() - pending_->value());
+    due_ = step_id{pending_->value() + pause()};
     pending_.reset();
     waits_since_.reset();
   }
 
+  /// Steps from one copy to the next.
+  int64_t pause() const {
+    const auto soonest = std::max<int64_t>(1, limits_.every / 2);
+    return taken_ ? std::max(soonest, limits_.every - 1 - *taken_) : soonest;
+  }
+
   limits limits_;
+  std::optional<int64_t> taken_;  ///< steps that the last copies took
   step_id safe_{0};
   step_id due_{0};
   std::optional<step_id> pending_;

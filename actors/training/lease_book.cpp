@@ -30,6 +30,16 @@ std::deque<lease_item>& lease_book::best_queue(microbatch_id microbatch) {
 
 void lease_book::add(microbatch_id microbatch, uint64_t stages, int weight, worker_id target) {
   auto& queue = best_queue(microbatch);
+  if (weight > 0) {
+    const auto waits = std::find_if(queue.begin(), queue.end(), [&](const lease_item& item) {
+      return item.microbatch == microbatch && item.weight > 0 && !item.share;
+    });
+    if (waits != queue.end()) {
+      count(stages & ~waits->stages, 1);
+      waits->stages |= stages;
+      return;
+    }
+  }
   queue.push_back({next_item_++, microbatch, stages, weight, target, std::nullopt});
   count(stages, 1);
 }
@@ -46,7 +56,7 @@ void lease_book::add_for_share(microbatch_id microbatch, const share_of_loss& sh
 std::deque<lease_item>* lease_book::queue_for(worker_id trainer, uint64_t held_back) {
   const auto has = [&](const std::deque<lease_item>& items) {
     return std::any_of(items.begin(), items.end(),
-                       [&](const lease_item& item) { return (item.stages & held_back) == 0; });
+                       [&](const lease_item& item) { return (item.stages & ~held_back) != 0; });
   };
   const auto own = reserved_.find(trainer);
   if (own != reserved_.end() && has(own->second)) return &own->second;
@@ -58,10 +68,17 @@ std::optional<lease_item> lease_book::lease(worker_id trainer, double now_second
   auto* queue = queue_for(trainer, held_back);
   if (queue == nullptr) return std::nullopt;
   const auto next = std::find_if(queue->begin(), queue->end(), [&](const lease_item& item) {
-    return (item.stages & held_back) == 0;
+    return (item.stages & ~held_back) != 0;
   });
-  const lease_item item = *next;
-  queue->erase(next);
+  lease_item item = *next;
+  if ((item.stages & held_back) == 0) {
+    queue->erase(next);
+  } else {
+    // One stage's does not wait for another's.
+    next->stages &= held_back;
+    item.stages &= ~held_back;
+    item.item = next_item_++;
+  }
   if (queue->empty() && queue != &queue_) reserved_.erase(trainer);
   out_[item.item] = {item, trainer, now_seconds};
   ++out_at_[trainer];

@@ -54,8 +54,9 @@ class lease_book {
 
   explicit lease_book(int32_t stages) : pending_(static_cast<size_t>(stages), 0) {}
 
-  /// A new item. It waits for the trainer that did the microbatch last, which has saved what lets
-  /// it call one stage alone; for anybody when there is none.
+  /// A new item, or further stages of one of this microbatch that waits: on its way through the
+  /// stages it costs the trainer's line once. It waits for the trainer that did the microbatch
+  /// last, which has saved what lets it call one stage alone; for anybody when there is none.
   void add(microbatch_id microbatch, uint64_t stages, int weight, worker_id target);
 
   /// For a share of what a dead member held. It does not keep its stage from gathering: the stage
@@ -67,7 +68,8 @@ class lease_book {
   /// Some wait, or are out.
   bool has_shares(stage_id stage) const;
 
-  /// The next item for this trainer, if any waits for it that names no stage of `held_back`.
+  /// The next item for this trainer, if any waits for it, without the stages of `held_back`: those
+  /// go on waiting as an item of their own.
   std::optional<lease_item> lease(worker_id trainer, double now_seconds, uint64_t held_back = 0);
 
   /// Null: nobody has that lease.

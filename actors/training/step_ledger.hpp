@@ -52,7 +52,8 @@ class step_ledger {
   // -- leases ---------------------------------------------------------------------------------
 
   /// The next item for this trainer, if any waits for it. Stages whose workers still have to forget
-  /// a sum are not leased for (`hold_back`).
+  /// a sum are not leased for (`hold_back`). Of an adopted step nothing is, before every stage has
+  /// been reconciled once: what several of them lack goes through the stages together.
   std::optional<lease_item> lease(worker_id trainer, double now_seconds);
 
   /// False: nobody has that lease any more; the answer changes nothing. A weight of -1 that could
@@ -162,6 +163,7 @@ class step_ledger {
   int64_t microbatches_;
   round_id round_{1};
   lease_book book_;
+  std::vector<bool> unseen_;  ///< by stage, of an adopted step: not reconciled yet; else empty
   std::vector<stage_round> rounds_;
   std::vector<std::vector<worker_id>> to_drop_;  ///< by stage
   std::map<worker_id, stage_id> stage_of_;       ///< of everybody asked

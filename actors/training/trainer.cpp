@@ -33,6 +33,9 @@ using full_actor = trainer_actor::extend<caf::reacts_to<retry_atom, uint32_t, ui
 
 /// Waits in vain after which a run no longer minds that its stage's workers rest.
 constexpr uint32_t patience = 3;
+/// A share's calls go over lines that an all-reduce fills, and take several times as long as those
+/// from which limits are learned.
+constexpr int share_patience = 8;
 
 double work_of(call_kind kind) {
   switch (kind) {
@@ -268,7 +271,7 @@ class trainer final : public full_actor::base {
   void send_call(lease_run& r, worker_id worker) {
     auto& stage = stages_[r.stage()];
     const auto& call = r.call();
-    const auto limit = limit_of(r, worker);
+    const auto limit = (r.item().share ? share_patience : 1) * limit_of(r, worker);
     const auto ticket = ticket_of(r, limit);
     const auto& handle = stage.handles.at(worker);
     const auto& saved = saved_.at(r.item().microbatch);

@@ -12,7 +12,7 @@ using verdict = copies::verdict;
 
 copies begun(int64_t every) {
   copies result{{every, 2, 60}};
-  result.begin(step_id{0});
+  result.begin(step_id{0}, false);
   return result;
 }
 
@@ -101,10 +101,23 @@ BOOST_AUTO_TEST_CASE(copies_that_never_come_are_given_up_and_others_made_without
 BOOST_AUTO_TEST_CASE(who_begins_anew_waits_for_copies_of_its_own) {
   auto c = begun(4);
   BOOST_TEST(c.make(step_id{1}, 0));
-  c.begin(step_id{20});
+  c.begin(step_id{20}, false);
   BOOST_TEST(!c.pending().has_value());
   BOOST_TEST(!c.make(step_id{20}, 1));
   BOOST_TEST(c.make(step_id{21}, 1));
   BOOST_TEST(!c.hold(step_id{23}, 1));
   BOOST_TEST(c.hold(step_id{24}, 1));
+}
+
+BOOST_AUTO_TEST_CASE(
+    a_version_that_is_copied_already_is_followed_by_the_next_copies_at_their_time) {
+  copies c{{10, 2, 60}};
+  c.begin(step_id{0}, true);
+  BOOST_TEST(!c.make(step_id{1}, 0));
+  BOOST_TEST(!c.make(step_id{4}, 0));
+  BOOST_TEST(c.make(step_id{5}, 0));
+  c.arrived(step_id{7});
+  c.begin(step_id{5}, true);
+  BOOST_TEST(!c.make(step_id{11}, 1));
+  BOOST_TEST(c.make(step_id{12}, 1));
 }

@@ -47,6 +47,24 @@ BOOST_AUTO_TEST_CASE(what_comes_back_names_only_the_stages_that_are_left) {
   BOOST_TEST(book.leased_to(trainer_b) == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(what_several_stages_lack_of_a_microbatch_is_one_item) {
+  lease_book book{3};
+  book.add(microbatch_id{0}, 1, 1, {});
+  book.add(microbatch_id{0}, 5, 1, {});
+  book.add(microbatch_id{0}, 2, -1, target);
+  BOOST_TEST(book.waiting_items() == 2U);
+  const auto together = book.lease(trainer_a, 0);
+  BOOST_TEST(together->stages == 5U);
+  // What is out already is not added to.
+  book.add(microbatch_id{0}, 2, 1, {});
+  BOOST_TEST(book.find(together->item)->item.stages == 5U);
+  book.settle(together->item, trainer_a);
+  BOOST_TEST(book.settled(stage_id{0}));
+  BOOST_TEST(book.settled(stage_id{2}));
+  BOOST_TEST(!book.settled(stage_id{1}));
+  book.check_balance();
+}
+
 BOOST_AUTO_TEST_CASE(items_of_a_stage_that_is_held_back_wait) {
   lease_book book{2};
   book.add(microbatch_id{0}, 1, 1, {});
@@ -54,6 +72,11 @@ BOOST_AUTO_TEST_CASE(items_of_a_stage_that_is_held_back_wait) {
   BOOST_TEST((book.lease(trainer_a, 0, 1)->microbatch == microbatch_id{1}));
   BOOST_TEST(!book.lease(trainer_a, 0, 1));
   BOOST_TEST((book.lease(trainer_a, 0)->microbatch == microbatch_id{0}));
+  book.add(microbatch_id{2}, 3, 1, {});
+  BOOST_TEST(book.lease(trainer_a, 0, 1)->stages == 2U);
+  BOOST_TEST(!book.lease(trainer_a, 0, 1));
+  BOOST_TEST(book.lease(trainer_a, 0)->stages == 1U);
+  book.check_balance();
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_left_to_give_up_once_the_target_is_gone) {
