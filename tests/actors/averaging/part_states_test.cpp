@@ -233,6 +233,35 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(m.machine->result().get()[1] == 6);
 }
 
+/// One question to each member at a time, two parts each. The second owner also gets part 2 of the
+/// lost first: a question for that waits until it has collected it.
+BOOST_AUTO_TEST_CASE(what_an_owner_had_from_the_beginning_is_asked_for_first) {
+  std::vector<reduce_member> group;
+  for (size_t i = 0; i < members; ++i)
+    group.push_back({worker(i), true, 0});
+  const std::vector<int64_t> values(2 * members, own_value);
+  asking_limits one_each;
+  one_each.window_bytes_min = 0;
+  auto machine = all_reduce<int64_t>::make(
+      reduce_plan::make(group, 2 * members, 1).value(), worker(0),
+      {std::shared_ptr<void>{}, values.data()}, 2 * members,
+      std::shared_ptr<int64_t>(new int64_t[2 * members]{}, std::default_delete<int64_t[]>()),
+      one_each);
+  BOOST_REQUIRE(machine.has_value());
+  machine->open(0);
+  BOOST_REQUIRE(!machine->revise(1, {{1, {2, 3}}}, 0).error);
+  std::vector<uint32_t> asked;
+  for (uint32_t part = 4; asked.size() < 2; part = asked.back()) {
+    const int64_t value = 5;
+    const auto then = machine->on_part({worker(2), part, true, {}, &value, 1}, 0);
+    BOOST_REQUIRE(!then.error);
+    for (const auto& q : then.ask)
+      if (q.sum && q.to == 2) asked.insert(asked.end(), q.parts.begin(), q.parts.end());
+    BOOST_REQUIRE(!asked.empty());
+  }
+  BOOST_TEST(asked == (std::vector<uint32_t>{5, 2}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_present_part_is_given_to_the_owner_that_comes_after_the_lost_one) {
   table_member m;
   m.sum(1, 1, 77);
