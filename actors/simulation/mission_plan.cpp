@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "actors/stage/backup_stage.hpp"
+
 namespace swarm::simulation {
 
 namespace {
@@ -36,6 +38,13 @@ double boundaries(const mission_shape& s) {
 double join_seconds(const mission_shape& s, double step_s) {
   const double left = s.worker_line - s.gradient_bytes / step_s;
   return left > 0 ? std::min(never_s, s.state_bytes / left) : never_s;
+}
+
+/// The first version's, and others so early that they are there when the interval is over.
+double copies_made(const mission_shape& s, const mission_plan& plan, double steps) {
+  if (s.copy_every <= 0) return 0;
+  const double takes = s.state_bytes / s.worker_line / plan.step_s;
+  return 1 + steps / std::max({1.0, s.copy_every / 2, s.copy_every - 1 - takes});
 }
 
 }  // namespace
@@ -106,16 +115,19 @@ double planned_bytes(const mission_shape& s, const mission_plan& plan, double st
   // Each tensor goes from a worker to a trainer and on to the next worker.
   const double microbatch = 2 * boundaries(s) * 2 * s.activation_bytes;
   const double pass = 2 * (peers - 1) * s.gradient_bytes;
-  const double copies =
-      s.copy_every > 0 ? s.stages * s.peers_per_stage * s.state_bytes / s.copy_every : 0;
-  const double step = s.microbatches * microbatch + s.stages * pass + copies;
+  const double backups =
+      s.copy_every > 0 ? std::min(s.peers_per_stage, double{stage::backups_per_stage}) : 0;
+  const double copies = copies_made(s, plan, steps) * s.stages * backups * s.state_bytes;
+  const double step = s.microbatches * microbatch + s.stages * pass;
   // In the mean half of what it would have done of the step, at one stage: an input and an output's
   // gradient to another worker, and two answers.
   const double again = s.microbatches / peers / 2 * 4 * s.activation_bytes;
-  const double joining = s.state_bytes + s.gradient_bytes * plan.join_s / plan.step_s;
+  // The copy that it kept is fetched by another peer.
+  const double joining = s.state_bytes + s.gradient_bytes * plan.join_s / plan.step_s +
+                         backups / s.peers_per_stage * s.state_bytes;
   // About 1/n of the pass, if it dies in one.
   const double repair = plan.step.pass_s / plan.step_s * pass / peers;
-  return steps * step + deaths * (again + joining + repair);
+  return steps * step + copies + deaths * (again + joining + repair);
 }
 
 }  // namespace swarm::simulation
