@@ -406,29 +406,23 @@ template <class T>
 void all_reduce<T>::queue_questions() {
   units_.forget_wants();
   sums_.forget_wants();
-  const size_t n = plan_.members().size();
-  // Shares may have to be computed first. Whoever owes one and its own vector is asked for both as
-  // late as possible: what it can add up before it sends costs its line once.
-  enum class turn : uint8_t { own, both, shares };
-  const auto turn_of = [](const unit_list& units) {
-    if (!units.own) return turn::shares;
-    return units.shares.empty() ? turn::own : turn::both;
-  };
-  for (const auto now : {turn::own, turn::both, turn::shares})
+  // Shares may have to be computed first; one that is added to the own vector costs no line.
+  const auto turn_of = [](const unit_list& u) { return u.own ? (u.shares.empty() ? 0 : 1) : 2; };
+  for (const int turn : {0, 1, 2})
     for (const auto& [part, c] : collecting_)
-      for (size_t m = 0; m < n; ++m) {
+      for (size_t m = 0; m < plan_.members().size(); ++m) {
         if (m == self_ || units_.find({m, part}) != nullptr) continue;
         const auto units = c.units.needed(plan_, m);
-        if (!units.empty() && turn_of(units) == now) units_.want(m, part);
+        if (!units.empty() && turn_of(units) == turn) units_.want(m, part);
       }
-  // An owner collects its own parts first. The question for one that it has from a lost member is
-  // held there meanwhile, and the next one is only asked when it is answered.
+  // Last what an owner has from a lost member: it holds the question until it has collected that.
   for (const bool is_dealt : {false, true})
-    for (uint32_t p = 0; p < plan_.parts(); ++p)
-      if (!present_[p] && plan_.owner(p) != self_ &&
-          (plan_.owner(p) != plan_.first_owner(p)) == is_dealt &&
-          sums_.find({plan_.owner(p), p}) == nullptr)
-        sums_.want(plan_.owner(p), p);
+    for (uint32_t p = 0; p < plan_.parts(); ++p) {
+      const size_t owner = plan_.owner(p);
+      if (owner != self_ && !present_[p] && (owner != plan_.first_owner(p)) == is_dealt &&
+          sums_.find({owner, p}) == nullptr)
+        sums_.want(owner, p);
+    }
 }
 
 template <class T>

@@ -29,26 +29,6 @@ BOOST_AUTO_TEST_CASE(a_step_without_faults_is_one_round) {
   BOOST_TEST(ledger.mean_loss().value() == 1.0);
 }
 
-/// Another coordinator had only just begun it: with an item for each stage every microbatch would
-/// go through all of them again and again.
-BOOST_AUTO_TEST_CASE(what_all_stages_of_an_adopted_step_lack_goes_through_them_together) {
-  step_ledger ledger{step_id{0}, 3, 2, step_ledger::beginning::adopted};
-  open_gather(ledger, {{worker(1), stage_id{0}}, {worker(2), stage_id{1}}});
-  BOOST_REQUIRE(ledger.report(worker(1), ledger.round(stage_id{0}), bits({0})));
-  BOOST_TEST((ledger.reconcile(stage_id{0}) == rework));
-  BOOST_TEST(ledger.waiting());
-  BOOST_TEST(!ledger.lease(trainer_a, 0));
-  BOOST_REQUIRE(ledger.report(worker(2), ledger.round(stage_id{1}), bits({})));
-  BOOST_TEST((ledger.reconcile(stage_id{1}) == rework));
-  std::map<microbatch_id, uint64_t> leased;
-  while (const auto item = ledger.lease(trainer_a, 0))
-    BOOST_TEST(leased.emplace(item->microbatch, item->stages).second);
-  BOOST_TEST(leased.size() == 3U);
-  BOOST_TEST(leased[microbatch_id{0}] == 2U);
-  BOOST_TEST(leased[microbatch_id{1}] == 3U);
-  BOOST_TEST(leased[microbatch_id{2}] == 3U);
-}
-
 BOOST_AUTO_TEST_CASE(a_microbatch_that_nobody_holds_is_replayed_at_that_stage_only) {
   step_ledger ledger{step_id{0}, 3, 2};
   do_all(ledger);
