@@ -131,11 +131,6 @@ reduce_actions<T> all_reduce<T>::add_share(share_id which, std::shared_ptr<const
 }
 
 template <class T>
-result_hash all_reduce<T>::hash() const {
-  return hash_of(hashes_.data(), hashes_.size() * sizeof(result_hash));
-}
-
-template <class T>
 reduce_progress all_reduce<T>::progress(size_t members_max) const {
   reduce_progress result{revision_, parts_present_, plan_.parts(), {}, line_.bytes_per_s()};
   // Whoever owes a contribution keeps others waiting; an owner may only wait itself.
@@ -313,8 +308,11 @@ bool all_reduce<T>::computes_any(const unit_list& units) const {
 
 template <class T>
 void all_reduce<T>::send_sum(uint32_t part, size_t to, actions& out) const {
-  const std::shared_ptr<const T> data(result_, at(part));
-  out.send.push_back({to, part, true, {}, data, plan_.part(part).count});
+  const size_t count = plan_.part(part).count;
+  std::shared_ptr<const T> data(result_, at(part));
+  // A follower's line may be slow, and the whole result would live as long as its last part waits.
+  if (!plan_.members()[to].contributes) data = copied(data.get(), count);
+  out.send.push_back({to, part, true, {}, std::move(data), count});
 }
 
 // -- taking -------------------------------------------------------------------------------------

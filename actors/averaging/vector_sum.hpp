@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace swarm::averaging {
 
@@ -26,6 +28,14 @@ template <class T>
 void set_to_sum(T* __restrict sum, const T* __restrict a, const T* __restrict b, size_t count) {
   for (size_t i = 0; i < count; ++i)
     sum[i] = plus(a[i], b[i]);
+}
+
+/// In memory of its own.
+template <class T>
+std::shared_ptr<T> copied(const T* from, size_t count) {
+  std::shared_ptr<T> copy(new T[count], std::default_delete<T[]>());
+  std::copy_n(from, count, copy.get());
+  return copy;
 }
 
 }  // namespace swarm::averaging

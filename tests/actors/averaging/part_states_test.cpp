@@ -54,6 +54,11 @@ struct table_member {
     losses.push_back({who, std::move(helpers)});
     return revise();
   }
+  void add_follower() {
+    auto group = machine->plan().members();
+    group.push_back({worker(group.size()), false, 0});
+    BOOST_REQUIRE(!machine->add_followers(group));
+  }
   reduce_actions<int64_t> revise() {
     return last = machine->revise(machine->revision() + 1, losses, 0);
   }
@@ -315,6 +320,20 @@ BOOST_AUTO_TEST_CASE(nothing_is_given_to_the_lost) {
   for (const size_t from : {1, 2, 3})
     m.contribution(from, 0, 10);
   BOOST_TEST(!m.sends(4, 0, true, 31));
+}
+
+/// Parts for a slow follower wait long after the others have all of theirs.
+BOOST_AUTO_TEST_CASE(a_part_for_a_follower_does_not_keep_the_result_alive) {
+  table_member m;
+  m.add_follower();
+  for (size_t from = 1; from < members; ++from)
+    m.contribution(from, 0, 10);
+  const auto alive = m.machine->result().use_count();
+  m.want_sum(members, 0);
+  BOOST_TEST(m.sends(members, 0, true, 41));
+  BOOST_TEST(m.machine->result().use_count() == alive);
+  m.want_sum(1, 0);
+  BOOST_TEST(m.machine->result().use_count() == alive + 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_follower_drops_what_it_has_of_a_lost_owner) {

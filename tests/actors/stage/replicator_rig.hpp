@@ -22,11 +22,9 @@
 /// Replicators of several peers without their workers, for what is tested of them.
 namespace swarm::testing {
 
-using namespace std::chrono_literals;
-
 /// Time enough for a copy to reach its backup.
-inline constexpr auto soon = 5s;
-inline constexpr auto chunk_timeout = 1s;
+inline constexpr auto soon = std::chrono::seconds{5};
+inline constexpr auto chunk_timeout = std::chrono::seconds{1};
 
 /// Numbers that no other stage or version has.
 inline stage::stored_state copy_of(int32_t stage, int64_t version) {
