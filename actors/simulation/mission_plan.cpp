@@ -68,6 +68,8 @@ mission_shape shape_of(const scenario& what) {
   shape.gradient_bytes = size.parameters.low * size.gradient_bytes.low;
   shape.state_bytes = size.parameters.low * size.state_bytes.low;
   shape.worker_line = line_of(what.workers.up_mbit_per_s, what.network.mbit_per_s);
+  const auto& line = what.workers.up_mbit_per_s;
+  shape.slowest_line = line.low < line.high ? line.low * bytes_per_mbit : 0;
   shape.trainer_line = line_of(what.training.up_mbit_per_s, what.network.mbit_per_s);
   shape.mean_life_s = what.mean_life_s.low;
   shape.absent_s = (what.absent_s.low + what.absent_s.high) / 2;
@@ -91,6 +93,8 @@ mission_step step_of(const mission_shape& s, double useful_share) {
       s.stages * forwards_per_microbatch * s.forward_s +
       2 * boundaries(s) * 2 * s.activation_bytes * (1 / s.worker_line + 1 / s.trainer_line);
   step.pass_s = 2 * (peers - 1) / peers * s.gradient_bytes / s.worker_line;
+  // However little the slowest owns, it sends its own vector and receives the sum.
+  if (s.slowest_line > 0) step.pass_s = std::max(step.pass_s, s.gradient_bytes / s.slowest_line);
   return step;
 }
 

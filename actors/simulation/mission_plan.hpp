@@ -14,7 +14,8 @@ struct mission_shape {
   double activation_bytes = 0;
   double gradient_bytes = 0;  ///< of a stage, in an all-reduce
   double state_bytes = 0;     ///< of a stage
-  double worker_line = 0;     ///< each way
+  double worker_line = 0;     ///< each way, in the mean
+  double slowest_line = 0;    ///< of a worker; 0: all are equal
   double trainer_line = 0;    ///< each way
   double mean_life_s = 0;     ///< 0: nobody dies
   double absent_s = 0;        ///< from a death to the arrival of who takes the place

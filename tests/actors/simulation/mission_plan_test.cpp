@@ -39,6 +39,14 @@ BOOST_AUTO_TEST_CASE(a_step_takes_its_longest_resource_and_the_all_reduce) {
              boost::test_tools::tolerance(nearly));
 }
 
+BOOST_AUTO_TEST_CASE(an_all_reduce_takes_what_the_slowest_line_takes_for_one_vector) {
+  auto shape = small();
+  shape.slowest_line = 8e6;
+  BOOST_TEST(plan_of(shape).step.pass_s == 18.0, boost::test_tools::tolerance(nearly));
+  shape.slowest_line = 4e6;
+  BOOST_TEST(plan_of(shape).step.pass_s == 25.0, boost::test_tools::tolerance(nearly));
+}
+
 BOOST_AUTO_TEST_CASE(deaths_cost_joining_and_work_and_bytes) {
   auto shape = small();
   shape.mean_life_s = 1000;
