@@ -339,7 +339,7 @@ void joiner::take_part(const wire::reduce& m, wire::step_round when, promise<wir
 
 /// While a sum is coming so many shards are asked for as have left it time enough: behind them, on
 /// the line of one donor, it takes longer than a step may, and a sum that is missed costs all that
-/// is here. So before the first one that was in time the line is spared; then shards of half a
+/// is here. So before the first one is here the line is spared; then shards of half a
 /// sum's bytes may come beside it, a quarter more each time that it was here before the
 /// commit, half as many after a miss, and never again nearly as many as were too many. In a large
 /// stage one more member hardly counts, and all of them would wait for the donors' lines.
@@ -361,11 +361,14 @@ void joiner::took_too_much() {
 
 void joiner::reduce_ended() {
   --reducing_;
-  if (fetch_.active() && open_ && !early_) {
+  if (fetch_.active() && open_) {
     // A third of the state's bytes are a sum's.
-    sum_shards_ = sum_shards_
-                      ? std::min(*sum_shards_ + 1 + *sum_shards_ / 4, too_many_shards_ / 4 * 3)
-                      : fetch_.machine().shards() / 6 + 1;
+    const auto half_a_sum = fetch_.machine().shards() / 6 + 1;
+    if (!sum_shards_) {
+      sum_shards_ = half_a_sum;
+    } else if (!early_) {
+      sum_shards_ = std::min(*sum_shards_ + 1 + *sum_shards_ / 4, too_many_shards_ / 4 * 3);
+    }
   }
   if (reducing_ == 0) share_line();
   if (auto early = std::exchange(early_, std::nullopt)) on_commit(early->order, early->reply);

@@ -116,7 +116,7 @@ class joiner final : private fetch_listener {
   uint64_t elements_ = 0;  ///< of the engine; 0: not asked yet
   std::optional<open_step> open_;
   size_t reducing_ = 0;                  ///< orders that the averager has not answered
-  std::optional<size_t> sum_shards_;     ///< while a sum is coming; nothing: none was in time yet
+  std::optional<size_t> sum_shards_;     ///< while a sum is coming; nothing: none was here yet
   size_t too_many_shards_ = ~size_t{0};  ///< the fewest with which one was missed
   /// It waits for its sum.
   struct early_commit {

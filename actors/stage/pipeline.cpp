@@ -174,14 +174,14 @@ void pipeline::accumulate(const Request& m, microbatch_id index, int asked, prom
 
 // -- shares of others ---------------------------------------------------------------------------
 
-void pipeline::begin_shares(attempt_id attempt) {
-  if (attempt == shares_.attempt()) return;
+void pipeline::begin_shares(const share_round& round) {
+  if (round == shares_.round()) return;
   const bool had_any = shares_.size() > 0;
-  shares_.begin(attempt);
+  shares_.begin(round);
   if (had_any)
     host_.self()
-        ->request(options_.compute, caf::infinite, forget_atom::value, attempt.term.value(),
-                  attempt.round.value())
+        ->request(options_.compute, caf::infinite, forget_atom::value, round.attempt.term.value(),
+                  round.attempt.round.value())
         .then([](bool) {}, [](caf::error&) {});
 }
 
@@ -194,28 +194,28 @@ void pipeline::serve_share(const Request& m, double deadline, promise<Reply> rep
   const auto body = m.read();
   const auto ticket = wire::from_wire(body->getTicket());
   const share_key which = *ticket.share;
-  const attempt_id attempt{ticket.term, ticket.round};
-  const auto check = [this, ticket, which, attempt]() -> std::optional<refusal> {
+  const share_round round{ticket.step, {ticket.term, ticket.round}};
+  const auto check = [this, ticket, which, round]() -> std::optional<refusal> {
     if (auto why = guard_.admit_read(ticket.term, ticket.step, ticket.history)) return why;
     // Over: whoever asks need not wait until this worker has heard of it.
-    if (attempt < guard_.frozen()) return guard_.because(refusal_reason::frozen);
-    if (guard_.frozen() < attempt) return guard_.because(refusal_reason::wrong_round);
-    if (const auto why = shares_.admit(attempt, which, ticket.microbatch))
+    if (round.attempt < guard_.frozen()) return guard_.because(refusal_reason::frozen);
+    if (guard_.frozen() < round.attempt) return guard_.because(refusal_reason::wrong_round);
+    if (const auto why = shares_.admit(round, which, ticket.microbatch))
       return guard_.because(*why);
     return std::nullopt;
   };
   admit(
       check, ticket, deadline, reply, [=] { serve_share(m, deadline, reply); },
-      [=] { add_to_share(m, attempt, which, ticket.microbatch, reply); });
+      [=] { add_to_share(m, round, which, ticket.microbatch, reply); });
 }
 
 /// The compute actor adds it to the share that the ticket names.
 template <class Request, class Reply>
-void pipeline::add_to_share(const Request& m, attempt_id attempt, share_key which,
+void pipeline::add_to_share(const Request& m, const share_round& round, share_key which,
                             microbatch_id index, promise<Reply> reply) {
   const int weight = shares_.weight(which, index);
   const auto done = [=](bool counted) {
-    const bool complete = weight != 0 && shares_.computed(attempt, which, index, counted);
+    const bool complete = weight != 0 && shares_.computed(round, which, index, counted);
     settled(counted ? work_of<Request> : 0);
     if (complete && share_complete_) share_complete_(which);
   };

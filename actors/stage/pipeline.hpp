@@ -49,7 +49,7 @@ class pipeline {
   }
 
   /// The round that is frozen: shares of others are over.
-  void begin_shares(attempt_id attempt);
+  void begin_shares(const share_round& round);
   /// Those of the frozen round that this worker is to compute (share_book).
   void assign_shares(const std::map<share_key, microbatch_set>& cuts);
   /// Called with each share whose microbatches are all in its sum.
@@ -92,8 +92,8 @@ class pipeline {
   template <class Request, class Reply>
   void serve_share(const Request& m, double deadline, promise<Reply> reply);
   template <class Request, class Reply>
-  void add_to_share(const Request& m, attempt_id attempt, share_key which, microbatch_id index,
-                    promise<Reply> reply);
+  void add_to_share(const Request& m, const share_round& round, share_key which,
+                    microbatch_id index, promise<Reply> reply);
   template <class Request, class Reply>
   void serve_accumulating(const Request& m, double deadline, promise<Reply> reply);
   template <class Request, class Reply>

@@ -48,7 +48,7 @@ promise<wire::reduced> reduction::order(const wire::reduce& m, promise<wire::red
     when_ = when;
     ordered_ = taking_ = false;
     revision_ = 0;
-    pipeline_.begin_shares(attempt_of(when));
+    pipeline_.begin_shares({when.step, attempt_of(when)});
   }
   if (polls_.size() >= reduce_polls_max) {
     answer_how_far(std::move(polls_.front().reply));
@@ -151,7 +151,7 @@ void reduction::gathered(const wire::gather& m) {
   if (attempt_of(when) == attempt_of(when_) && when.step == when_.step) return;
   if (attempt_of(when) < attempt_of(when_)) return;
   answer_all(make_error(guard_.because(refusal_reason::wrong_round)));
-  pipeline_.begin_shares(attempt_of(when));
+  pipeline_.begin_shares({when.step, attempt_of(when)});
 }
 
 // -- shares -------------------------------------------------------------------------------------

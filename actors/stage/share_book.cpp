@@ -2,9 +2,9 @@
 
 namespace swarm::stage {
 
-void share_book::begin(attempt_id attempt) {
-  if (attempt == attempt_) return;
-  attempt_ = attempt;
+void share_book::begin(const share_round& round) {
+  if (round == round_) return;
+  round_ = round;
   shares_.clear();
 }
 
@@ -14,10 +14,10 @@ void share_book::assign(const std::map<share_key, microbatch_set>& cuts) {
       shares_.try_emplace(which, share{cut, {}, {}});
 }
 
-std::optional<refusal_reason> share_book::admit(attempt_id attempt, share_key which,
+std::optional<refusal_reason> share_book::admit(const share_round& round, share_key which,
                                                 microbatch_id index) const {
   const auto found = shares_.find(which);
-  if (attempt != attempt_ || found == shares_.end() || !found->second.cut.contains(index))
+  if (round != round_ || found == shares_.end() || !found->second.cut.contains(index))
     return refusal_reason::wrong_round;
   return std::nullopt;
 }
@@ -28,10 +28,11 @@ int share_book::weight(share_key which, microbatch_id index) {
   return share.computing.insert(index).second ? 1 : 0;
 }
 
-bool share_book::computed(attempt_id attempt, share_key which, microbatch_id index, bool counted) {
+bool share_book::computed(const share_round& round, share_key which, microbatch_id index,
+                          bool counted) {
   const auto found = shares_.find(which);
-  // Its sum is forgotten, or belongs to a share of the same name in another attempt.
-  if (attempt != attempt_ || found == shares_.end()) return false;
+  // Its sum is forgotten, or belongs to a share of the same name in another round.
+  if (round != round_ || found == shares_.end()) return false;
   auto& share = found->second;
   if (share.computing.erase(index) == 0 || !counted) return false;
   share.held.insert(index);

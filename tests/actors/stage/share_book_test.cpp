@@ -9,7 +9,7 @@ using namespace swarm;
 using namespace swarm::stage;
 
 constexpr share_key share{3, 0};
-constexpr attempt_id attempt{term_id{1}, round_id{2}};
+const share_round attempt{step_id{7}, {term_id{1}, round_id{2}}};
 
 microbatch_set set_of(const std::vector<int64_t>& indices) {
   microbatch_set result;
@@ -25,7 +25,7 @@ share_book book_with(const std::vector<int64_t>& cut) {
   return book;
 }
 
-bool admitted(const share_book& book, int64_t index, attempt_id when = attempt,
+bool admitted(const share_book& book, int64_t index, const share_round& when = attempt,
               share_key which = share) {
   return !book.admit(when, which, microbatch_id{index});
 }
@@ -36,8 +36,8 @@ BOOST_AUTO_TEST_CASE(a_share_takes_its_own_microbatches_in_its_own_attempt_only)
   const auto book = book_with({1, 4});
   BOOST_TEST(admitted(book, 1));
   BOOST_TEST(!admitted(book, 2));
-  BOOST_TEST(!admitted(book, 1, {term_id{1}, round_id{3}}));
-  BOOST_TEST(!admitted(book, 1, {term_id{2}, round_id{2}}));
+  BOOST_TEST(!admitted(book, 1, {step_id{7}, {term_id{1}, round_id{3}}}));
+  BOOST_TEST(!admitted(book, 1, {step_id{7}, {term_id{2}, round_id{2}}}));
   BOOST_TEST(!admitted(book, 1, attempt, {3, 1}));
   BOOST_TEST(!admitted(share_book{}, 1));
 }
@@ -73,10 +73,29 @@ BOOST_AUTO_TEST_CASE(a_later_revision_leaves_what_is_here) {
   BOOST_TEST(admitted(book, 2, attempt, {5, 1}));
 }
 
+/// The first round of every step has the same number: a share of the last step's would stand in the
+/// way of its namesake, and a few of them in the way of all.
+BOOST_AUTO_TEST_CASE(the_same_round_of_the_next_step_ends_all_shares) {
+  auto book = book_with({1, 4});
+  BOOST_TEST(book.weight(share, microbatch_id{1}) == 1);
+  const share_round next{step_id{8}, attempt.attempt};
+  BOOST_TEST(!admitted(book, 1, next));
+  book.begin(next);
+  BOOST_TEST(book.size() == 0U);
+  book.assign({{share, set_of({1, 2})}});
+  BOOST_TEST(admitted(book, 2, next));
+  BOOST_TEST(!admitted(book, 1, attempt));
+  BOOST_TEST(book.weight(share, microbatch_id{1}) == 1);
+  // The engine answers a request of the step before.
+  BOOST_TEST(!book.computed(attempt, share, microbatch_id{1}, true));
+  BOOST_TEST(!book.computed(next, share, microbatch_id{1}, true));
+  BOOST_TEST((book.progress() == std::pair<size_t, size_t>{1, 2}));
+}
+
 BOOST_AUTO_TEST_CASE(another_attempt_ends_all_shares) {
   auto book = book_with({1});
   BOOST_TEST(book.weight(share, microbatch_id{1}) == 1);
-  const attempt_id next{term_id{1}, round_id{3}};
+  const share_round next{step_id{7}, {term_id{1}, round_id{3}}};
   book.begin(next);
   book.assign({{share, set_of({1})}});
   // The answer to the old request says nothing of the new share of the same name.
