@@ -124,6 +124,8 @@ void coordinator::on_roster(const wire::roster_update& update) {
       report_dropped(id, place->second.at.stage,
                      "it has left the stage or is not reached any more");
     dropped_.erase(id);
+    // Who fetches and comes back where it stood can carry the commit out no more than before.
+    refused_commit_.erase(id);
     crew_.remove_place(id);
     if (arbiter_) arbiter_->gone(id);
     if (inquiry_) inquiry_->failed(id);
@@ -173,7 +175,6 @@ void coordinator::on_candidate(const wire::member& m) {
 
 void coordinator::forget(worker_id id) {
   uncommitted_.erase(id);
-  refused_commit_.erase(id);
   owed_.erase(id);
   positions_.erase(id);
   unrestored_before_.erase(id);
