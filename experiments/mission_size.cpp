@@ -291,7 +291,8 @@ std::vector<experiments::claim> judge(const std::vector<findings>& all) {
            each([](const auto& f) { return f.sent_beside_plan() <= bytes_max; }), of::both_sizes},
           {"a death during an all-reduce delays its commit by its detection and 10 %",
            each([&](const auto& f) {
-             return f.death_delay_s <= detection_s + death_delay_max * f.calm_pass_s();
+             return f.pass_s + f.struck_pass_s > 0 &&
+                    f.death_delay_s <= detection_s + death_delay_max * f.calm_pass_s();
            })}};
 }
 

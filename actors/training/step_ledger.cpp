@@ -17,14 +17,13 @@ uint64_t bit_of(stage_id stage) {
 }  // namespace
 
 step_ledger::step_ledger(step_id step, int64_t microbatches, int32_t stages, beginning how)
-    : step_(step),
-      microbatches_(microbatches),
-      book_(stages),
-      unseen_(how == beginning::adopted ? static_cast<size_t>(stages) : 0, true) {
+    : step_(step), microbatches_(microbatches), book_(stages) {
   SWARM_INVARIANT(microbatches > 0 && microbatches <= microbatches_max, "a step has microbatches");
   SWARM_INVARIANT(stages > 0 && stages <= stages_max, "a lease names at most 64 stages");
   rounds_.assign(static_cast<size_t>(stages), stage_round{microbatches});
   to_drop_.resize(static_cast<size_t>(stages));
+  for (stage_id s{0}; s.value() < stages && how == beginning::adopted; s = s.next())
+    unseen_.insert(s);
   const uint64_t all = stages == stages_max ? ~uint64_t{0} : (uint64_t{1} << stages) - 1;
   for (int64_t i = 0; i < microbatches && how == beginning::fresh; ++i)
     book_.add(microbatch_id{i}, all, 1, {});
@@ -33,7 +32,7 @@ step_ledger::step_ledger(step_id step, int64_t microbatches, int32_t stages, beg
 // -- leases ---------------------------------------------------------------------------------------
 
 std::optional<lease_item> step_ledger::lease(worker_id trainer, double now_seconds) {
-  if (std::find(unseen_.begin(), unseen_.end(), true) != unseen_.end()) return std::nullopt;
+  if (!unseen_.empty()) return std::nullopt;
   uint64_t held_back = 0;
   for (size_t s = 0; s < to_drop_.size(); ++s)
     if (!to_drop_[s].empty()) held_back |= uint64_t{1} << s;
@@ -192,7 +191,7 @@ void step_ledger::worker_lost(worker_id worker) {
 stage_round::verdict step_ledger::reconcile(stage_id stage) {
   auto& round = at(stage);
   const auto found = round.reconcile(dropped_);
-  if (!unseen_.empty()) unseen_[static_cast<size_t>(stage.value())] = false;
+  unseen_.erase(stage);
   if (found.what != stage_round::verdict::rework) return found.what;
   // What is leased from here on must not be taken for something of the round that is closed.
   if (round_ <= round.round()) round_ = round.round().next();

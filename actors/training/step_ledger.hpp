@@ -163,7 +163,7 @@ class step_ledger {
   int64_t microbatches_;
   round_id round_{1};
   lease_book book_;
-  std::vector<bool> unseen_;  ///< by stage, of an adopted step: not reconciled yet; else empty
+  std::set<stage_id> unseen_;  ///< of an adopted step: not reconciled yet
   std::vector<stage_round> rounds_;
   std::vector<std::vector<worker_id>> to_drop_;  ///< by stage
   std::map<worker_id, stage_id> stage_of_;       ///< of everybody asked
