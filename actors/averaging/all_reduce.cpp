@@ -63,6 +63,7 @@ std::optional<averaging_errc> all_reduce<T>::add_followers(
   units_.resize(n);
   sums_.resize(n);
   paces_.resize(n);
+  owed_.resize(n);
   asked_.resize(n * plan_.parts());
   return wrong;
 }
@@ -375,7 +376,7 @@ reduce_actions<T> all_reduce<T>::on_part(const received_part<T>& part, double no
 template <class T>
 void all_reduce<T>::take_sum(uint32_t part, const T* data, actions& out) {
   std::memcpy(at(part), data, bytes_of(part));
-  collecting_.erase(part);
+  if (collecting_.erase(part) > 0) count_owed();
   present(part, out);
 }
 
@@ -392,6 +393,7 @@ std::optional<averaging_errc> all_reduce<T>::take_units(size_t from, const recei
   if (!asked.contains(units)) return averaging_errc::not_asked;
   add(part.part, c, part.data);
   c.units.mark(from, units);
+  if (units.own) --owed_[from];
   if (!finish_if_whole(part.part, c)) return std::nullopt;
   collecting_.erase(here);
   present(part.part, out);
@@ -401,7 +403,16 @@ std::optional<averaging_errc> all_reduce<T>::take_units(size_t from, const recei
 // -- asking -------------------------------------------------------------------------------------
 
 template <class T>
+void all_reduce<T>::count_owed() {
+  owed_.assign(plan_.members().size(), 0);
+  for (const auto& [part, c] : collecting_)
+    for (size_t m = 0; m < owed_.size(); ++m)
+      if (m != self_ && c.units.needed(plan_, m).own) ++owed_[m];
+}
+
+template <class T>
 void all_reduce<T>::queue_questions() {
+  count_owed();
   units_.forget_wants();
   sums_.forget_wants();
   // Shares may have to be computed first; one that is added to the own vector costs no line.
@@ -435,7 +446,7 @@ void all_reduce<T>::pump(double now_s, actions& out) {
     ask(*next, false, units, c->second.or_sum, out);
     units_.asked(*next, std::move(units), bytes_of(next->second), now_s);
   }
-  while (const auto next = sums_.next(line_.window_bytes(), bytes)) {
+  while (const auto next = sums_.next(line_.window_bytes(), bytes, owed_)) {
     if (present_[next->second] || plan_.owner(next->second) != next->first) continue;
     ask(*next, true, {}, false, out);
     sums_.asked(*next, {}, bytes_of(next->second), now_s);

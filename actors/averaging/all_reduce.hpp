@@ -147,6 +147,7 @@ class all_reduce {
 
   void forget(size_t lost);
   void queue_questions();
+  void count_owed();
   void pump(double now_s, actions& out);
   void ask(question_book::key which, bool sum, const unit_list& units, bool or_sum, actions& out);
   size_t asked_index(size_t member, uint32_t part) const { return member * plan_.parts() + part; }
@@ -175,6 +176,9 @@ class all_reduce {
   question_book units_;
   question_book sums_;
   member_paces paces_;
+  /// By member: parts of ours that its own vector is still to come for. Sums are not asked of it
+  /// until then: others' parts wait for each contribution, and nobody for the sum.
+  std::vector<uint32_t> owed_;
   std::vector<bool> asked_;  // ever, by member and part
   line_meter line_;
 };

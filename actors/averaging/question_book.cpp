@@ -58,7 +58,8 @@ void question_book::forget_wants() {
     queue.clear();
 }
 
-std::optional<question_book::key> question_book::next(size_t window_bytes, size_t part_bytes) {
+std::optional<question_book::key> question_book::next(size_t window_bytes, size_t part_bytes,
+                                                      const std::vector<uint32_t>& owed) {
   // One question is always allowed, or parts larger than the budget could never be asked for.
   if (!open_.empty() && bytes_ + part_bytes > limits_.in_flight_bytes_max) return std::nullopt;
   const bool room = bytes_ + part_bytes <= std::max(window_bytes, limits_.window_bytes_min);
@@ -67,6 +68,7 @@ std::optional<question_book::key> question_book::next(size_t window_bytes, size_
     const size_t open = open_of_[member];
     const size_t allowed = room ? limits_.in_flight_parts_max : limits_.in_flight_parts_min;
     if (todo_[member].empty() || open >= allowed) continue;
+    if (!owed.empty() && owed[member] > 0) continue;
     const uint32_t part = todo_[member].front();
     todo_[member].pop_front();
     turn_ = member + 1;

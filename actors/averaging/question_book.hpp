@@ -88,8 +88,9 @@ class question_book {
   void forget_wants();
 
   /// What may be asked now, with `part_bytes` more on their way: taken out of the queue. Members
-  /// take turns.
-  std::optional<key> next(size_t window_bytes, size_t part_bytes);
+  /// take turns, but for those that owe something else first (`owed`, by member; empty: nobody).
+  std::optional<key> next(size_t window_bytes, size_t part_bytes,
+                          const std::vector<uint32_t>& owed = {});
 
   void asked(key which, unit_list units, size_t bytes, double now_s);
   /// Once more, perhaps for other units.

@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(messages_may_be_lost_again_and_again_in_both_directions) {
     run.rig.loses = loses;
     run.rig.loses_want = loses;
     run.order_all();
-    run.rig.pass(900);
+    run.rig.pass(18000);
     BOOST_TEST_CONTEXT("seed " << seed << ", lost " << lost) {
       run.everybody_has_the_sum();
     }
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(a_follower_gets_the_sum_whatever_the_members_lose) {
       return to != follower && random() % 3 == 0;
     };
     run.order_all();
-    run.rig.pass(300);
+    run.rig.pass(1800);
     run.everybody_has_the_sum();
   }
 }

@@ -218,8 +218,39 @@ BOOST_AUTO_TEST_CASE(its_own_share_is_added_where_it_is_lacking) {
 
 // -- at the others ----------------------------------------------------------------------------
 
+/// Of a member that dies meanwhile everybody would lack it, and nobody waits for the sum.
+BOOST_AUTO_TEST_CASE(a_sum_is_asked_of_nobody_who_owes_a_contribution) {
+  table_member m;
+  m.contribution(2, 0, 10);
+  BOOST_TEST(m.asks(2, 2, true));
+  BOOST_TEST(!m.asks(3, 3, true));
+  // Shares may have to be computed first: they keep no sum back.
+  m.lose(1, {3});
+  BOOST_REQUIRE(m.machine->plan().owner(1) == 2);
+  m.contribution(3, 0, 10);
+  BOOST_TEST(m.asks(3, 0, false, {false, {{1, 0}}}));
+  BOOST_TEST(m.asks(3, 3, true));
+}
+
+BOOST_AUTO_TEST_CASE(a_part_that_another_owner_has_left_is_collected_before_sums_are_asked_for) {
+  table_member m;
+  for (const size_t from : {1, 2, 3})
+    m.contribution(from, 0, 10);
+  m.lose(4, {1});
+  // Part 4 is dealt to this member.
+  BOOST_REQUIRE(m.machine->plan().owner(4) == 0);
+  BOOST_TEST(m.asks(2, 4, false, own));
+  // Who has the sum of it owes nothing any more.
+  m.sum(2, 4, 60);
+  m.contribution(1, 0, 100, {false, {first_of_4}});
+  for (const size_t owner : {1, 2, 3})
+    m.sum(owner, static_cast<uint32_t>(owner), 77);
+  BOOST_TEST(m.machine->done());
+}
+
 BOOST_AUTO_TEST_CASE(a_lacking_part_is_taken_from_its_owner) {
   table_member m;
+  m.contribution(2, 0, 10);
   BOOST_TEST(m.machine->progress().parts_done == 0U);
   m.sum(2, 2, 77);
   BOOST_TEST(m.machine->progress().parts_done == 1U);
@@ -230,6 +261,8 @@ BOOST_AUTO_TEST_CASE(a_lacking_part_is_taken_from_its_owner) {
 BOOST_AUTO_TEST_CASE(
     a_lacking_part_of_a_lost_owner_is_asked_of_the_next_and_not_taken_from_the_dead) {
   table_member m;
+  m.contribution(1, 0, 10);
+  m.contribution(2, 0, 10);
   m.lose(1, {3});
   BOOST_REQUIRE(m.machine->plan().owner(1) == 2);
   BOOST_TEST(m.asks(2, 1, true));
@@ -254,6 +287,9 @@ BOOST_AUTO_TEST_CASE(what_an_owner_had_from_the_beginning_is_asked_for_first) {
       one_each);
   BOOST_REQUIRE(machine.has_value());
   machine->open(0);
+  const int64_t vector = 1;
+  for (const uint32_t part : {0, 1})
+    BOOST_REQUIRE(!machine->on_part({worker(2), part, false, own, &vector, 1}, 0).error);
   BOOST_REQUIRE(!machine->revise(1, {{1, {2, 3}}}, 0).error);
   std::vector<uint32_t> asked;
   for (uint32_t part = 4; asked.size() < 2; part = asked.back()) {
@@ -269,6 +305,8 @@ BOOST_AUTO_TEST_CASE(what_an_owner_had_from_the_beginning_is_asked_for_first) {
 
 BOOST_AUTO_TEST_CASE(a_present_part_is_given_to_the_owner_that_comes_after_the_lost_one) {
   table_member m;
+  m.contribution(1, 0, 10);
+  m.contribution(2, 0, 10);
   m.sum(1, 1, 77);
   m.lose(1, {3});
   m.want(2, 1, own, true, 1);
@@ -304,6 +342,7 @@ BOOST_AUTO_TEST_CASE(a_share_that_is_not_complete_is_held_and_what_is_here_is_se
 
 BOOST_AUTO_TEST_CASE(a_question_of_a_later_revision_waits_for_it) {
   table_member m;
+  m.contribution(1, 0, 10);
   m.want(2, 1, own, true, 1);
   BOOST_TEST(m.last.send.empty());
   // What comes meanwhile from the owner by this revision is the answer then.
