@@ -31,8 +31,9 @@ message_size measured(const void* element, const contents_scale&) {
 
 message_size part(const void* element, const contents_scale& scale) {
   const auto& m = *static_cast<const wire::part*>(element);
-  const auto size = frame_of<wire::part>(element, cargo::sums);
-  if (m.fault() || scale.sums == 1) return size;
+  auto size = frame_of<wire::part>(element, cargo::sums);
+  if (m.fault()) return size;
+  size.is_contribution = !m.read()->getReduced();
   return scaled(size, m.read()->getValues().getPayload().size(), scale.sums);
 }
 

@@ -30,6 +30,7 @@ struct message_size {
   uint64_t bytes = small_message_bytes;
   bool is_frame = false;
   cargo of = cargo::orders;
+  bool is_contribution = false;  ///< to a sum, which begins an all-reduce
 };
 
 /// What a message would take on a network. Virtual tensors count in full, sums and states as

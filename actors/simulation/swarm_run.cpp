@@ -161,8 +161,8 @@ class swarm_run {
     record.version = version;
     record.first = version > decided_;
     record.time_s = now_s();
-    if (const auto began = net_.first_sums()) record.reduce_began_s = to_seconds(*began);
-    net_.forget_first_sums();
+    if (const auto began = net_.first_contribution()) record.reduce_began_s = to_seconds(*began);
+    net_.forget_first_contribution();
     record.sums_bytes.resize(static_cast<size_t>(plan_.stages));
     for (const auto& member : fleet_.members()) {
       const auto sent = [&](cargo of) { return net_.sent_bytes(member.where->id(), of); };

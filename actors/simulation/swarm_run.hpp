@@ -88,7 +88,7 @@ struct step_record {
   int64_t version = 0;
   bool first = true;                 ///< else the run had been here before it was taken back
   double time_s = 0;                 ///< virtual
-  double reduce_began_s = -1;        ///< its first byte of an all-reduce was sent; negative: none
+  double reduce_began_s = -1;        ///< its first contribution was sent; negative: none
   std::vector<uint64_t> sums_bytes;  ///< of all-reduces, sent so far by the workers of each stage
   std::array<uint64_t, cargoes> bytes{};  ///< sent so far by everybody
 };

@@ -18,7 +18,7 @@ struct virtual_network::core {
   std::vector<std::array<uint64_t, cargoes>> sent_bytes;  ///< by host
   std::vector<std::function<void()>> on_change;
   std::vector<std::function<void(host_id, host_id)>> on_break;
-  std::optional<moment> first_sums;
+  std::optional<moment> first_contribution;
   bool down = false;
 
   void changed() const {
@@ -29,7 +29,8 @@ struct virtual_network::core {
   void count(host_id from, const message_size& size) {
     if (sent_bytes.size() <= from.value()) sent_bytes.resize(from.value() + 1);
     sent_bytes[from.value()][static_cast<size_t>(size.of)] += size.bytes;
-    if (size.of == cargo::sums && !first_sums) first_sums = where.now();
+    // Not the first sum: whoever joins still gets those of the last all-reduce.
+    if (size.is_contribution && !first_contribution) first_contribution = where.now();
   }
 };
 
@@ -209,12 +210,12 @@ const network_model& virtual_network::model() const {
   return core_->model;
 }
 
-std::optional<moment> virtual_network::first_sums() const {
-  return core_->first_sums;
+std::optional<moment> virtual_network::first_contribution() const {
+  return core_->first_contribution;
 }
 
-void virtual_network::forget_first_sums() {
-  core_->first_sums.reset();
+void virtual_network::forget_first_contribution() {
+  core_->first_contribution.reset();
 }
 
 void virtual_network::block(host_id from, host_id to) {

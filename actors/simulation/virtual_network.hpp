@@ -45,9 +45,10 @@ class virtual_network {
   void set_scale(const contents_scale& scale);
   /// Bytes that a host has put on its line, in all its lives.
   uint64_t sent_bytes(host_id from, cargo of) const;
-  /// When the first part of an all-reduce was sent since the last `forget_first_sums`.
-  std::optional<moment> first_sums() const;
-  void forget_first_sums();
+  /// When the first contribution to an all-reduce was sent since the last
+  /// `forget_first_contribution`.
+  std::optional<moment> first_contribution() const;
+  void forget_first_contribution();
 
   /// A handle for the actors of `from` to an actor of `to`, as both hosts live now.
   template <class Handle>

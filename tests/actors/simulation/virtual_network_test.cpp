@@ -225,6 +225,28 @@ BOOST_AUTO_TEST_CASE(sums_and_states_take_the_time_of_the_bytes_that_they_stand_
   BOOST_TEST((t.answered_at[0] < 2600ms));
 }
 
+/// Whoever joins is still sent the last one's sums then.
+BOOST_AUTO_TEST_CASE(an_all_reduce_begins_with_a_contribution) {
+  table t;
+  const auto send = [&t](bool reduced) {
+    wire::builder<schemas::Part> part;
+    part->setReduced(reduced);
+    wire::attach(part, part->initValues(),
+                 tensors::host_tensor::adopt(std::vector<int64_t>(4), {4}));
+    caf::anon_send(t.to_ponger, part.finish());
+  };
+  send(true);
+  t.w.run_until(1s);
+  BOOST_TEST(!t.net.first_contribution().has_value());
+  send(false);
+  t.w.run_until(2s);
+  send(false);
+  t.w.run_until(3s);
+  BOOST_TEST((t.net.first_contribution() == moment{1s}));
+  t.net.forget_first_contribution();
+  BOOST_TEST(!t.net.first_contribution().has_value());
+}
+
 BOOST_AUTO_TEST_CASE(a_partition_cuts_what_is_on_the_way_and_heals) {
   table t{latency_of(100ms)};
   t.ping(1);
