@@ -89,8 +89,8 @@ reduce_actions<T> all_reduce<T>::revise(uint32_t revision, const std::vector<red
     if (plan_.owner(p) == self_ && !present_[p]) collect(p);
   }
   for (auto& [p, c] : collecting_) {
-    c.units.recount(plan_);
-    add_own_shares(p, c);
+    c.recount(plan_);
+    c.add_own_shares(plan_, local_);
   }
   finish_whole(out);
   for (const auto& [from, held] : held_.take_later(revision_))
@@ -124,7 +124,7 @@ reduce_actions<T> all_reduce<T>::add_share(share_id which, std::shared_ptr<const
   if (out.error || out.late) return out;
   local_.add(which, std::move(vector));
   for (auto& [p, c] : collecting_)
-    add_own_shares(p, c);
+    c.add_own_shares(plan_, local_);
   finish_whole(out);
   serve_held_units(out);
   pump(now_s, out);
@@ -151,41 +151,8 @@ reduce_progress all_reduce<T>::progress(size_t members_max) const {
 
 template <class T>
 void all_reduce<T>::collect(uint32_t part) {
-  const bool or_sum = plan_.first_owner(part) != self_;
-  const auto [at, added] =
-      collecting_.try_emplace(part, collection{or_sum, false, part_units{plan_, part}});
-  if (added) add_own_shares(part, at->second);
-}
-
-template <class T>
-void all_reduce<T>::add(uint32_t part, collection& c, const T* data) {
-  const auto range = plan_.part(part);
-  if (c.begun) return add_into(at(part), data, range.count);
-  // The local vector goes in with the first that comes.
-  set_to_sum(at(part), local_.own() + range.begin, data, range.count);
-  c.begun = true;
-  c.units.mark(self_, {true, {}});
-}
-
-template <class T>
-void all_reduce<T>::add_own_shares(uint32_t part, collection& c) {
-  for (const auto& [which, vector] : local_.shares()) {
-    if (!c.units.lacks_share(plan_, which)) continue;
-    add(part, c, vector.get() + plan_.part(part).begin);
-    c.units.mark(self_, {false, {which}});
-  }
-}
-
-/// True: nothing is lacking any more, and the sum is in the result.
-template <class T>
-bool all_reduce<T>::finish_if_whole(uint32_t part, collection& c) {
-  if (!c.begun && c.units.lacking() == 1) {
-    const auto range = plan_.part(part);
-    std::memcpy(at(part), local_.own() + range.begin, range.count * sizeof(T));
-    c.begun = true;
-    c.units.mark(self_, {true, {}});
-  }
-  return c.units.whole();
+  const auto [at, added] = collecting_.try_emplace(part, plan_, part, self_, this->at(part));
+  if (added) at->second.add_own_shares(plan_, local_);
 }
 
 template <class T>
@@ -193,7 +160,7 @@ void all_reduce<T>::finish_whole(actions& out) {
   for (auto next = collecting_.begin(); next != collecting_.end();) {
     const auto here = next++;
     const uint32_t part = here->first;
-    if (!finish_if_whole(part, here->second)) continue;
+    if (!here->second.finish_if_whole(local_)) continue;
     collecting_.erase(here);
     present(part, out);
   }
@@ -349,7 +316,7 @@ reduce_actions<T> all_reduce<T>::on_part(const received_part<T>& part, double no
   line_.received(bytes_of(part.part), in_flight_bytes(), now_s);
   if (&book == &sums_ && !part.sum) out.error = averaging_errc::not_asked;
   if (!out.error && !present_[part.part]) {
-    if (part.sum && (&book == &sums_ || collecting_.at(part.part).or_sum)) {
+    if (part.sum && (&book == &sums_ || collecting_.at(part.part).or_sum())) {
       take_sum(part.part, part.data, out);
     } else {
       out.error = take_units(*from, part, out);
@@ -362,8 +329,8 @@ reduce_actions<T> all_reduce<T>::on_part(const received_part<T>& part, double no
   if (took && (part.units.own || part.sum)) line_.round_trip(*took);
   const auto c = collecting_.find(part.part);
   // Only its shares can be lacking still, and they are not computed yet: what can come goes first.
-  if (c != collecting_.end() && !c->second.units.needed(plan_, *from).empty()) {
-    if (c->second.units.own_in(*from)) {
+  if (c != collecting_.end() && !c->second.units().needed(plan_, *from).empty()) {
+    if (c->second.units().own_in(*from)) {
       units_.want(*from, part.part);
     } else {
       units_.want_soon(*from, part.part);
@@ -388,13 +355,12 @@ std::optional<averaging_errc> all_reduce<T>::take_units(size_t from, const recei
   const auto here = collecting_.find(part.part);
   auto& c = here->second;
   // Something of it is in already: what lacks is asked for alone.
-  if (!c.units.lacks_all(plan_, from, units)) return std::nullopt;
+  if (!c.units().lacks_all(plan_, from, units)) return std::nullopt;
   const auto& asked = units_.find({from, part.part})->asked;
   if (!asked.contains(units)) return averaging_errc::not_asked;
-  add(part.part, c, part.data);
-  c.units.mark(from, units);
+  c.add(from, units, part.data, local_);
   if (units.own) --owed_[from];
-  if (!finish_if_whole(part.part, c)) return std::nullopt;
+  if (!c.finish_if_whole(local_)) return std::nullopt;
   collecting_.erase(here);
   present(part.part, out);
   return std::nullopt;
@@ -407,7 +373,7 @@ void all_reduce<T>::count_owed() {
   owed_.assign(plan_.members().size(), 0);
   for (const auto& [part, c] : collecting_)
     for (size_t m = 0; m < owed_.size(); ++m)
-      if (m != self_ && c.units.needed(plan_, m).own) ++owed_[m];
+      if (m != self_ && c.units().needed(plan_, m).own) ++owed_[m];
 }
 
 template <class T>
@@ -421,7 +387,7 @@ void all_reduce<T>::queue_questions() {
     for (const auto& [part, c] : collecting_)
       for (size_t m = 0; m < plan_.members().size(); ++m) {
         if (m == self_ || units_.find({m, part}) != nullptr) continue;
-        const auto units = c.units.needed(plan_, m);
+        const auto units = c.units().needed(plan_, m);
         if (!units.empty() && turn_of(units) == turn) units_.want(m, part);
       }
   // Last what an owner has from a lost member: it holds the question until it has collected that.
@@ -441,9 +407,9 @@ void all_reduce<T>::pump(double now_s, actions& out) {
   while (const auto next = units_.next(line_.window_bytes(), bytes)) {
     const auto c = collecting_.find(next->second);
     if (c == collecting_.end() || units_.find(*next) != nullptr) continue;
-    auto units = c->second.units.needed(plan_, next->first);
+    auto units = c->second.units().needed(plan_, next->first);
     if (units.empty()) continue;
-    ask(*next, false, units, c->second.or_sum, out);
+    ask(*next, false, units, c->second.or_sum(), out);
     units_.asked(*next, std::move(units), bytes_of(next->second), now_s);
   }
   while (const auto next = sums_.next(line_.window_bytes(), bytes, owed_)) {
@@ -475,12 +441,12 @@ reduce_actions<T> all_reduce<T>::tick(double now_s) {
   for (const auto& which : units_.overdue(now_s, paces_)) {
     const auto c = collecting_.find(which.second);
     const auto units =
-        c == collecting_.end() ? unit_list{} : c->second.units.needed(plan_, which.first);
+        c == collecting_.end() ? unit_list{} : c->second.units().needed(plan_, which.first);
     if (units.empty()) {
       units_.close(which);
       continue;
     }
-    ask(which, false, units, c->second.or_sum, out);
+    ask(which, false, units, c->second.or_sum(), out);
     units_.asked_again(which, units, now_s);
   }
   for (const auto& which : sums_.overdue(now_s, paces_)) {

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "actors/averaging/collection.hpp"
 #include "actors/averaging/held_questions.hpp"
 #include "actors/averaging/local_vectors.hpp"
-#include "actors/averaging/part_units.hpp"
 #include "actors/averaging/question_book.hpp"
 #include "actors/averaging/reduce_plan.hpp"
 #include "actors/averaging/result_hash.hpp"
@@ -115,21 +115,12 @@ class all_reduce {
   void know_line(const line_meter& line) { line_ = line, line_.pause(); }
 
  private:
-  /// A part of ours on its way to becoming a sum.
-  struct collection {
-    bool or_sum = false;  ///< it had another owner
-    bool begun = false;   ///< the result's memory has what is in
-    part_units units;
-  };
-  using collections = std::map<uint32_t, collection>;
+  using collections = std::map<uint32_t, collection<T>>;  ///< parts of ours, not yet sums
 
   all_reduce(reduce_plan plan, size_t self, std::shared_ptr<const T> own, std::shared_ptr<T> result,
              const asking_limits& limits);
 
   void collect(uint32_t part);
-  void add(uint32_t part, collection& c, const T* data);
-  void add_own_shares(uint32_t part, collection& c);
-  bool finish_if_whole(uint32_t part, collection& c);
   void finish_whole(actions& out);
   void present(uint32_t part, actions& out);
   void drop_present(uint32_t part);
