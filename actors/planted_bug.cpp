@@ -2,6 +2,8 @@
 
 namespace swarm::detail {
 
+#ifdef SWARM_PLANTED_BUGS
 planted_bug planted_now = planted_bug::none;
+#endif
 
 }  // namespace swarm::detail

@@ -5,8 +5,9 @@
 namespace swarm {
 
 /// Mistakes that a test can switch on to prove that the checkers find them (tests/negative). The
-/// code asks `planted` where the mistake would be made. Only tests can switch one on: the setter is
-/// declared nowhere else.
+/// code asks `planted` where the mistake would be made. They are there only in what is built with
+/// SWARM_PLANTED_BUGS, which tests/negative is (swarm_planted_binary); everywhere else `planted` is
+/// a constant, and no branch is left.
 enum class planted_bug : uint8_t {
   none,
   double_count_on_retry,        ///< a repeated backward is added again
@@ -38,6 +39,8 @@ enum class planted_bug : uint8_t {
   children_left_behind,         ///< a supervisor ends without its children
 };
 
+#ifdef SWARM_PLANTED_BUGS
+
 namespace detail {
 extern planted_bug planted_now;
 }
@@ -45,5 +48,13 @@ extern planted_bug planted_now;
 inline bool planted(planted_bug which) {
   return detail::planted_now == which;
 }
+
+#else
+
+constexpr bool planted(planted_bug) {
+  return false;
+}
+
+#endif
 
 }  // namespace swarm

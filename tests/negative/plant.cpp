@@ -1,6 +1,7 @@
 #include "tests/negative/plant.hpp"
 
 #include <cstdint>
+#include <stdexcept>
 
 namespace swarm::negative {
 
@@ -73,6 +74,8 @@ std::vector<planted_bug> all_bugs() {
   return result;
 }
 
+#ifdef SWARM_PLANTED_BUGS
+
 plant::plant(planted_bug bug) {
   detail::planted_now = bug;
 }
@@ -80,5 +83,15 @@ plant::plant(planted_bug bug) {
 plant::~plant() {
   detail::planted_now = planted_bug::none;
 }
+
+#else
+
+plant::plant(planted_bug) {
+  throw std::logic_error("nothing can be planted here: build it as a swarm_planted_binary");
+}
+
+plant::~plant() = default;
+
+#endif
 
 }  // namespace swarm::negative

@@ -1,4 +1,4 @@
-"""The four macros every BUILD file here uses, so that flags and tags live in one place."""
+"""The macros every BUILD file here uses, so that flags and tags live in one place."""
 
 # In this tree. .bazelrc says -std=c++17.
 _COPTS = [
@@ -64,6 +64,64 @@ def swarm_test(name, srcs, deps = [], size = "small", copts = [], args = [], **k
                ["--log_level=test_suite", "--color_output=no"],
         deps = deps + ["@boost_test"],
         **kwargs
+    )
+
+def _planted_impl(settings, attr):
+    copt = "//command_line_option:copt"
+    return {copt: settings[copt] + ["-DSWARM_PLANTED_BUGS"]}
+
+_planted = transition(
+    implementation = _planted_impl,
+    inputs = ["//command_line_option:copt"],
+    outputs = ["//command_line_option:copt"],
+)
+
+def _with_planted_bugs_impl(ctx):
+    # What a transition is applied to is a list.
+    program = ctx.attr.program[0][DefaultInfo]
+    link = ctx.actions.declare_file(ctx.label.name)
+    ctx.actions.symlink(
+        output = link,
+        target_file = program.files_to_run.executable,
+        is_executable = True,
+    )
+    return [DefaultInfo(executable = link, runfiles = program.default_runfiles)]
+
+_WITH_PLANTED_BUGS = {
+    "program": attr.label(cfg = _planted, executable = True, mandatory = True),
+    "_allowlist_function_transition": attr.label(
+        default = "@bazel_tools//tools/allowlists/function_transition_allowlist",
+    ),
+}
+
+_planted_binary = rule(
+    implementation = _with_planted_bugs_impl,
+    attrs = _WITH_PLANTED_BUGS,
+    executable = True,
+)
+
+_planted_test = rule(
+    implementation = _with_planted_bugs_impl,
+    attrs = _WITH_PLANTED_BUGS,
+    test = True,
+)
+
+def swarm_planted_binary(name, **kwargs):
+    """A program, and all that it is made of, built with the mistakes of actors/planted_bug.hpp.
+
+    Nothing else in the tree has them: what is shipped is what the other tests test.
+    """
+    swarm_binary(name = name + "_program", tags = ["manual"], **kwargs)
+    _planted_binary(name = name, program = name + "_program", testonly = True)
+
+def swarm_planted_test(name, size = "small", **kwargs):
+    """The same for a test."""
+    swarm_test(name = name + "_program", size = size, tags = ["manual"], **kwargs)
+    _planted_test(
+        name = name,
+        size = size,
+        program = name + "_program",
+        args = ["--log_level=test_suite", "--color_output=no"],
     )
 
 def swarm_experiment(name, srcs, deps = [], smoke_args = None, smoke_size = "medium", **kwargs):
