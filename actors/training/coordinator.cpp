@@ -15,8 +15,8 @@ double to_seconds(std::chrono::milliseconds time) {
 
 }  // namespace
 
-coordinator::coordinator(caf::actor_config& cfg, coordinator_options options)
-    : full_coordinator::base(cfg),
+coordinator::coordinator(pointer self, coordinator_options options)
+    : actor_body(self),
       options_(std::move(options)),
       election_(options_.id, to_seconds(options_.election_timeout)),
       crew_(options_.stages),
@@ -32,19 +32,11 @@ coordinator::coordinator(caf::actor_config& cfg, coordinator_options options)
     watches_.emplace(s, reduce_watch{to_seconds(options_.reduce_timeout)});
 }
 
-// A terminated actor lives on until nobody holds it, so whom it holds must go now.
-void coordinator::on_exit() {
-  options_ = {};
-  crew_.clear();
-  reducing_.clear();
-  restore_orders_.clear();
-  candidates_.clear();
+coordinator::~coordinator() {
   for (auto& caller : callers_)
     caller.reply.deliver(caf::make_error(caf::sec::request_receiver_down));
-  callers_.clear();
   for (auto& mover : movers_)
     mover.reply.deliver(caf::make_error(caf::sec::request_receiver_down));
-  movers_.clear();
 }
 
 coordinator::behavior_type coordinator::make_behavior() {
@@ -53,10 +45,10 @@ coordinator::behavior_type coordinator::make_behavior() {
     office_.on(office_event::appointed);
     election_.lead(options_.term);
     // Nobody can have granted anything before.
-    leads_since_ = rebalancing::seconds{now()} - options_.arbiter.grant_lifetime;
+    leads_since_ = rebalancing::seconds{now_s()} - options_.arbiter.grant_lifetime;
   }
   announce();
-  delayed_send(this, std::min(options_.lease_timeout, options_.election_timeout) / 4,
+  delayed_send(self(), std::min(options_.lease_timeout, options_.election_timeout) / 4,
                tick_atom::value);
   copies_.begin(version_, version_ == step_id{0});
   if (office_.is(duty::leading)) begin_step(step_ledger::beginning::fresh);
@@ -117,7 +109,7 @@ void coordinator::announce() {
 
 void coordinator::on_roster(const wire::roster_update& update) {
   for (const auto& id : update.gone) {
-    election_.gone(id, now());
+    election_.gone(id, now_s());
     candidates_.erase(id);
     const auto place = crew_.places().find(id);
     if (place != crew_.places().end() && moving_.count(id.peer) == 0)
@@ -143,7 +135,7 @@ void coordinator::on_roster(const wire::roster_update& update) {
       forget(m.id);
     if (m.role == wire::member_role::stage_worker) tell_arbiter(m);
     if (!crew_.add(m)) continue;
-    last_came_ = now();
+    last_came_ = now_s();
     knew_workers_ = true;
     if (office_.is(duty::taking_over)) ask_position(m.id);
     if (office_.on(office_event::newcomer)) take_over();
@@ -164,7 +156,7 @@ void coordinator::on_candidate(const wire::member& m) {
   const bool leads = m.state == wire::member_state::serving;
   if (m.id == options_.id) return;
   candidates_[m.id] = caf::actor_cast<wire::coordinator_inbox>(m.handle);
-  election_.announced(m.id, term_id{m.term}, leads, now());
+  election_.announced(m.id, term_id{m.term}, leads, now_s());
   if (!leads || office_.in_office() || term_id{m.term} < followed_term_) return;
   // A run that went back stands at an earlier version than it did.
   followed_term_ = term_id{m.term};
@@ -194,7 +186,7 @@ void coordinator::forget(worker_id id) {
 }
 
 void coordinator::on_tick() {
-  delayed_send(this, std::min(options_.lease_timeout, options_.election_timeout) / 4,
+  delayed_send(self(), std::min(options_.lease_timeout, options_.election_timeout) / 4,
                tick_atom::value);
   decide();
   beat();
@@ -209,7 +201,7 @@ void coordinator::on_tick() {
   // What has not begun cannot be lost.
   if (trains && !settling() && rescue_if_due(crew_.unready_stages(weights(), uncommitted_))) return;
   watch_reduces();
-  if (ledger_ && ledger_->expire(now(), to_seconds(options_.lease_timeout)) > 0) progress();
+  if (ledger_ && ledger_->expire(now_s(), to_seconds(options_.lease_timeout)) > 0) progress();
 }
 
 caf::result<int64_t> coordinator::on_advance(step_id target) {
@@ -239,7 +231,7 @@ void coordinator::answer_callers() {
 }
 
 coordinator_actor spawn_coordinator(caf::actor_system& system, coordinator_options options) {
-  return system.spawn<coordinator>(std::move(options));
+  return system.spawn<embodied<coordinator>>(std::move(options));
 }
 
 }  // namespace swarm::training

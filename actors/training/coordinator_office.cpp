@@ -8,7 +8,7 @@ namespace swarm::training {
 // -- who leads ----------------------------------------------------------------------------------
 
 void coordinator::decide() {
-  switch (election_.decide(now())) {
+  switch (election_.decide(now_s())) {
     case election::verdict::none:
       return;
     case election::verdict::ask:
@@ -33,7 +33,7 @@ void coordinator::beat() {
 void coordinator::on_beat(const wire::beat& m) {
   if (m.fault()) return;
   const term_id term{m.read()->getTerm()};
-  election_.heard(term, now());
+  election_.heard(term, now_s());
   // Elected by workers who have forgotten, or never knew, what this candidate does: it has to hear
   // of the higher term and take another, or this one would never follow it.
   if (term < election_.highest() && announced_term_ < election_.highest()) announce();
@@ -62,13 +62,13 @@ void coordinator::ask_votes() {
 
 void coordinator::count_votes() {
   // A leader may have come while the answers did.
-  if (election_.leader_heard(now()) || !votes_.won(!knew_workers_)) {
+  if (election_.leader_heard(now_s()) || !votes_.won(!knew_workers_)) {
     office_.on(office_event::denied);
-    return election_.denied(now());
+    return election_.denied(now_s());
   }
   office_.on(office_event::elected);
   take_term();
-  leads_since_ = rebalancing::seconds{now()};
+  leads_since_ = rebalancing::seconds{now_s()};
   report("coordinator_leads", {{"term", static_cast<int64_t>(election_.term().value())}});
   take_over();
 }
@@ -257,11 +257,11 @@ void coordinator::finish(const succession& plan, weights_id from, double scale) 
         [=, id = id](const wire::committed*, const caf::error*) { settled(id, generation); });
   }
   // One that dies unseen never answers.
-  delayed_send(this, options_.gather_timeout, retake_atom::value, generation);
+  delayed_send(self(), options_.gather_timeout, retake_atom::value, generation);
 }
 
 void coordinator::retake_later() {
-  delayed_send(this, options_.empty_stage_retry, retake_atom::value, office_.generation());
+  delayed_send(self(), options_.empty_stage_retry, retake_atom::value, office_.generation());
 }
 
 }  // namespace swarm::training

@@ -19,7 +19,7 @@ void coordinator::reduce(stage_id stage) {
   all = {};
   all.to = order_to(stage);
   all.followers = crew_.followers_of(stage);
-  watches_.at(stage).begin(ledger_->repair(stage).members(), now());
+  watches_.at(stage).begin(ledger_->repair(stage).members(), now_s());
   order_reduce(stage);
 }
 
@@ -91,7 +91,7 @@ void coordinator::revise(stage_id stage) {
                                {"lost", static_cast<int64_t>(group.losses().size())}});
   all.lost = group.losses().size();
   for (const auto& id : group.members())
-    if (group.is_lost(id)) watches_.at(stage).lost(id, now());
+    if (group.is_lost(id)) watches_.at(stage).lost(id, now_s());
   order_reduce(stage);
 }
 
@@ -129,7 +129,7 @@ void coordinator::on_reduced(stage_id stage, worker_id id, uint64_t serial,
   std::vector<worker_id> waiting_for;
   for (const auto who : reduced->getWaitingFor())
     waiting_for.push_back(wire::from_wire(who));
-  watch.heard(id, reduced->getPartsDone(), std::move(waiting_for), now());
+  watch.heard(id, reduced->getPartsDone(), std::move(waiting_for), now_s());
   if (all.polls.at(id) == serial && !ledger_->repair(stage).is_lost(id)) poll_reduce(stage, id);
 }
 
@@ -166,7 +166,7 @@ void coordinator::watch_reduces() {
     // Its lease is given to another trainer first.
     const double computing_s = std::chrono::duration<double>(options_.lease_timeout).count() * 2;
     const auto who =
-        watches_.at(stage).in_the_way(now(), ledger_->computes_shares(stage) ? computing_s : 0);
+        watches_.at(stage).in_the_way(now_s(), ledger_->computes_shares(stage) ? computing_s : 0);
     if (who) given_up.emplace_back(*who, all.to);
   }
   for (const auto& [id, to] : given_up) {

@@ -30,15 +30,15 @@ wire::move_answer move_answer_of(schemas::MoveAnswer::Verdict verdict, term_id t
 
 bool coordinator::rescue_if_due(const std::set<stage_id>& unready) {
   if (options_.rescue_after.count() == 0 || planted(planted_bug::rescue_never_begins)) return false;
-  stuck_.observe(unready, now());
-  const auto stage = stuck_.due(now());
+  stuck_.observe(unready, now_s());
+  const auto stage = stuck_.due(now_s());
   if (!stage) return false;
   switch (inquire(*stage)) {
     case loss_inquiry::verdict::open:
       return false;
     case loss_inquiry::verdict::seen:
       report("stage_unseen", {{"step", version_.value()}, {"stage", int64_t{stage->value()}}});
-      stuck_.restart(now());
+      stuck_.restart(now_s());
       inquiry_.reset();
       return false;
     case loss_inquiry::verdict::lost:
@@ -80,7 +80,7 @@ bool coordinator::begin_rescue(stage_id stage) {
   take_term();
   drop_step();
   // Should this attempt come to nothing, the next one begins after the same time.
-  stuck_.restart(now());
+  stuck_.restart(now_s());
   lost_stage_ = stage;
   positions_.clear();
   report("rescue_begins",
@@ -132,7 +132,7 @@ std::map<worker_id, stage_id> coordinator::places() const {
 
 void coordinator::ask_backups(step_id version, std::chrono::milliseconds pause) {
   if (!office_.is(duty::leading) || copies_.pending() != version) return;
-  delayed_send(this, pause, copies_atom::value, version.value(),
+  delayed_send(self(), pause, copies_atom::value, version.value(),
                int64_t{std::min(2 * pause, backup_longest_pause).count()});
   const auto order = inventory_request_of(election_.term());
   for (const auto& [id, place] : crew_.places())
@@ -155,7 +155,7 @@ void coordinator::ask_backups(step_id version, std::chrono::milliseconds pause) 
 
 void coordinator::check_copies() {
   const auto version = copies_.pending();
-  switch (copies_.check(now(), version_)) {
+  switch (copies_.check(now_s(), version_)) {
     case copies::verdict::none:
       return;
     case copies::verdict::late:
@@ -182,7 +182,7 @@ void coordinator::carry_out_rescue() {
       office_.on(office_event::can_move);
       move(plan);
       // Should one of them not get there.
-      delayed_send(this, inventory_timeout, retake_atom::value, office_.generation());
+      delayed_send(self(), inventory_timeout, retake_atom::value, office_.generation());
       return;
     case rescue::verdict::wait:
     case rescue::verdict::lost:
@@ -260,7 +260,7 @@ void coordinator::send_restore(worker_id id, uint64_t generation) {
   if (office_.generation() != generation || !office_.expects(id)) return;
   if (order == restore_orders_.end() || place == crew_.places().end())
     return settled(id, generation);
-  restoring_.sent(id, now());
+  restoring_.sent(id, now_s());
   request(place->second.at.handle, options_.gather_timeout / calls_max, order->second)
       .then(
           [=](const wire::position&) {
@@ -270,11 +270,11 @@ void coordinator::send_restore(worker_id id, uint64_t generation) {
           [=](caf::error& error) {
             if (office_.generation() != generation || !office_.expects(id)) return;
             if (!is_restoring(id, error)) return settled(id, generation);
-            if (restoring_.hopeless(id, now())) {
+            if (restoring_.hopeless(id, now_s())) {
               unrestored_before_.insert(id);
               return settled(id, generation);
             }
-            delayed_send(this, options_.gather_timeout / calls_max / 4, restore_atom::value, id,
+            delayed_send(self(), options_.gather_timeout / calls_max / 4, restore_atom::value, id,
                          generation);
           });
 }
@@ -286,7 +286,7 @@ bool coordinator::is_restoring(worker_id id, const caf::error& error) {
   if (!refusal || refusal->fault() ||
       refusal->read()->getReason() != schemas::Refusal::Reason::RESTORING)
     return false;
-  restoring_.heard(id, refusal->read()->getDoneBytes(), now());
+  restoring_.heard(id, refusal->read()->getDoneBytes(), now_s());
   return true;
 }
 
@@ -313,7 +313,7 @@ void coordinator::answer_movers() {
       arbiter_->seen(id, place.at.stage,
                      crew_.find(id) != nullptr ? rebalancing::worker_state::serving
                                                : rebalancing::worker_state::joining,
-                     rebalancing::seconds{now()});
+                     rebalancing::seconds{now_s()});
   }
   for (auto& [wish, reply] : std::exchange(movers_, {})) {
     if (!arbiter_) {
@@ -325,7 +325,7 @@ void coordinator::answer_movers() {
       reply.deliver(move_answer_of(schemas::MoveAnswer::Verdict::ARBITER_IS_NEW, election_.term()));
       continue;
     }
-    const auto verdict = arbiter_->ask(wish, rebalancing::seconds{now()});
+    const auto verdict = arbiter_->ask(wish, rebalancing::seconds{now_s()});
     const auto* why = planted(planted_bug::every_move_granted)
                           ? nullptr
                           : std::get_if<rebalancing::refusal_reason>(&verdict);
@@ -344,7 +344,7 @@ void coordinator::tell_arbiter(const wire::member& m) {
   const bool serves = m.state == wire::member_state::serving;
   arbiter_->seen(m.id, m.stage,
                  serves ? rebalancing::worker_state::serving : rebalancing::worker_state::joining,
-                 rebalancing::seconds{now()});
+                 rebalancing::seconds{now_s()});
 }
 
 }  // namespace swarm::training

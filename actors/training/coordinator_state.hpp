@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/actor_body.hpp"
 #include "actors/rebalancing/move_arbiter.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/training/coordinator.hpp"
@@ -55,21 +56,21 @@ using full_coordinator =
                               caf::reacts_to<restore_atom, worker_id, uint64_t>,
                               caf::reacts_to<copies_atom, int64_t, int64_t>>;
 
-class coordinator final : public full_coordinator::base {
+class coordinator final : public actor_body<full_coordinator::base> {
  public:
-  coordinator(caf::actor_config& cfg, coordinator_options options);
+  static constexpr const char* name = "coordinator";
 
-  const char* name() const override { return "coordinator"; }
-  void on_exit() override;
-  behavior_type make_behavior() override;
+  coordinator(pointer self, coordinator_options options);
+  /// Answers who still waits.
+  ~coordinator();
+
+  behavior_type make_behavior();
 
  private:
   struct waiting_caller {
     step_id target;
     caf::typed_response_promise<int64_t> reply;
   };
-
-  double now() { return std::chrono::duration<double>(clock().now().time_since_epoch()).count(); }
 
   void report(const char* what, std::vector<telemetry::field> fields);
   void report_worker(const char* what, worker_id id);

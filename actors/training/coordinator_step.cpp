@@ -23,7 +23,7 @@ step_id version_in(const caf::error& error) {
 bool coordinator::settling() {
   const auto quiet = std::chrono::duration<double>(options_.settle).count();
   return !ran_ && quiet > 0 && version_ == options_.first_step &&
-         (!crew_.unready_stages(weights(), {}).empty() || now() - last_came_ < quiet);
+         (!crew_.unready_stages(weights(), {}).empty() || now_s() - last_came_ < quiet);
 }
 
 void coordinator::begin_step(step_ledger::beginning how) {
@@ -35,10 +35,10 @@ void coordinator::begin_step(step_ledger::beginning how) {
     return answer_callers();
   }
   if (how == step_ledger::beginning::fresh && settling()) return;
-  if (how == step_ledger::beginning::fresh && copies_.hold(version_, now())) return announce();
+  if (how == step_ledger::beginning::fresh && copies_.hold(version_, now_s())) return announce();
   ledger_ = std::make_unique<step_ledger>(version_, options_.microbatches, options_.stages, how);
   ran_ = true;
-  started_ = now();
+  started_ = now_s();
   retries_ = recomputed_ = 0;
   failed_reduces_.clear();
   reducing_.clear();
@@ -77,7 +77,7 @@ void coordinator::lease_out() {
       if (next == trainers.end()) next = trainers.begin();
       turn = next->first;
       if (ledger_->leased_to(turn) >= next->second.capacity || is_paused(turn)) continue;
-      auto item = ledger_->lease(turn, now());
+      auto item = ledger_->lease(turn, now_s());
       if (!item) continue;
       // A share is computed in the round that is being reduced.
       const auto round = item->share ? ledger_->round(item->share->stage) : ledger_->round();
@@ -93,15 +93,15 @@ void coordinator::lease_out() {
 /// Who gives a lease back at once would get it again at once.
 void coordinator::pause(worker_id trainer) {
   const auto pause = options_.empty_stage_retry / 4;
-  paused_until_[trainer] = now() + std::chrono::duration<double>(pause).count();
-  delayed_send(this, pause, lease_atom::value);
+  paused_until_[trainer] = now_s() + std::chrono::duration<double>(pause).count();
+  delayed_send(self(), pause, lease_atom::value);
 }
 
 bool coordinator::is_paused(worker_id trainer) {
   // The timer that ends the pause may fire a rounding error before it.
   constexpr double soon_s = 1e-3;
   const auto found = paused_until_.find(trainer);
-  return found != paused_until_.end() && found->second - now() > soon_s;
+  return found != paused_until_.end() && found->second - now_s() > soon_s;
 }
 
 void coordinator::on_lease_done(const wire::lease_done& m) {
@@ -110,7 +110,7 @@ void coordinator::on_lease_done(const wire::lease_done& m) {
   if (term_id{done->getTerm()} != election_.term() || step_id{done->getStep()} != version_) return;
   ledger_->answered_by(done->getItem(), done->getStages(), wire::from_wire(done->getWorker()));
   if (done->getOutcome() == schemas::LeaseDone::Outcome::PROGRESSED) {
-    ledger_->progressed(done->getItem(), done->getStages(), now());
+    ledger_->progressed(done->getItem(), done->getStages(), now_s());
     return progress();
   }
   if (done->getOutcome() > schemas::LeaseDone::Outcome::RETURNED) return;
@@ -118,7 +118,7 @@ void coordinator::on_lease_done(const wire::lease_done& m) {
   const auto trainer = ledger_->trainer_of(done->getItem());
   const auto share = ledger_->share_of(done->getItem());
   if (!ledger_->settle(done->getItem(), outcome, done->getLoss())) return;
-  if (share && outcome == lease_outcome::done) watches_.at(share->stage).share_computed(now());
+  if (share && outcome == lease_outcome::done) watches_.at(share->stage).share_computed(now_s());
   retries_ += done->getRetries();
   recomputed_ += done->getRecomputed();
   if (outcome != lease_outcome::done)
@@ -224,7 +224,7 @@ void coordinator::reconcile(stage_id stage) {
       report("stage_empty", {{"step", version_.value()}, {"stage", int64_t{stage.value()}}});
       if (rescue_if_due(crew_.unready_stages(weights(), uncommitted_))) return;
       gather_later_[stage] = ++gathers_later_;
-      delayed_send(this, options_.empty_stage_retry, gather_atom::value, gathers_later_);
+      delayed_send(self(), options_.empty_stage_retry, gather_atom::value, gathers_later_);
       return;
     case stage_round::verdict::rework:
       report("rework", {{"step", version_.value()},
@@ -287,7 +287,7 @@ void coordinator::commit() {
   const double scale =
       ledger_->dropped_scale() * tensors::clip_factor(options_.optimizer, norm_squared);
   // Copies of a step that looks bad would replace those of the last good one.
-  const bool keeps = !divergence_.suspects() && copies_.make(version_.next(), now());
+  const bool keeps = !divergence_.suspects() && copies_.make(version_.next(), now_s());
   last_orders_.clear();
   for (stage_id s{0}; s.value() < options_.stages; s = s.next())
     last_orders_[s] = commit_of(election_.term(), weights(),
@@ -308,7 +308,7 @@ void coordinator::commit() {
         .then([](const wire::committed&) {}, [](caf::error&) {});
   if (keeps) {
     backups_.clear();
-    delayed_send(this, backup_first_pause, copies_atom::value, version_.value(),
+    delayed_send(self(), backup_first_pause, copies_atom::value, version_.value(),
                  int64_t{backup_first_pause.count()});
   }
   answer_callers();
@@ -409,7 +409,7 @@ void coordinator::report_step(double norm_squared) {
       {"term", static_cast<int64_t>(election_.term().value())},
       {"grad_norm", std::sqrt(norm_squared)},
       {"lr", tensors::learning_rate(options_.optimizer, version_.value())},
-      {"seconds", now() - started_},
+      {"seconds", now_s() - started_},
       {"tokens", options_.microbatches * options_.tokens_per_microbatch},
       {"rounds", int64_t{ledger_->gathers()}},
       {"reworked", static_cast<int64_t>(ledger_->reworked())},

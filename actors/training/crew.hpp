@@ -123,13 +123,6 @@ class crew {
     return result;
   }
 
-  void clear() {
-    workers_.clear();
-    followers_.clear();
-    trainers_.clear();
-    places_.clear();
-  }
-
  private:
   int32_t stages_;
   std::map<worker_id, worker> workers_;

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "actors/actor_body.hpp"
 #include "actors/wire/tensor.hpp"
 
 namespace swarm::training {
@@ -41,26 +42,24 @@ using give_up_atom = caf::atom_constant<caf::atom("giveup")>;
 
 using full_actor = evaluator_actor::extend<caf::reacts_to<give_up_atom, uint64_t>>;
 
-class evaluator final : public full_actor::base {
+class evaluator final : public actor_body<full_actor::base> {
  public:
-  evaluator(caf::actor_config& cfg, evaluator_options options)
-      : full_actor::base(cfg), options_(std::move(options)) {
+  static constexpr const char* name = "evaluator";
+
+  evaluator(pointer self, evaluator_options options)
+      : actor_body(self), options_(std::move(options)) {
     workers_.resize(static_cast<size_t>(options_.stages));
   }
 
-  const char* name() const override { return "evaluator"; }
-
-  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
-  void on_exit() override {
-    options_ = {};
-    workers_.clear();
+  /// Answers who still waits.
+  ~evaluator() {
     for (const auto& [serial, call] : std::exchange(out_, {}))
       call.fail(caf::make_error(caf::sec::request_receiver_down));
     for (const auto& [serial, call] : std::exchange(waiting_, {}))
       call.fail(caf::make_error(caf::sec::request_receiver_down));
   }
 
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
     return {
         [this](evaluate_atom, int64_t batches) { return on_evaluate(batches); },
@@ -132,7 +131,7 @@ class evaluator final : public full_actor::base {
   void wait(std::function<void()> again, error_handler fail) {
     const auto serial = ++serial_;
     waiting_[serial] = {{}, std::move(again), std::move(fail)};
-    delayed_send(this, options_.call_timeout, give_up_atom::value, serial);
+    delayed_send(self(), options_.call_timeout, give_up_atom::value, serial);
   }
 
   void stop_waiting(uint64_t serial) {
@@ -282,7 +281,7 @@ class evaluator final : public full_actor::base {
 }  // namespace
 
 evaluator_actor spawn_evaluator(caf::actor_system& system, evaluator_options options) {
-  return system.spawn<evaluator>(std::move(options));
+  return system.spawn<embodied<evaluator>>(std::move(options));
 }
 
 }  // namespace swarm::training

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "actors/actor_body.hpp"
 #include "actors/call_work.hpp"
 #include "actors/planted_bug.hpp"
 #include "actors/training/call_clock.hpp"
@@ -56,10 +57,12 @@ struct stage_view {
   std::map<worker_id, wire::stage_worker_actor> handles;
 };
 
-class trainer final : public full_actor::base {
+class trainer final : public actor_body<full_actor::base> {
  public:
-  trainer(caf::actor_config& cfg, trainer_options options)
-      : full_actor::base(cfg),
+  static constexpr const char* name = "trainer";
+
+  trainer(pointer self, trainer_options options)
+      : actor_body(self),
         options_(std::move(options)),
         saved_(options_.saved_bytes_max),
         retries_(2.0 * options_.in_flight) {
@@ -75,17 +78,7 @@ class trainer final : public full_actor::base {
                          {}});
   }
 
-  const char* name() const override { return "trainer"; }
-
-  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
-  void on_exit() override {
-    options_ = {};
-    coordinator_ = wire::coordinator_inbox{};
-    stages_.clear();
-    runs_.clear();
-  }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     const auto me = caf::actor_cast<caf::actor>(ctrl());
     send(options_.directory, wire::subscribe_atom::value, me);
     wire::member self;
@@ -103,8 +96,6 @@ class trainer final : public full_actor::base {
   }
 
  private:
-  double now() { return std::chrono::duration<double>(clock().now().time_since_epoch()).count(); }
-
   // -- what to do -----------------------------------------------------------------------------
 
   void on_begin_step(const wire::begin_step& m) {
@@ -242,7 +233,7 @@ class trainer final : public full_actor::base {
       if (stage.handles.count(holder) != 0 && without.count(holder) == 0) return holder;
     }
     const auto pick = [&](const std::set<worker_id>& these) {
-      return stage.router->pick(now(), work_of(call.kind), these, r.item().microbatch);
+      return stage.router->pick(now_s(), work_of(call.kind), these, r.item().microbatch);
     };
     auto chosen = pick(without);
     if (!chosen && without.size() > r.avoid().size()) chosen = pick(r.avoid());
@@ -278,7 +269,7 @@ class trainer final : public full_actor::base {
     const auto& input = saved.inputs[r.stage()];
     const bool sum_only = saved.has_input_gradient(call.stage);
     stage.router->on_dispatch(worker, work_of(call.kind));
-    r.sent(worker, ++serial_, now());
+    r.sent(worker, ++serial_, now_s());
     switch (call.kind) {
       case call_kind::forward:
         return ask<wire::activation>(r, limit, handle, forward_of(ticket, input));
@@ -324,8 +315,8 @@ class trainer final : public full_actor::base {
   void succeeded(lease_run& r) {
     const auto call = r.call();
     auto& stage = stages_[r.stage()];
-    const double took_s = now() - r.sent_s();
-    stage.router->on_success(r.worker(), now(), took_s, work_of(call.kind));
+    const double took_s = now_s() - r.sent_s();
+    stage.router->on_success(r.worker(), now_s(), took_s, work_of(call.kind));
     stage.clock.answered(r.worker(), took_s, work_of(call.kind));
     retries_.succeeded();
     // Its stage need not wait for the others.
@@ -341,8 +332,8 @@ class trainer final : public full_actor::base {
 
   /// Something has moved, so none of this trainer's leases is lost, those that wait included.
   void renew_leases() {
-    if (now() < renewed_s_ + std::chrono::duration<double>(options_.renew_period).count()) return;
-    renewed_s_ = now();
+    if (now_s() < renewed_s_ + std::chrono::duration<double>(options_.renew_period).count()) return;
+    renewed_s_ = now_s();
     for (const auto& [item, r] : runs_)
       send(coordinator_, progress_of(when(r), item, r.item().microbatch, 0));
     for (const auto& [item, round] : queue_)
@@ -353,7 +344,7 @@ class trainer final : public full_actor::base {
 
   void failed(lease_run& r, call_failure why) {
     auto& stage = stages_[r.stage()];
-    const double waited_s = now() - r.sent_s();
+    const double waited_s = now_s() - r.sent_s();
     const double work = work_of(r.call().kind);
     bool at_once = true;
     switch (why) {
@@ -365,14 +356,14 @@ class trainer final : public full_actor::base {
       case call_failure::gone:  // so is what the router knows of it
         break;
       case call_failure::timed_out:
-        stage.router->on_timeout(r.worker(), now(), waited_s, work);
-        stage.clock.timed_out(r.sent_s(), now());
+        stage.router->on_timeout(r.worker(), now_s(), waited_s, work);
+        stage.clock.timed_out(r.sent_s(), now_s());
         take_back(r);
         at_once = retries_.take();
         break;
       case call_failure::misfit:
       case call_failure::refused:
-        stage.router->on_failure(r.worker(), now(), waited_s, work);
+        stage.router->on_failure(r.worker(), now_s(), waited_s, work);
         break;
     }
     const auto item = r.item().item;
@@ -392,17 +383,17 @@ class trainer final : public full_actor::base {
   void rest(lease_run& r) {
     // Each was given up, but there are no others.
     auto& router = *stages_[r.stage()].router;
-    if (!router.next_retry_s(now()))
+    if (!router.next_retry_s(now_s()))
       for (worker_id id : router.peers())
-        router.add_peer(id, now());
+        router.add_peer(id, now_s());
     r.rests(++serial_);
     if (planted(planted_bug::retry_without_backoff))
-      return send(this, retry_atom::value, r.item().item, serial_);
+      return send(self(), retry_atom::value, r.item().item, serial_);
     auto wait = std::min<std::chrono::milliseconds>(
         options_.retry_min * (1 << std::min<uint32_t>(r.attempts(), 10)), options_.retry_max);
     // After a failure of its own: it waits for the budget as long as for an answer.
     if (!r.avoid().empty()) wait = std::max(wait, limit_of(r, r.worker()));
-    delayed_send(this, wait, retry_atom::value, r.item().item, serial_);
+    delayed_send(self(), wait, retry_atom::value, r.item().item, serial_);
   }
 
   void on_retry(uint32_t item, uint64_t serial) {
@@ -440,7 +431,7 @@ class trainer final : public full_actor::base {
         continue;
       }
       auto& stage = stages_[static_cast<size_t>(m.stage.value())];
-      stage.router->add_peer(m.id, now());
+      stage.router->add_peer(m.id, now_s());
       stage.handles[m.id] = caf::actor_cast<wire::stage_worker_actor>(m.handle);
     }
   }
@@ -482,7 +473,7 @@ class trainer final : public full_actor::base {
 }  // namespace
 
 trainer_actor spawn_trainer(caf::actor_system& system, trainer_options options) {
-  return system.spawn<trainer>(std::move(options));
+  return system.spawn<embodied<trainer>>(std::move(options));
 }
 
 }  // namespace swarm::training
