@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/actor_body.hpp"
 #include "actors/averaging/messages.hpp"
 #include "actors/averaging/session.hpp"
 #include "actors/telemetry/event.hpp"
@@ -38,24 +39,14 @@ auto order_of(const wire::step_round& x) {
   return std::make_tuple(x.term, x.step, x.round);
 }
 
-class averager final : public full_actor::base {
+class averager final : public actor_body<full_actor::base> {
  public:
-  averager(caf::actor_config& cfg, averager_options options)
-      : full_actor::base(cfg), options_(std::move(options)) {}
+  static constexpr const char* name = "averager";
 
-  const char* name() const override { return "averager"; }
+  averager(pointer self, averager_options options)
+      : actor_body(self), options_(std::move(options)) {}
 
-  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
-  void on_exit() override {
-    options_ = {};
-    peers_.clear();
-    waiting_.clear();
-    session_ = nullptr;
-    memory_ = {};
-    early_.clear();
-  }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
     return {[this](const wire::want& m) { on_want(m); },
             [this](const wire::part& m) { on_part(m); },
@@ -71,8 +62,6 @@ class averager final : public full_actor::base {
 
  private:
   using promise = caf::typed_response_promise<host_tensor, std::string>;
-
-  double now_s() { return std::chrono::duration<double>(clock().now().time_since_epoch()).count(); }
 
   void on_roster(const wire::roster_update& update) {
     for (const auto& id : update.gone)
@@ -253,7 +242,7 @@ class averager final : public full_actor::base {
     timer_ = true;
     const std::chrono::duration<double> wait{std::max(tick_min_s, *next - now_s())};
     delayed_send(
-        this,
+        self(),
         std::chrono::duration_cast<std::chrono::milliseconds>(wait) + std::chrono::milliseconds{1},
         tick_atom::value);
   }
@@ -283,7 +272,7 @@ caf::error make_error(averaging_errc code) {
 }
 
 wire::averager_actor spawn_averager(caf::actor_system& system, averager_options options) {
-  return system.spawn<averager>(std::move(options));
+  return system.spawn<embodied<averager>>(std::move(options));
 }
 
 }  // namespace swarm::averaging

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "actors/actor_body.hpp"
 #include "actors/rebalancing/question.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/wire/messages.hpp"
@@ -39,34 +40,26 @@ swarm_view view_of(const std::vector<stage_record>& stages,
 
 namespace {
 
-class rebalancer final : public rebalancer_actor::base {
+class rebalancer final : public actor_body<rebalancer_actor::base> {
  public:
-  rebalancer(caf::actor_config& cfg, rebalancer_options options)
-      : rebalancer_actor::base(cfg),
+  static constexpr const char* name = "rebalancer";
+
+  rebalancer(pointer self, rebalancer_options options)
+      : actor_body(self),
         options_(std::move(options)),
         policy_(make_policy(options_.policy, options_.seed, options_.settings)) {}
 
-  const char* name() const override { return "rebalancer"; }
-
-  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
-  void on_exit() override {
-    options_ = {};
-    members_.clear();
-  }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
-    delayed_send(this, options_.look_period, look_atom::value);
+    delayed_send(self(), options_.look_period, look_atom::value);
     return {[this](const wire::roster_update& m) { on_roster(m); },
             [this](look_atom) {
-              delayed_send(this, options_.look_period, look_atom::value);
+              delayed_send(self(), options_.look_period, look_atom::value);
               look();
             }};
   }
 
  private:
-  seconds now() { return clock().now().time_since_epoch(); }
-
   void on_roster(const wire::roster_update& update) {
     for (const auto& id : update.gone)
       members_.erase(id);
@@ -85,7 +78,7 @@ class rebalancer final : public rebalancer_actor::base {
   }
 
   /// The latest life of this peer's worker.
-  const wire::member* self() const {
+  const wire::member* own_worker() const {
     const wire::member* found = nullptr;
     for (const auto& [id, m] : members_)
       if (id.peer == options_.id && m.what.role == wire::member_role::stage_worker) found = &m.what;
@@ -104,7 +97,7 @@ class rebalancer final : public rebalancer_actor::base {
   }
 
   void look() {
-    const auto* me = self();
+    const auto* me = own_worker();
     if (question_.open() || me == nullptr) return;
     std::vector<heard_member> all;
     for (const auto& [id, m] : members_)
@@ -127,7 +120,7 @@ class rebalancer final : public rebalancer_actor::base {
         .then(
             [=](const wire::move_answer& m) {
               if (!question_.answered(serial)) return;
-              const auto* me = self();
+              const auto* me = own_worker();
               const bool granted =
                   !m.fault() && m.read()->getVerdict() == schemas::MoveAnswer::Verdict::GRANTED;
               // Another life holds no grant.
@@ -163,7 +156,7 @@ class rebalancer final : public rebalancer_actor::base {
 }  // namespace
 
 rebalancer_actor spawn_rebalancer(caf::actor_system& system, rebalancer_options options) {
-  return system.spawn<rebalancer>(std::move(options));
+  return system.spawn<embodied<rebalancer>>(std::move(options));
 }
 
 }  // namespace swarm::rebalancing
