@@ -48,8 +48,6 @@ class commit_answers {
       reply.deliver(make_error(why));
   }
 
-  void clear() { waiting_.clear(); }
-
  private:
   worker_id self_;
   step_id made_;

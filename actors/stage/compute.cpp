@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/actor_body.hpp"
 #include "actors/stage/activation_cache.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/wire/tensor.hpp"
@@ -113,21 +114,14 @@ void copy_ticket(const wire::reading<Schema>& from, Target&& to) {
   wire::to_wire(wire::from_wire(from->getTicket()), to->initTicket());
 }
 
-class compute final : public compute_actor::base {
+class compute final : public actor_body<compute_actor::base> {
  public:
-  compute(caf::actor_config& cfg, compute_options options)
-      : compute_actor::base(cfg),
-        options_(std::move(options)),
-        cache_(options_.activation_cache_bytes) {}
+  static constexpr const char* name = "compute";
 
-  const char* name() const override { return "compute"; }
+  compute(pointer self, compute_options options)
+      : actor_body(self), options_(std::move(options)), cache_(options_.activation_cache_bytes) {}
 
-  void on_exit() override {
-    cache_.clear();
-    engine_.reset();
-  }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     const slot_guard guard{options_.claim.get()};
     engine_ = options_.make_engine();
     return {
@@ -399,8 +393,8 @@ class compute final : public compute_actor::base {
 }  // namespace
 
 compute_actor spawn_compute(caf::actor_system& system, compute_options options) {
-  if (options.detached) return system.spawn<compute, caf::detached>(std::move(options));
-  return system.spawn<compute>(std::move(options));
+  if (options.detached) return system.spawn<embodied<compute>, caf::detached>(std::move(options));
+  return system.spawn<embodied<compute>>(std::move(options));
 }
 
 }  // namespace swarm::stage

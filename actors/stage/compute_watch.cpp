@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "actors/actor_body.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/telemetry/event.hpp"
 #include "actors/wire/refusal.hpp"
@@ -28,22 +29,20 @@ call_history::outcome outcome_of(const caf::error& error) {
 template <class Signature>
 struct call_of;
 
-class compute_watch final : public watch_actor::base {
+class compute_watch final : public actor_body<watch_actor::base> {
  public:
-  compute_watch(caf::actor_config& cfg, compute_watch_options options)
-      : watch_actor::base(cfg), options_(std::move(options)), history_(kinds, options_.limits) {}
+  static constexpr const char* name = "compute_watch";
 
-  const char* name() const override { return "compute_watch"; }
+  compute_watch(pointer self, compute_watch_options options)
+      : actor_body(self), options_(std::move(options)), history_(kinds, options_.limits) {}
 
-  void on_exit() override {
+  ~compute_watch() {
     // Given up, or killed: a computation that still runs must not keep others from the device.
     if (compute_) caf::anon_send_exit(compute_, caf::exit_reason::kill);
     if (claim_) claim_->forfeit();
-    compute_ = device_ = nullptr;
-    options_ = {};
   }
 
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     claim_ = options_.compute.claim;
     compute_ = spawn_compute(system(), options_.compute);
     device_ = options_.wrap ? options_.wrap(system(), compute_) : compute_;
@@ -83,12 +82,10 @@ class compute_watch final : public watch_actor::base {
     return {call_of<Signatures>::handler(this, Kinds)..., [this](look_atom) { look(); }};
   }
 
-  double now_s() { return std::chrono::duration<double>(clock().now().time_since_epoch()).count(); }
-
   void look_later() {
     if (looking_) return;
     looking_ = true;
-    delayed_send(this,
+    delayed_send(self(),
                  std::chrono::duration_cast<std::chrono::milliseconds>(
                      std::chrono::duration<double>(history_.look_period_s())),
                  look_atom::value);
@@ -146,7 +143,7 @@ struct call_of<caf::typed_mpi<caf::detail::type_list<In...>, caf::output_tuple<O
 }  // namespace
 
 compute_actor spawn_watched_compute(caf::actor_system& system, compute_watch_options options) {
-  return caf::actor_cast<compute_actor>(system.spawn<compute_watch>(std::move(options)));
+  return caf::actor_cast<compute_actor>(system.spawn<embodied<compute_watch>>(std::move(options)));
 }
 
 }  // namespace swarm::stage

@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "actors/actor_body.hpp"
 #include "actors/stage/download.hpp"
 #include "actors/stage/errc.hpp"
 #include "actors/stage/replies.hpp"
@@ -96,9 +97,7 @@ class fetcher {
     if (machine_) listener_.on_change();
   }
 
-  double now_s() const {
-    return std::chrono::duration<double>(self_()->clock().now().time_since_epoch()).count();
-  }
+  double now_s() const { return clock_s(*self_()); }
 
  private:
   /// Clocks count whole nanoseconds, and seconds since some boot lose a few of them.

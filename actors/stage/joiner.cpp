@@ -38,13 +38,6 @@ joiner::joiner(worker_host& host, const stage_worker_options& options)
              }),
       turn_(options.id) {}
 
-void joiner::clear() {
-  fetch_.clear();
-  turn_.clear();
-  open_.reset();
-  early_.reset();
-}
-
 void joiner::start(bool has_state, weights_id wanted) {
   auto& guard = host_.guard();
   position_.reset();

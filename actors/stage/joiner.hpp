@@ -73,8 +73,6 @@ class joiner final : private fetch_listener {
   const download* fetched() const { return fetch_.active() ? &fetch_.machine() : nullptr; }
   const last_commit& made_by() const { return newest_commit_; }
 
-  void clear();
-
  private:
   /// The result of a step that is not committed yet.
   struct open_step {

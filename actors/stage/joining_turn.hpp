@@ -24,7 +24,6 @@ class joining_turn {
   /// Of its own stage, self included.
   void is(worker_id mate, wire::member_state state) { mates_[mate] = state; }
   void gone(worker_id mate) { mates_.erase(mate); }
-  void clear() { mates_.clear(); }
 
   bool has_come() const { return ahead() < places(); }
   /// It has begun, and so have enough that go before it.

@@ -1,9 +1,9 @@
 #include "actors/stage/pipeline.hpp"
 
-#include <chrono>
 #include <type_traits>
 #include <utility>
 
+#include "actors/actor_body.hpp"
 #include "actors/call_work.hpp"
 #include "actors/planted_bug.hpp"
 #include "actors/stage/errc.hpp"
@@ -23,14 +23,7 @@ pipeline::request_name name_of(const wire::ticket& t) {
 }  // namespace
 
 double pipeline::now_s() {
-  return std::chrono::duration<double>(host_.self()->clock().now().time_since_epoch()).count();
-}
-
-void pipeline::clear() {
-  queue_.clear();
-  waiting_.clear();
-  drained_.clear();
-  share_complete_ = nullptr;
+  return clock_s(*host_.self());
 }
 
 /// Of a request that has just come.

@@ -61,8 +61,6 @@ class pipeline {
   void step_over() { meter_.step_over(); }
   const rate_meter& meter() const { return meter_; }
 
-  void clear();
-
  private:
   /// One that waits for the device.
   struct request {

@@ -23,10 +23,6 @@ reduction::reduction(worker_host& host, const stage_worker_options& options, pip
   options_.line->reducing(false);
 }
 
-void reduction::clear() {
-  polls_.clear();
-}
-
 template <class Answer>
 void reduction::answer_all(const Answer& answer) {
   options_.line->reducing(ordered_ && guard_.sum().attempt != attempt_of(when_));

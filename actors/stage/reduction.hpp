@@ -34,7 +34,6 @@ class reduction {
   void on_hold(uint64_t poll);
   /// The worker has obeyed this gather: what belongs to earlier rounds is over.
   void gathered(const wire::gather& m);
-  void clear();
 
  private:
   struct poll {

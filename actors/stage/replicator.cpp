@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/actor_body.hpp"
 #include "actors/limits.hpp"
 #include "actors/stage/backup_stage.hpp"
 #include "actors/stage/errc.hpp"
@@ -36,35 +37,26 @@ using full_replicator =
 template <class Reply>
 using promise = caf::typed_response_promise<Reply>;
 
-class replicator final : public full_replicator::base {
+class replicator final : public actor_body<full_replicator::base> {
  public:
-  replicator(caf::actor_config& cfg, replicator_options options)
-      : full_replicator::base(cfg), options_(std::move(options)) {
+  static constexpr const char* name = "replicator";
+
+  replicator(pointer self, replicator_options options)
+      : actor_body(self), options_(std::move(options)) {
     for (auto& p : pursuits_)
       p = std::make_unique<pursuit>(*this);
   }
 
-  const char* name() const override { return "replicator"; }
-
-  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
-  void on_exit() override {
-    options_ = {};
-    workers_.clear();
-    for (auto& p : pursuits_)
-      p->clear();
-    lent_.clear();
-  }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
     if (options_.backup_period.count() > 0)
-      delayed_send(this, options_.backup_period, look_atom::value);
+      delayed_send(self(), options_.backup_period, look_atom::value);
     return {[this](const wire::state_request& m) { return on_state_request(m); },
             [this](const wire::inventory_request& m) { return on_inventory(m); },
             [this](const wire::move_order& m) { return on_move(m); },
             [this](const wire::roster_update& m) { on_roster(m); },
             [this](look_atom) {
-              delayed_send(this, options_.backup_period, look_atom::value);
+              delayed_send(self(), options_.backup_period, look_atom::value);
               look();
             },
             [this](wake_atom) {
@@ -83,9 +75,9 @@ class replicator final : public full_replicator::base {
   struct pursuit final : fetch_listener {
     explicit pursuit(replicator& owner)
         : host(owner),
-          fetch([&owner] { return &owner; }, *this,
+          fetch([&owner] { return owner.self(); }, *this,
                 [&owner](std::chrono::nanoseconds after) {
-                  owner.delayed_send(&owner, after, wake_atom::value);
+                  owner.delayed_send(owner.self(), after, wake_atom::value);
                 }) {}
 
     void on_shard(size_t shard, worker_id from, const wire::state_chunk& m) override {
@@ -443,7 +435,7 @@ class replicator final : public full_replicator::base {
 }  // namespace
 
 wire::replicator_actor spawn_replicator(caf::actor_system& system, replicator_options options) {
-  return system.spawn<replicator>(std::move(options));
+  return system.spawn<embodied<replicator>>(std::move(options));
 }
 
 }  // namespace swarm::stage

@@ -69,7 +69,6 @@ class request_queue {
 
   /// Those at the device included.
   size_t size() const { return waiting_.size() + at_device_; }
-  void clear() { waiting_.clear(); }
 
  private:
   struct entry {

@@ -30,14 +30,6 @@ restorer::restorer(worker_host& host, const stage_worker_options& options)
                host.self()->delayed_send(host.self(), after, fetch_atom::value);
              }) {}
 
-void restorer::clear() {
-  fetch_.clear();
-  replicators_.clear();
-  mates_.clear();
-  replies_.clear();
-  failed_ = nullptr;
-}
-
 void restorer::on_roster(const wire::roster_update& update) {
   for (const auto& id : update.gone) {
     replicators_.erase(id);

@@ -41,8 +41,6 @@ class restorer final : private fetch_listener {
   const download* fetched() const { return fetch_.active() ? &fetch_.machine() : nullptr; }
   const last_commit& made_by() const { return commit_; }
 
-  void clear();
-
  private:
   void on_shard(size_t shard, worker_id from, const wire::state_chunk& m) override;
   void on_change() override;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/actor_body.hpp"
 #include "actors/invariant.hpp"
 #include "actors/stage/donor.hpp"
 #include "actors/stage/errc.hpp"
@@ -18,10 +19,12 @@ namespace swarm::stage {
 
 namespace {
 
-class stage_worker final : public full_worker_actor::base, private worker_host {
+class stage_worker final : public actor_body<full_worker_actor::base>, private worker_host {
  public:
-  stage_worker(caf::actor_config& cfg, stage_worker_options options)
-      : full_worker_actor::base(cfg),
+  static constexpr const char* name = "stage_worker";
+
+  stage_worker(pointer self, stage_worker_options options)
+      : actor_body(self),
         options_(std::move(options)),
         guard_(step_id{0}),
         pipeline_(*this, options_),
@@ -30,18 +33,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
         orders_(*this, options_, pipeline_, donor_, joiner_),
         restorer_(*this, options_) {}
 
-  const char* name() const override { return "stage_worker"; }
-
-  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
-  void on_exit() override {
-    options_ = {};
-    pipeline_.clear();
-    orders_.clear();
-    joiner_.clear();
-    restorer_.clear();
-  }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     send(options_.directory, wire::subscribe_atom::value, self_handle());
     if (options_.start == start_mode::fresh) {
       serve("", false);
@@ -51,7 +43,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
       joiner_.start(false, {});
     }
     if (options_.announce_period.count() > 0)
-      delayed_send(this, options_.announce_period, tick_atom::value);
+      delayed_send(self(), options_.announce_period, tick_atom::value);
     return {[this](const wire::forward& m) { return pipeline_.on_forward(m); },
             [this](const wire::backward& m) { return pipeline_.on_backward(m); },
             [this](const wire::loss& m) { return pipeline_.on_loss(m); },
@@ -74,8 +66,6 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
 
  private:
   caf::actor self_handle() { return caf::actor_cast<caf::actor>(ctrl()); }
-
-  double now_s() { return std::chrono::duration<double>(clock().now().time_since_epoch()).count(); }
 
   // -- who leads ----------------------------------------------------------------------------
 
@@ -106,7 +96,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
 
   // -- worker_host --------------------------------------------------------------------------
 
-  full_worker_actor::pointer self() override { return this; }
+  full_worker_actor::pointer self() override { return actor_body::self(); }
 
   step_guard& guard() override { return guard_; }
 
@@ -233,7 +223,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
   }
 
   void on_tick() {
-    delayed_send(this, options_.announce_period, tick_atom::value);
+    delayed_send(self(), options_.announce_period, tick_atom::value);
     if (life_.serving()) announce(wire::member_state::serving);
   }
 
@@ -252,7 +242,7 @@ class stage_worker final : public full_worker_actor::base, private worker_host {
 
 wire::stage_worker_actor spawn_stage_worker(caf::actor_system& system,
                                             stage_worker_options options) {
-  return system.spawn<stage_worker>(std::move(options));
+  return system.spawn<embodied<stage_worker>>(std::move(options));
 }
 
 }  // namespace swarm::stage

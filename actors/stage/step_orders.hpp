@@ -52,12 +52,6 @@ class step_orders {
   /// A poll of the all-reduce has waited for as long as it said.
   void on_hold(uint64_t poll) { reduction_.on_hold(poll); }
 
-  void clear() {
-    answers_.clear();
-    early_.reset();
-    reduction_.clear();
-  }
-
  private:
   template <class Reply>
   bool refused(std::optional<refusal> why, step_id step, promise<Reply>& reply);

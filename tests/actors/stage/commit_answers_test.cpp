@@ -31,8 +31,6 @@ class fixture {
     rig_.own(caf::actor_cast<caf::actor>(arbiter_));
   }
 
-  ~fixture() { answers_.clear(); }
-
   std::shared_ptr<outcome<wire::committed>> ask() {
     auto reply = rig_.ask<wire::committed>(arbiter_, commit_of({}));
     rig_.run();
