@@ -4,6 +4,8 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <deque>
 
+#include "actors/actor_body.hpp"
+
 namespace swarm::experiments {
 
 namespace {
@@ -14,21 +16,21 @@ using give_up_atom = caf::atom_constant<caf::atom("give_up")>;
 using full_dialer = dht::dialer_actor::extend<caf::reacts_to<give_up_atom>>;
 
 /// Finds a handle, or fails after a while.
-class dialer final : public full_dialer::base {
+class dialer final : public actor_body<full_dialer::base> {
  public:
   using finder = std::function<caf::actor(const std::string&)>;
 
-  dialer(caf::actor_config& cfg, finder find, std::chrono::milliseconds patience)
-      : full_dialer::base(cfg), find_(std::move(find)), patience_(patience) {}
+  static constexpr const char* name = "dialer";
 
-  void on_exit() override { failing_.clear(); }
+  dialer(pointer self, finder find, std::chrono::milliseconds patience)
+      : actor_body(self), find_(std::move(find)), patience_(patience) {}
 
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     return {[this](dht::dial_atom, const std::string& address) {
               auto reply = make_response_promise<promise>();
               if (auto found = find_(address)) return reply.deliver(found);
               failing_.push_back(reply);
-              delayed_send(this, patience_, give_up_atom::value);
+              delayed_send(self(), patience_, give_up_atom::value);
               return reply;
             },
             [this](give_up_atom) {
@@ -121,7 +123,7 @@ dht::dialer_actor dht_simulation::spawn_dialer(size_t node) {
     if (!far.target) return {};
     return network_.connect(from, far.where, far.target);
   };
-  return world_.system().spawn<dialer>(find, options_.dial_failure);
+  return world_.system().spawn<embodied<dialer>>(find, options_.dial_failure);
 }
 
 void dht_simulation::grow(size_t count, std::chrono::milliseconds step) {

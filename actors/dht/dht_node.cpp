@@ -21,20 +21,15 @@ constexpr double records_per_token = 8;
 
 class dht_node final : public node_client {
  public:
-  dht_node(caf::actor_config& cfg, node_options options)
-      : node_client(cfg, std::move(options)), limiter_(options_.rate), last_sequence_(0) {}
+  static constexpr const char* name = "dht_node";
 
-  const char* name() const override { return "dht_node"; }
+  dht_node(pointer self, node_options options)
+      : node_client(self, std::move(options)), limiter_(options_.rate), last_sequence_(0) {}
 
-  void on_exit() override {
-    clear();
-    joiners_.clear();
-  }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     if (!options_.bootstrap.empty()) join();
     // Nodes that were started together do not all tick together.
-    delayed_send(this, options_.tick * random_.below(1'000) / 1'000, tick_atom::value);
+    delayed_send(self(), options_.tick * random_.below(1'000) / 1'000, tick_atom::value);
     return {
         [this](const wire::dht_ping& m) { return on_ping(m); },
         [this](const wire::dht_find_node& m) { return on_find_node(m); },
@@ -372,7 +367,7 @@ class dht_node final : public node_client {
   // -- what is due -------------------------------------------------------------------------------
 
   void on_tick() {
-    delayed_send(this, options_.tick, tick_atom::value);
+    delayed_send(self(), options_.tick, tick_atom::value);
     const auto at = now();
     store_.expire(both_clocks());
     if (table_.size() == 0) {
@@ -438,7 +433,7 @@ class dht_node final : public node_client {
 }  // namespace
 
 dht_actor spawn_dht_node(caf::actor_system& system, node_options options) {
-  return system.spawn<dht_node>(std::move(options));
+  return system.spawn<embodied<dht_node>>(std::move(options));
 }
 
 }  // namespace swarm::dht

@@ -7,8 +7,8 @@
 
 namespace swarm::dht {
 
-node_base::node_base(caf::actor_config& cfg, node_options options)
-    : full_actor::base(cfg), options_(std::move(options)), start_(clock().now()) {
+node_base::node_base(pointer self, node_options options)
+    : actor_body(self), options_(std::move(options)), start_(clock().now()) {
   SWARM_INVARIANT(options_.key && options_.dial && options_.wall_clock,
                   "a node has a key, a dialer and a clock");
   SWARM_INVARIANT(options_.address.size() <= address_bytes_max, "its address fits into a contact");
@@ -33,18 +33,13 @@ record_store::time_of_day node_base::both_clocks() {
 }
 
 source_id node_base::source() const {
-  const auto& sender = const_cast<node_base*>(this)->current_sender();
+  const auto& sender = current_sender();
   if (!sender) return 0;
   return sender->aid ^ std::hash<caf::node_id>{}(sender->nid);
 }
 
 void node_base::write_self(schemas::DhtContact::Builder sender) const {
   to_wire(self_, sender);
-}
-
-void node_base::clear_lines() {
-  lines_.clear();
-  dials_.clear();
 }
 
 void node_base::reach(const std::string& address, waiter f) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/actor_body.hpp"
 #include "actors/dht/dht_node.hpp"
 #include "actors/dht/rate_limiter.hpp"
 
@@ -25,7 +26,10 @@ inline constexpr size_t dials_max = 256;
 inline constexpr size_t dial_waiters_max = 64;
 
 /// How a node reaches others and keeps time: the lowest layer of the actor.
-class node_base : public full_actor::base {
+class node_base : public actor_body<full_actor::base> {
+ public:
+  virtual ~node_base() = default;
+
  protected:
   enum class silence : uint8_t {
     dead,    ///< no connection, or no answer in time
@@ -33,7 +37,7 @@ class node_base : public full_actor::base {
   };
   using failure = std::function<void(silence)>;
 
-  node_base(caf::actor_config& cfg, node_options options);
+  node_base(pointer self, node_options options);
 
   moment now();
   record_store::time_of_day both_clocks();
@@ -78,8 +82,6 @@ class node_base : public full_actor::base {
 
   /// The sender of the message at hand.
   source_id source() const;
-
-  void clear_lines();
 
   node_options options_;
   contact self_;

@@ -16,19 +16,12 @@ std::string_view text_of(const std::array<uint8_t, 32>& bytes) {
 
 }  // namespace
 
-node_client::node_client(caf::actor_config& cfg, node_options options)
-    : node_base(cfg, std::move(options)),
+node_client::node_client(pointer self, node_options options)
+    : node_base(self, std::move(options)),
       table_(own(), options_.routing),
       store_(options_.store),
       schedule_(options_.times, options_.seed, moment{0}),
       random_(options_.seed ^ 0x6468'745f'6e6f'6465ULL) {}
-
-void node_client::clear() {
-  operations_.clear();
-  waiting_.clear();
-  clear_lines();
-  options_.dial = nullptr;
-}
 
 // -- lookups -----------------------------------------------------------------------------------
 
@@ -69,7 +62,7 @@ void node_client::step(uint64_t id) {
     current->finish(*current);
   } else if (const auto at = current->machine.impatient_at(); at && !current->armed) {
     current->armed = true;
-    delayed_send(this, std::max(*at - now(), moment{1}), step_atom::value, id);
+    delayed_send(self(), std::max(*at - now(), moment{1}), step_atom::value, id);
   }
 }
 

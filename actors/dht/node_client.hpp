@@ -37,7 +37,7 @@ class node_client : public node_base {
   };
   using finisher = std::function<void(operation&)>;
 
-  node_client(caf::actor_config& cfg, node_options options);
+  node_client(pointer self, node_options options);
 
   // -- lookups ---------------------------------------------------------------------------------
 
@@ -75,8 +75,6 @@ class node_client : public node_base {
   size_t copies() const { return std::min(options_.replicas, options_.lookups.k); }
   /// This node is one of them, if these are the others, nearest first.
   bool is_near(const node_id& key, const std::vector<contact>& nearest) const;
-
-  void clear();
 
   routing_table table_;
   record_store store_;
