@@ -3,6 +3,7 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <utility>
 
+#include "actors/actor_body.hpp"
 #include "actors/peer/gateway.hpp"
 
 namespace swarm::peer {
@@ -16,19 +17,14 @@ dht::node_id key_for(const key_bytes& run, const char* purpose) {
   return dht::key_of(std::string{reinterpret_cast<const char*>(run.data()), run.size()} + purpose);
 }
 
-class announcer final : public announcer_actor::base {
+class announcer final : public actor_body<announcer_actor::base> {
  public:
-  announcer(caf::actor_config& config, announcer_options options)
-      : announcer_actor::base(config), options_(std::move(options)) {}
+  static constexpr const char* name = "announcer";
 
-  const char* name() const override { return "announcer"; }
+  announcer(pointer self, announcer_options options)
+      : actor_body(self), options_(std::move(options)) {}
 
-  void on_exit() override {
-    options_.dht = dht::dht_actor{};
-    options_.network = network_actor{};
-  }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     on_tick();
     return {[this](tell_atom) { on_tick(); }, [this](publish_atom) { on_publish(); },
             [this](describe_atom) { return describe(); }};
@@ -36,7 +32,7 @@ class announcer final : public announcer_actor::base {
 
  private:
   void on_tick() {
-    delayed_send(this, options_.period, tell_atom::value);
+    delayed_send(self(), options_.period, tell_atom::value);
     on_publish();
   }
 
@@ -81,16 +77,14 @@ class announcer final : public announcer_actor::base {
   announcer_options options_;
 };
 
-class dht_dialer final : public dht::dialer_actor::base {
+class dht_dialer final : public actor_body<dht::dialer_actor::base> {
  public:
-  dht_dialer(caf::actor_config& config, network_actor network)
-      : dht::dialer_actor::base(config), network_(std::move(network)) {}
+  static constexpr const char* name = "dht_dialer";
 
-  const char* name() const override { return "dht_dialer"; }
+  dht_dialer(pointer self, network_actor network)
+      : actor_body(self), network_(std::move(network)) {}
 
-  void on_exit() override { network_ = network_actor{}; }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     return {[this](dht::dial_atom, const std::string& address) {
       return delegate(network_, connect_atom::value, address, dht_slot);
     }};
@@ -103,11 +97,11 @@ class dht_dialer final : public dht::dialer_actor::base {
 }  // namespace
 
 announcer_actor spawn_announcer(caf::actor_system& system, announcer_options options) {
-  return system.spawn<announcer>(std::move(options));
+  return system.spawn<embodied<announcer>>(std::move(options));
 }
 
 dht::dialer_actor spawn_dht_dialer(caf::actor_system& system, const network_actor& network) {
-  return system.spawn<dht_dialer>(network);
+  return system.spawn<embodied<dht_dialer>>(network);
 }
 
 }  // namespace swarm::peer

@@ -6,24 +6,19 @@
 #include <utility>
 #include <vector>
 
+#include "actors/actor_body.hpp"
+
 namespace swarm::peer {
 
 namespace {
 
-class directory final : public wire::directory_actor::base {
+class directory final : public actor_body<wire::directory_actor::base> {
  public:
-  explicit directory(caf::actor_config& cfg) : wire::directory_actor::base(cfg) {}
+  static constexpr const char* name = "directory";
 
-  const char* name() const override { return "directory"; }
+  explicit directory(pointer self) : actor_body(self) {}
 
-  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
-  void on_exit() override {
-    members_.clear();
-    watched_.clear();
-    subscribers_.clear();
-  }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     set_down_handler([this](const caf::down_msg& m) { on_down(m.source); });
     return {[this](wire::announce_atom, const wire::member& m) { on_announce(m); },
             [this](wire::withdraw_atom, worker_id id) { on_withdraw(id); },
@@ -86,7 +81,7 @@ class directory final : public wire::directory_actor::base {
 }  // namespace
 
 wire::directory_actor spawn_directory(caf::actor_system& system) {
-  return system.spawn<directory>();
+  return system.spawn<embodied<directory>>();
 }
 
 }  // namespace swarm::peer

@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "actors/actor_body.hpp"
 #include "actors/peer/clock_watch.hpp"
 #include "actors/peer/peer_ids.hpp"
 #include "actors/peer/relays.hpp"
@@ -40,20 +41,20 @@ struct line {
   }
 };
 
-class network_body final : public network_actor::base {
+class network_body final : public actor_body<network_actor::base> {
  public:
-  network_body(caf::actor_config& config, network_options options, std::shared_ptr<line> through,
+  static constexpr const char* name = "network";
+
+  network_body(pointer self, network_options options, std::shared_ptr<line> through,
                std::shared_ptr<gateway> handles)
-      : network_actor::base(config),
+      : actor_body(self),
         options_(std::move(options)),
         line_(std::move(through)),
         handles_(std::move(handles)),
         neighbours_(options_.neighbours),
         rivals_(options_.rival_patience) {}
 
-  const char* name() const override { return "network"; }
-
-  void on_exit() override {
+  ~network_body() {
     handles_->close();
     std::unique_ptr<transport::endpoint> ended;
     {
@@ -63,18 +64,12 @@ class network_body final : public network_actor::base {
     // Joins its thread, which may be telling us something.
     line_->events->report_to_nobody();
     ended.reset();
-    options_.directory = wire::directory_actor{};
-    options_.telemetry = caf::actor{};
-    own_.clear();
-    links_.clear();
-    waiting_.clear();
-    probes_.clear();
   }
 
-  behavior_type make_behavior() override {
-    line_->events->report_to(this);
+  behavior_type make_behavior() {
+    line_->events->report_to(self());
     send(options_.directory, wire::subscribe_atom::value, caf::actor_cast<caf::actor>(ctrl()));
-    send(this, check_atom::value);
+    send(self(), check_atom::value);
     return {[this](connect_atom, const std::string& address, uint64_t slot) {
               return on_connect(address, slot);
             },
@@ -112,8 +107,6 @@ class network_body final : public network_actor::base {
     caf::typed_response_promise<caf::actor> promise;
     uint64_t slot;
   };
-
-  neighbourhood::moment now() { return clock().now().time_since_epoch(); }
 
   void report(const char* what, peer_id who, const std::string& text) {
     if (!options_.telemetry) return;
@@ -256,7 +249,7 @@ class network_body final : public network_actor::base {
   }
 
   void on_check() {
-    delayed_send(this, options_.check_interval, check_atom::value);
+    delayed_send(self(), options_.check_interval, check_atom::value);
     if (rivals_.is_certain()) return;
     for (const auto& order : neighbours_.due(now()))
       dial(order);
@@ -337,7 +330,7 @@ class network_body final : public network_actor::base {
 
   void tell_soon() {
     if (std::exchange(telling_, true)) return;
-    delayed_send(this, tell_delay, tell_atom::value);
+    delayed_send(self(), tell_delay, tell_atom::value);
   }
 
   void tell_everybody() {
@@ -488,7 +481,8 @@ std::variant<network, std::string> open_network(caf::actor_system& system,
   options.neighbours.seed = self.life ^ options.neighbours.self.value();
   result.door = std::move(door);
   result.counted = [through] { return through->counted(); };
-  result.actor = system.spawn<network_body>(std::move(options), std::move(through), result.handles);
+  result.actor =
+      system.spawn<embodied<network_body>>(std::move(options), std::move(through), result.handles);
   return result;
 }
 

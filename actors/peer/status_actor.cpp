@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/actor_body.hpp"
 #include "actors/peer/roster_message.hpp"
 #include "actors/peer/status_board.hpp"
 #include "actors/telemetry/telemetry.hpp"
@@ -17,21 +18,14 @@ namespace {
 constexpr std::chrono::seconds neighbours_timeout{2};
 constexpr std::chrono::seconds probe_timeout{8};
 
-class status_body final : public status_actor::base {
+class status_body final : public actor_body<status_actor::base> {
  public:
-  status_body(caf::actor_config& config, status_options options)
-      : status_actor::base(config), options_(std::move(options)) {}
+  static constexpr const char* name = "status";
 
-  const char* name() const override { return "status"; }
+  status_body(pointer self, status_options options)
+      : actor_body(self), options_(std::move(options)) {}
 
-  void on_exit() override {
-    options_.directory = wire::directory_actor{};
-    options_.telemetry = caf::actor{};
-    options_.neighbours = network_actor{};
-    options_.dht = dht::dht_actor{};
-  }
-
-  behavior_type make_behavior() override {
+  behavior_type make_behavior() {
     started_ = now();
     const auto self = caf::actor_cast<caf::actor>(ctrl());
     send(options_.directory, wire::subscribe_atom::value, self);
@@ -44,8 +38,6 @@ class status_body final : public status_actor::base {
   }
 
  private:
-  status_board::moment now() { return clock().now().time_since_epoch(); }
-
   caf::result<wire::status> on_request(const wire::status_request& m) {
     if (m.fault()) return make_error(*m.fault());
     const size_t events = std::min<size_t>(m.read()->getEvents(), status_events_max);
@@ -156,7 +148,7 @@ class status_body final : public status_actor::base {
 }  // namespace
 
 status_actor spawn_status(caf::actor_system& system, status_options options) {
-  return system.spawn<status_body>(std::move(options));
+  return system.spawn<embodied<status_body>>(std::move(options));
 }
 
 }  // namespace swarm::peer
