@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/actor_body.hpp"
 #include "actors/faults/link.hpp"
 #include "actors/simulation/silence_watch.hpp"
 
@@ -159,34 +160,26 @@ using core_ptr = std::shared_ptr<bridges::core>;
 /// Changes of a start-up or a stop are told together.
 constexpr std::chrono::milliseconds tell_delay{5};
 
-class bridge final : public caf::event_based_actor {
+class bridge final : public actor_body<caf::event_based_actor> {
  public:
-  bridge(caf::actor_config& config, core_ptr core, host_id here, wire::directory_actor directory)
-      : caf::event_based_actor(config),
+  static constexpr const char* name = "bridge";
+
+  bridge(pointer self, core_ptr core, host_id here, wire::directory_actor directory)
+      : actor_body(self),
         core_(std::move(core)),
         here_(here),
         life_(core_->net.model().closed(here)),
         directory_(std::move(directory)),
         contacts_(core_->options) {}
 
-  const char* name() const override { return "bridge"; }
-
-  // A terminated actor lives on until nobody holds it, so whom it holds must go now.
-  void on_exit() override {
-    directory_ = wire::directory_actor{};
-    peers_.clear();
-    mine_.clear();
-    told_.reset();
-  }
-
-  caf::behavior make_behavior() override {
-    send(directory_, wire::subscribe_atom::value, caf::actor{this});
+  caf::behavior make_behavior() {
+    send(directory_, wire::subscribe_atom::value, caf::actor{self()});
     for (const auto& [host, address] : core_->addresses)
       if (host != here_) meet(host, address.life, address.bridge);
     change();
     // Spread, or all would speak at once.
     if (!core_->has_heartbeats())
-      delayed_send(this, core_->options.refresh * (here_.value() * 7 % 16 + 1) / 16,
+      delayed_send(self(), core_->options.refresh * (here_.value() * 7 % 16 + 1) / 16,
                    tick_atom::value);
     return {[this](const wire::roster_update& update) { on_roster(update); },
             [this](const gossip& news) { on_gossip(news); },
@@ -226,7 +219,7 @@ class bridge final : public caf::event_based_actor {
   void change() {
     ++version_;
     told_.reset();
-    if (!std::exchange(telling_, true)) delayed_send(this, tell_delay, tell_atom::value);
+    if (!std::exchange(telling_, true)) delayed_send(self(), tell_delay, tell_atom::value);
   }
 
   void tell_everybody() {
@@ -243,7 +236,7 @@ class bridge final : public caf::event_based_actor {
       told_ = std::move(members);
     }
     other.told = true;
-    send(other.bridge, gossip{here_, life_, ++sequence_, version_, caf::actor{this}, told_});
+    send(other.bridge, gossip{here_, life_, ++sequence_, version_, caf::actor{self()}, told_});
   }
 
   // -- others ---------------------------------------------------------------------------------
@@ -362,7 +355,7 @@ class bridge final : public caf::event_based_actor {
       on_hang_up(notice);
     for (const auto& host : contacts_.expire(now()))
       if (const auto found = peers_.find(host); found != peers_.end()) forget(found->second);
-    delayed_send(this, contacts_.refresh(), tick_atom::value);
+    delayed_send(self(), contacts_.refresh(), tick_atom::value);
   }
 
   core_ptr core_;
@@ -406,7 +399,8 @@ bridges::~bridges() {
 
 caf::actor bridges::start(host_id where, const wire::directory_actor& directory) {
   auto& w = core_->where;
-  auto actor = w.in_host(where, [&] { return w.system().spawn<bridge>(core_, where, directory); });
+  auto actor =
+      w.in_host(where, [&] { return w.system().spawn<embodied<bridge>>(core_, where, directory); });
   core_->addresses[where] = {core_->net.model().closed(where), actor};
   if (core_->has_heartbeats()) core_->silences.start(where, core_->paths());
   return actor;
