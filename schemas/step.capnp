@@ -181,7 +181,8 @@ struct Share {
   helper @0 :UInt32;
   # Index in `members`.
   microbatches @1 :Data;
-  # Bitmap, as in Holding.
+  # Bitmap, as in Holding. Only in the order to the helper, empty for all others: the order must
+  # stay small enough to go before the parts of the all-reduce.
 }
 
 struct GroupLoss {

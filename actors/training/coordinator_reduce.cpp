@@ -28,8 +28,16 @@ void coordinator::order_reduce(stage_id stage) {
   auto& all = reducing_.at(stage);
   const auto& group = ledger_->repair(stage);
   all.revision = group.revision() + all.joins;
-  all.order = reduce_of(all.to.when, stage, group, all.followers, all.revision, ledger_->counted(),
-                        reduce_hold());
+  const auto order_for = [&](std::optional<worker_id> helper) {
+    return reduce_of(all.to.when, stage, group, all.followers, all.revision, ledger_->counted(),
+                     reduce_hold(), helper);
+  };
+  all.order = order_for(std::nullopt);
+  all.helper_orders.clear();
+  for (const auto& loss : group.losses())
+    for (const auto& share : loss.shares)
+      if (all.helper_orders.count(share.helper) == 0)
+        all.helper_orders.emplace(share.helper, order_for(share.helper));
   for (const auto& id : all.followers)
     order_follower(id, all);
   const auto to = all.to;
@@ -101,7 +109,9 @@ void coordinator::poll_reduce(stage_id stage, worker_id id) {
   if (who == nullptr) return lost(id, all.to);
   const auto serial = all.polls[id] = ++polls_;
   const auto to = all.to;
-  request(who->handle, reduce_hold() + options_.gather_timeout / calls_max, all.order)
+  const auto helps = all.helper_orders.find(id);
+  const auto& order = helps == all.helper_orders.end() ? all.order : helps->second;
+  request(who->handle, reduce_hold() + options_.gather_timeout / calls_max, order)
       .then(
           [=](const wire::reduced& reply) {
             if (is_current(to)) on_reduced(stage, id, serial, reply);

@@ -221,8 +221,9 @@ class coordinator final : public actor_body<full_coordinator::base> {
     size_t lost = 0;                   ///< has been said of so many members
     uint32_t revision = 0;             ///< of `order`
     wire::reduce order;
-    std::map<worker_id, uint64_t> polls;    ///< the last one sent to each member
-    std::map<worker_id, uint32_t> unheard;  ///< polls in a row without an answer
+    std::map<worker_id, wire::reduce> helper_orders;  ///< the same, with what they compute
+    std::map<worker_id, uint64_t> polls;              ///< the last one sent to each member
+    std::map<worker_id, uint32_t> unheard;            ///< polls in a row without an answer
   };
   void reduce(stage_id stage);
   /// Tells the members of losses that they have not heard of.

@@ -20,8 +20,9 @@ inline constexpr size_t loss_pieces_max = 4;
 /// vector of 1 GB takes 40 s over a line of 200 Mb/s, half of an all-reduce.
 inline constexpr size_t loss_slices_max = 4;
 /// One of so many members that are free to help is taken, the others are left for further losses;
-/// but two where there are two.
-inline constexpr size_t free_per_helper = 4;
+/// but two where there are two. A hundred members bear sixteen losses in one all-reduce: a burst
+/// may take a tenth of them at once.
+inline constexpr size_t free_per_helper = 6;
 
 /// The losses of one stage's all-reduce, so that it goes on instead of beginning again
 /// (actors/averaging/README.md): who is lost, and who computes its microbatches again. No actors.

@@ -55,7 +55,8 @@ wire::drop drop_of(const wire::step_round& when) {
   return message.finish();
 }
 
-static void write_losses(const group_repair& group, schemas::Reduce::Builder out) {
+static void write_losses(const group_repair& group, std::optional<worker_id> helper,
+                         schemas::Reduce::Builder out) {
   const auto& members = group.members();
   auto losses = out.initLosses(static_cast<unsigned>(group.losses().size()));
   for (unsigned i = 0; i < losses.size(); ++i) {
@@ -65,16 +66,17 @@ static void write_losses(const group_repair& group, schemas::Reduce::Builder out
     auto shares = losses[i].initShares(static_cast<unsigned>(loss.shares.size()));
     for (unsigned k = 0; k < shares.size(); ++k) {
       const auto& share = loss.shares[k];
-      const auto helper = std::lower_bound(members.begin(), members.end(), share.helper);
-      shares[k].setHelper(static_cast<uint32_t>(helper - members.begin()));
-      shares[k].setMicrobatches({share.microbatches.data(), share.microbatches.size()});
+      const auto place = std::lower_bound(members.begin(), members.end(), share.helper);
+      shares[k].setHelper(static_cast<uint32_t>(place - members.begin()));
+      if (share.helper == helper)
+        shares[k].setMicrobatches({share.microbatches.data(), share.microbatches.size()});
     }
   }
 }
 
 wire::reduce reduce_of(const wire::step_round& when, stage_id stage, const group_repair& group,
                        const std::vector<worker_id>& followers, uint32_t revision, int64_t counted,
-                       std::chrono::milliseconds hold) {
+                       std::chrono::milliseconds hold, std::optional<worker_id> helper) {
   wire::builder<schemas::Reduce> message;
   wire::set_step_round(*message, when);
   message->setStage(static_cast<uint32_t>(stage.value()));
@@ -88,7 +90,7 @@ wire::reduce reduce_of(const wire::step_round& when, stage_id stage, const group
     wire::to_wire(contributes ? members[i] : followers[i - members.size()], list[i].initWorker());
     list[i].setContributes(contributes);
   }
-  write_losses(group, *message);
+  write_losses(group, helper, *message);
   return message.finish();
 }
 

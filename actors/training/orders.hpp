@@ -26,10 +26,12 @@ wire::gather gather_of(const wire::step_round& when, history_id history);
 wire::drop drop_of(const wire::step_round& when);
 
 /// The all-reduce of a stage's round as far as its losses go, which are in `group`; `followers`
-/// receive the sum and add nothing. It is answered after `hold` at the latest.
+/// receive the sum and add nothing. It is answered after `hold` at the latest. The microbatches of
+/// shares are named to their `helper` alone: a bitmap for each of sixteen shares per loss would
+/// make the order so large that it waits behind the parts of the all-reduce.
 wire::reduce reduce_of(const wire::step_round& when, stage_id stage, const group_repair& group,
                        const std::vector<worker_id>& followers, uint32_t revision, int64_t counted,
-                       std::chrono::milliseconds hold);
+                       std::chrono::milliseconds hold, std::optional<worker_id> helper = {});
 
 /// Commits this sum to the weights `from` in the name of `term`; `on_disks` is a version that every
 /// stage has on some disk.

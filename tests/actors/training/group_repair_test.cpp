@@ -99,6 +99,24 @@ BOOST_AUTO_TEST_CASE(in_a_large_group_many_helpers_send_a_slice_of_the_parts_eac
   BOOST_TEST(repair.take_tasks().size() == 5 * loss_slices_max);
 }
 
+/// As when a burst takes machines that were let together.
+BOOST_AUTO_TEST_CASE(a_large_group_bears_a_seventh_of_it_in_one_round) {
+  std::map<worker_id, held_bitmap> held;
+  for (uint64_t peer = 1; peer <= 100; ++peer) {
+    auto& bitmap = held[worker(peer)];
+    bitmap.resize(100);
+    bitmap[peer - 1] = 0xff;
+  }
+  group_repair repair{held};
+  std::mt19937 random{1};
+  for (int losses = 0; losses < 14;) {
+    const auto victim = worker(1 + random() % 100);
+    if (repair.is_lost(victim)) continue;
+    BOOST_REQUIRE(repair.lose(victim));
+    ++losses;
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_round_that_nobody_can_repair_begins_again) {
   group_repair pair{{{worker(1), bits({0})}, {worker(2), bits({1})}}};
   BOOST_TEST(!pair.lose(worker(1)));
