@@ -42,7 +42,7 @@ enum class planted_bug : uint8_t {
 #ifdef SWARM_PLANTED_BUGS
 
 namespace detail {
-extern planted_bug planted_now;
+inline planted_bug planted_now = planted_bug::none;
 }
 
 inline bool planted(planted_bug which) {

@@ -151,8 +151,8 @@ reduce_progress all_reduce<T>::progress(size_t members_max) const {
 
 template <class T>
 void all_reduce<T>::collect(uint32_t part) {
-  const auto [at, added] = collecting_.try_emplace(part, plan_, part, self_, this->at(part));
-  if (added) at->second.add_own_shares(plan_, local_);
+  const auto [here, added] = collecting_.try_emplace(part, plan_, part, self_, at(part));
+  if (added) here->second.add_own_shares(plan_, local_);
 }
 
 template <class T>

@@ -57,6 +57,8 @@ class group_repair {
   const std::vector<worker_id>& members() const { return members_; }
   const std::vector<loss>& losses() const { return losses_; }
   uint32_t revision() const { return revision_; }
+  /// In members(); nothing for anybody else.
+  std::optional<uint32_t> index_of(worker_id worker) const;
   bool is_member(worker_id worker) const { return index_of(worker).has_value(); }
   bool is_lost(worker_id worker) const { return lost_.count(worker) != 0; }
 
@@ -68,7 +70,6 @@ class group_repair {
   std::vector<task> take_tasks();
 
  private:
-  std::optional<uint32_t> index_of(worker_id worker) const;
   std::optional<worker_id> free_helper() const;
   size_t free_helpers() const;
   bool cut(uint32_t member);

@@ -1,6 +1,5 @@
 #include "actors/training/orders.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 namespace swarm::training {
@@ -57,7 +56,6 @@ wire::drop drop_of(const wire::step_round& when) {
 
 static void write_losses(const group_repair& group, std::optional<worker_id> helper,
                          schemas::Reduce::Builder out) {
-  const auto& members = group.members();
   auto losses = out.initLosses(static_cast<unsigned>(group.losses().size()));
   for (unsigned i = 0; i < losses.size(); ++i) {
     const auto& loss = group.losses()[i];
@@ -66,8 +64,7 @@ static void write_losses(const group_repair& group, std::optional<worker_id> hel
     auto shares = losses[i].initShares(static_cast<unsigned>(loss.shares.size()));
     for (unsigned k = 0; k < shares.size(); ++k) {
       const auto& share = loss.shares[k];
-      const auto place = std::lower_bound(members.begin(), members.end(), share.helper);
-      shares[k].setHelper(static_cast<uint32_t>(place - members.begin()));
+      shares[k].setHelper(*group.index_of(share.helper));
       if (share.helper == helper)
         shares[k].setMicrobatches({share.microbatches.data(), share.microbatches.size()});
     }

@@ -51,6 +51,8 @@ def swarm_binary(name, copts = [], deps = [], **kwargs):
     """A program with the house's warnings."""
     native.cc_binary(name = name, copts = _copts(copts, deps), deps = deps, **kwargs)
 
+_TEST_ARGS = ["--log_level=test_suite", "--color_output=no"]
+
 def swarm_test(name, srcs, deps = [], size = "small", copts = [], args = [], **kwargs):
     """A Boost.Test module; its file names the cases, this macro the module."""
     native.cc_test(
@@ -60,8 +62,7 @@ def swarm_test(name, srcs, deps = [], size = "small", copts = [], args = [], **k
         copts = _copts(copts, deps),
         linkstatic = True,
         local_defines = ["BOOST_TEST_MODULE=" + name],
-        args = ["--log_level=test_suite", "--color_output=no", "--"] + args if args else
-               ["--log_level=test_suite", "--color_output=no"],
+        args = _TEST_ARGS + ["--"] + args if args else _TEST_ARGS,
         deps = deps + ["@boost_test"],
         **kwargs
     )
@@ -121,7 +122,7 @@ def swarm_planted_test(name, size = "small", **kwargs):
         name = name,
         size = size,
         program = name + "_program",
-        args = ["--log_level=test_suite", "--color_output=no"],
+        args = _TEST_ARGS,
     )
 
 def swarm_experiment(name, srcs, deps = [], smoke_args = None, smoke_size = "medium", **kwargs):

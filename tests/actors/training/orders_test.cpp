@@ -1,9 +1,9 @@
 #include "actors/training/orders.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <map>
-#include <string>
-#include <vector>
+#include <optional>
 
 #include "actors/transport/endpoint.hpp"
 
